@@ -1,0 +1,64 @@
+"""The serving program behind one small interface. litert.py implements it; a TensorFlow engine will share it.
+
+An Engine is loaded from files that were verified before; it is safe to call from many threads at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+DYNAMIC = -1
+
+
+class EngineError(Exception):
+    """Root of the errors of this package."""
+
+
+class BadProgram(EngineError):
+    """The file is not a program that may be opened: no flatbuffer, not builtin ops only, too large, will not load."""
+
+
+class BadInput(EngineError):
+    """The caller's tensors do not fit the program. `field` names the input, or is empty for the request as a whole."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}" if field else problem)
+        self.field, self.problem = field, problem
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    name: str
+    dtype: str  # NumPy's name
+    shape: tuple[int, ...]  # DYNAMIC where open; the first dimension is the batch
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Engine(Protocol):
+    @property
+    def signature(self) -> Signature: ...
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Answer a batch: each input (batch, …) in the signature's dtype, C-contiguous; each output (batch, …).
+
+        Rows are answered in order and independent of each other. Raises BadInput; never changes its arguments; the outputs are the
+        caller's own.
+        """
+        ...
+
+    def warm_up(self) -> None:
+        """Run one row and a larger batch of zeros, so that the first real request pays nothing."""
+        ...
+
+    def close(self) -> None:
+        """Free what is held. The caller sees to it that no run is under way."""
+        ...

@@ -1,0 +1,1 @@
+"""The log: broker, events, ledger, stage."""

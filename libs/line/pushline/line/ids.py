@@ -1,0 +1,37 @@
+"""Names that anyone can compute again: run ids, event ids (RFC 9562 UUIDv5), and Kafka's partition of a key (murmur2)."""
+
+import hashlib
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6f0a7a52-52b1-5c0e-9d0c-5a1fca5f3e11")  # fixed for good: every id of every line hangs on it
+
+
+def run_id(model: str, generation: int, attempt: int, sha: str) -> str:
+    return str(uuid5(NAMESPACE, f"{model}/{generation}/{attempt}/{sha}"))
+
+
+def event_id(run: str, topic: str, value: bytes) -> str:
+    """Name a record by its run, topic (without prefix) and the bytes of its value as sent. `run` may be empty."""
+    space = UUID(run) if run else NAMESPACE
+    return str(uuid5(space, f"{topic}/{hashlib.sha256(value).hexdigest()}"))
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Give the partition that Kafka's default partitioner (librdkafka: murmur2_random) gives a key that is not empty."""
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _murmur2(data: bytes) -> int:
+    """MurmurHash2, 32 bits, Kafka's seed: org.apache.kafka.common.utils.Utils.murmur2."""
+    mask, m = 0xFFFFFFFF, 0x5BD1E995
+    h = 0x9747B28C ^ len(data)
+    whole = len(data) & ~3
+    for i in range(0, whole, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * m & mask
+        k = (k ^ (k >> 24)) * m & mask
+        h = (h * m & mask) ^ k
+    rest = data[whole:]
+    if rest:
+        h = (h ^ int.from_bytes(rest, "little")) * m & mask
+    h = (h ^ (h >> 13)) * m & mask
+    return h ^ (h >> 15)

@@ -1,0 +1,1 @@
+"""The object store: content-addressed files, manifests."""

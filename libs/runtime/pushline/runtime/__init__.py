@@ -1,0 +1,1 @@
+"""What every Pushline process needs: settings, health, logs, metrics, shutdown."""

@@ -1,0 +1,1 @@
+"""Broker and object store for one machine, started as part of a process."""

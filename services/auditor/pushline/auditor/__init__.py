@@ -1,0 +1,1 @@
+"""Reads every event, checks the line, shows its history."""

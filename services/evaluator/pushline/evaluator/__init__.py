@@ -1,0 +1,1 @@
+"""From model.h5 to a verdict."""

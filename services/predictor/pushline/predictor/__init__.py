@@ -1,0 +1,1 @@
+"""Serves the deployed model and reloads without a gap."""

@@ -1,0 +1,1 @@
+"""From a git push to model.h5."""
