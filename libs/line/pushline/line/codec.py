@@ -1,0 +1,182 @@
+"""Events to bytes and back: the CloudEvents 1.0 Kafka protocol binding, binary mode, with a ProtoJSON value.
+
+Source: github.com/cloudevents/spec, v1.0.2, kafka-protocol-binding.md. No `ce_time`: the broker's LogAppendTime is a record's time.
+Writing goes through the protobuf messages, which check every type; reading is json.loads into frozen dataclasses, because the fold
+reads every record of the line and protobuf's JSON parser is several times slower.
+"""
+
+import json
+import types
+import typing
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from google.protobuf import json_format
+from pushline.events.v1 import events_pb2
+
+from pushline.line.broker import MAX_RECORD_BYTES, LineError, MessageTooLarge
+from pushline.line.events import Event
+from pushline.line.ids import event_id
+from pushline.line.records import Message, Record
+from pushline.line.topics import BY_EVENT, BY_NAME, MAJOR_VERSION, Topic
+
+E_co = TypeVar("E_co", bound=Event, covariant=True)
+CONTENT_TYPE = b"application/json"
+MAX_MESSAGE_BYTES = 2048
+
+
+class Undecodable(LineError):
+    """The bytes are no event of ours; the message says what is wrong with them."""
+
+
+class NewerVersion(LineError):
+    """An event of a newer major version than this program knows. Nothing may be skipped: park the partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[E_co]):
+    """An event with its place in the log and what its headers say."""
+
+    id: str
+    event: E_co
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    subject: str
+    source: str
+    value: bytes
+    timestamp_ms: int
+    traceparent: str
+
+
+def encode(event: Event, source: str, traceparent: str = "") -> Message:
+    """Give the record of an event. Raises MessageTooLarge above 64 KiB with headers, TypeError or ValueError on a wrong field."""
+    topic = BY_EVENT[type(event)]
+    value = _value(event)
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event_id(event.run_id, topic.name, value).encode()),
+        ("ce_type", topic.ce_type.encode()),
+        ("ce_source", source.encode()),
+        ("ce_subject", event.model.encode()),
+        ("content-type", CONTENT_TYPE),
+    ]
+    if traceparent:
+        headers.append(("traceparent", traceparent.encode()))
+    message = Message(topic.name, event.model.encode(), value, tuple(headers))
+    size = len(message.key) + len(value) + sum(len(name) + len(data) for name, data in headers)
+    if size > MAX_RECORD_BYTES:
+        raise MessageTooLarge(f"{topic.name} record of {event.model} has {size} bytes; the limit is {MAX_RECORD_BYTES}")
+    return message
+
+
+def decode(record: Record) -> Entry[Event]:
+    """Give the event of a record. Raises Undecodable, NewerVersion. Judges no number, id or cause: that is the ledger's."""
+    topic = BY_NAME.get(record.topic)
+    if topic is None:
+        raise Undecodable(f"{record.topic} is no topic of the line")
+    headers = {name: _text(name, data) for name, data in record.headers if data is not None and name in _READ}
+    _check_type(headers, topic)
+    if record.value is None or record.key is None:
+        raise Undecodable("a record without a value or a key")
+    try:
+        data = json.loads(record.value, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Undecodable(f"the value is not JSON: {error}") from None
+    return Entry(
+        id=headers.get("ce_id", ""),
+        event=_build(topic.event, data, "value"),
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        subject=headers.get("ce_subject", ""),
+        source=headers.get("ce_source", ""),
+        value=record.value,
+        timestamp_ms=record.timestamp_ms,
+        traceparent=headers.get("traceparent", ""),
+    )
+
+
+def cut_message(message: str) -> str:
+    """Cut a commit message to 2 KiB of UTF-8, at a character."""
+    return message.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+
+
+_READ = frozenset({"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "traceparent"})
+
+
+def _value(event: Event) -> bytes:
+    message = getattr(events_pb2, type(event).__name__)()
+    json_format.ParseDict(_plain(asdict(event)), message)
+    data = json_format.MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise Undecodable(f"header {name} is not UTF-8") from None
+
+
+def _check_type(headers: dict[str, str], topic: Topic) -> None:
+    if headers.get("ce_specversion") != "1.0":
+        raise Undecodable("header ce_specversion is not 1.0")
+    kind = headers.get("ce_type", "")
+    if kind == topic.ce_type:
+        return
+    stem, _, version = kind.rpartition(".v")
+    if stem == f"dev.pushline.{topic.name}" and version.isascii() and version.isdigit() and int(version) > MAJOR_VERSION:
+        raise NewerVersion(f"{kind} on topic {topic.name}; this program knows version {MAJOR_VERSION}")
+    raise Undecodable(f"header ce_type is {kind[:80]!r}, not {topic.ce_type}")
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+@cache
+def _shape(kind: type) -> tuple[tuple[str, Any], ...]:
+    hints = typing.get_type_hints(kind)
+    return tuple((field.name, hints[field.name]) for field in fields(kind))
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - driven by the dataclass's own types
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(data, dict):
+            raise Undecodable(f"{where} is not an object")
+        return kind(**{name: _build(hint, data.get(name, _MISSING), f"{where}.{name}") for name, hint in _shape(kind)})
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(data, list):
+            raise Undecodable(f"{where} is not a list")
+        (inner, _) = typing.get_args(kind)
+        return tuple(_build(inner, item, f"{where}[{index}]") for index, item in enumerate(data))
+    if isinstance(kind, types.UnionType):  # float | None
+        return None if data is _MISSING or data is None else _build(float, data, where)
+    return _scalar(kind, data, where)
+
+
+def _scalar(kind: type, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
+    if data is _MISSING:
+        raise Undecodable(f"{where} is missing")
+    if kind is float and type(data) is int:
+        return float(data)
+    if type(data) is not kind:
+        raise Undecodable(f"{where} is not of type {kind.__name__}")
+    if kind is int and not 0 <= data < 2**32:
+        raise Undecodable(f"{where} is not an unsigned 32-bit number")
+    return data
+
+
+_MISSING = object()
