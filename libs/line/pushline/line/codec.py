@@ -13,8 +13,8 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from google.protobuf import json_format
-from pushline.events.v1 import events_pb2
 
+from pushline.events.v1 import events_pb2
 from pushline.line.broker import MAX_RECORD_BYTES, LineError, MessageTooLarge
 from pushline.line.events import Event
 from pushline.line.ids import event_id

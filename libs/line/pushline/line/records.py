@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A record on its way out. The topic is named without the prefix; the broker adds it and picks the partition."""

@@ -1,8 +1,6 @@
 """The manifest of a run: what the trainer made, written last, so that its presence means that everything is there."""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 SCHEMA = 1
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
