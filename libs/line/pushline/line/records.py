@@ -12,6 +12,11 @@ class Message:
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
 
+    @property
+    def size(self) -> int:
+        """Bytes with key and headers, as MAX_RECORD_BYTES counts them."""
+        return len(self.key) + len(self.value) + sum(len(name) + len(data) for name, data in self.headers)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
