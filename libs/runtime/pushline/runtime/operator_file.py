@@ -1,0 +1,201 @@
+"""The operator's file (PUSHLINE_CONFIG): what a committer must not decide. Read strictly, with file and key in every error."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushline.runtime.durations import parse_duration, parse_size
+from pushline.runtime.strict_table import StrictTable, WrongKey
+
+POLICIES = ("latest",)
+SCHEMES = ("https", "http", "ssh", "git", "file")
+LEAST_SECRET_BYTES = 16
+_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_WRONG_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[-/.]|[/.]$")
+_SCP_FORM = re.compile(r"(?:[^@/\s:]+@)?[A-Za-z0-9][A-Za-z0-9._-]*:[^:\s][^\s]*", re.ASCII)
+
+
+class OperatorFileError(Exception):
+    """The operator's file cannot be used; the message names file and key."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+
+@dataclass(frozen=True, slots=True)
+class GateConfig:
+    """Bounds of one metric; at least one is given. `max_drop` is against the live model."""
+
+    min: float | None
+    max: float | None
+    max_drop: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    timeout_seconds: float
+    memory_bytes: int
+    processes: int
+    disk_bytes: int
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    name: str
+    repository: str
+    branch: str
+    policy: str
+    cancel_running: bool
+    webhook_secrets: tuple[bytes, ...] = field(repr=False)
+    reconcile_interval_seconds: float
+    gates: dict[str, GateConfig]
+    limits: Limits
+
+    @property
+    def ref(self) -> str:
+        return f"refs/heads/{self.branch}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpConfig:
+    state: Path
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorFile:
+    models: tuple[ModelConfig, ...]
+    up: UpConfig
+
+    def model(self, name: str) -> ModelConfig | None:
+        return next((model for model in self.models if model.name == name), None)
+
+
+def read_operator_file(path: Path) -> OperatorFile:
+    """Raises OperatorFileError. Paths in the file are relative to its folder."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OperatorFileError(path, f"cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise OperatorFileError(path, f"is no TOML: {error}") from None
+    try:
+        return _file(StrictTable(data), path.resolve().parent)
+    except WrongKey as error:
+        raise OperatorFileError(path, str(error)) from None
+
+
+def read_gates(table: StrictTable) -> dict[str, GateConfig]:
+    """Read a table of gates, metric by metric. Raises WrongKey."""
+    gates: dict[str, GateConfig] = {}
+    for metric in table.keys():  # noqa: SIM118 - no mapping: it has no iteration of its own
+        if not _METRIC_NAME.fullmatch(metric):
+            raise table.wrong(metric, "is no name of a metric")
+        gates[metric] = _gate(table.table(metric))
+    table.finish()
+    return gates
+
+
+def parse_model_name(text: str) -> str:
+    if not _MODEL_NAME.fullmatch(text):
+        raise ValueError(f'"{text}" is no model name: small letters, digits and hyphens, at most 63, no hyphen first')
+    return text
+
+
+def parse_branch(text: str) -> str:
+    if _WRONG_IN_BRANCH.search(text) or text == "@" or text.startswith("refs/"):
+        raise ValueError(f'"{text}" is no branch name (write it without refs/heads/)')
+    return text
+
+
+def _file(table: StrictTable, folder: Path) -> OperatorFile:
+    models = tuple(_model(each, folder) for each in table.tables("models"))
+    up = table.table("up")
+    state = folder / up.text("state", "state")
+    up.finish()
+    table.finish()
+    _check_apart(models)
+    return OperatorFile(models, UpConfig(state))
+
+
+def _check_apart(models: tuple[ModelConfig, ...]) -> None:
+    names: dict[str, int] = {}
+    sources: dict[tuple[str, str], int] = {}
+    for index, model in enumerate(models):
+        first = names.setdefault(model.name, index)
+        if first != index:
+            raise WrongKey(f"models[{index}].name", f'"{model.name}" is models[{first}] already')
+        first = sources.setdefault((model.repository, model.branch), index)
+        if first != index:
+            raise WrongKey(f"models[{index}].repository", f"this repository and branch are models[{first}] already")
+
+
+def _model(table: StrictTable, folder: Path) -> ModelConfig:
+    model = ModelConfig(
+        name=table.parsed("name", parse_model_name),
+        repository=table.parsed("repository", lambda text: _repository(text, folder)),
+        branch=table.parsed("branch", parse_branch, "main"),
+        policy=table.parsed("policy", _policy, "latest"),
+        cancel_running=table.flag("cancel_running", default=True),
+        webhook_secrets=tuple(_secret(table, folder / name) for name in table.texts("webhook_secret_files")),
+        reconcile_interval_seconds=table.parsed("reconcile_interval", parse_duration, 180.0),
+        gates=read_gates(table.table("gates")),
+        limits=_limits(table.table("limits")),
+    )
+    table.finish()
+    return model
+
+
+def _limits(table: StrictTable) -> Limits:
+    limits = Limits(
+        timeout_seconds=table.parsed("timeout", parse_duration, 3600.0),
+        memory_bytes=table.parsed("memory", parse_size, 4 * 1024**3),
+        processes=table.whole("processes", 256),
+        disk_bytes=table.parsed("disk", parse_size, 2 * 1024**3),
+        output_bytes=table.parsed("output", parse_size, 1024**3),
+    )
+    table.finish()
+    return limits
+
+
+def _gate(table: StrictTable) -> GateConfig:
+    gate = GateConfig(table.number("min"), table.number("max"), table.number("max_drop"))
+    table.finish()
+    if gate == GateConfig(None, None, None):
+        raise WrongKey(table.where, "has none of min, max, max_drop")
+    if gate.max_drop is not None and gate.max_drop < 0:
+        raise table.wrong("max_drop", f"{gate.max_drop} is below 0")
+    return gate
+
+
+def _policy(text: str) -> str:
+    if text not in POLICIES:
+        raise ValueError(f'"{text}" is no policy; known is {", ".join(POLICIES)}')
+    return text
+
+
+def _repository(text: str, folder: Path) -> str:
+    """Give an address as it is, or a path made absolute. Credentials in an address would end in every event."""
+    scheme, found, rest = text.partition("://")
+    if found:
+        if scheme not in SCHEMES:
+            raise ValueError(f'"{scheme}" is none of {", ".join(SCHEMES)}')
+        if ":" in rest.partition("/")[0].rpartition("@")[0] or (scheme.startswith("http") and "@" in rest.partition("/")[0]):
+            raise ValueError("has credentials in it; leave them to git's credential helper or an SSH key")
+        return text
+    if text.startswith("-") or "::" in text:
+        raise ValueError(f'"{text}" is neither an address nor a path')
+    return text if _SCP_FORM.fullmatch(text) else str((folder / text).resolve())
+
+
+def _secret(table: StrictTable, path: Path) -> bytes:
+    try:
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise table.wrong("webhook_secret_files", f"cannot read {path}: {error.strerror}") from None
+    if len(secret) < LEAST_SECRET_BYTES:
+        raise table.wrong("webhook_secret_files", f"{path} has {len(secret)} bytes; a secret needs at least {LEAST_SECRET_BYTES}")
+    return secret
