@@ -174,7 +174,7 @@ def _scalar(kind: type, data: Any, where: str) -> Any:  # noqa: ANN401 - see _bu
         return float(data)
     if type(data) is not kind:
         raise Undecodable(f"{where} is not of type {kind.__name__}")
-    if kind is int and not 0 <= data < 2**32:
+    if isinstance(data, int) and kind is int and not 0 <= data < 2**32:
         raise Undecodable(f"{where} is not an unsigned 32-bit number")
     return data
 

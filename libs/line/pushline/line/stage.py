@@ -1,0 +1,240 @@
+"""A stage: ask what is open, do it, say the answer, look again. The one place that says what becomes of work.
+
+After every record, at the start, after a change of ownership and after every answer it asks the pure `decide` what to start and
+what to cancel. `work` runs in a thread of its own and gives the event that answers it; the writer appends it and reads it back.
+
+* an event that counts: the work is done; one that another record was in front of: `decide` looks at the new fold;
+* None: the work was cancelled and there is nothing to say;
+* Transient, a broker that is away, an append without a report: waited out with back-off, for ever, the reason named in `problem`;
+* anything else is a defect: it is reported with its traceback, waited out like trouble that passes, and never becomes an outcome.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from pushline.line.broker import AppendUnknown, BrokerUnavailable, Log, Ownership
+from pushline.line.deadletters import DeadLetters
+from pushline.line.events import Event
+from pushline.line.ledger import Ledger
+from pushline.line.tail import Tail
+from pushline.line.topics import Topic
+from pushline.line.writer import Published, Writer
+
+ASK_AGAIN_SECONDS = 0.5
+FIRST_BACK_OFF_SECONDS = 0.5
+LONGEST_BACK_OFF_SECONDS = 30.0
+
+
+class Task(Protocol):
+    """A piece of open work, named by its key."""
+
+    @property
+    def key(self) -> str: ...
+
+
+T = TypeVar("T", bound=Task)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[T]):
+    start: tuple[T, ...] = ()
+    cancel: tuple[str, ...] = ()  # keys of running work
+
+
+Decide = Callable[[Ledger, frozenset[int], Mapping[str, T]], Decision[T]]
+Work = Callable[[T, threading.Event], Event | None]
+
+
+class Transient(Exception):
+    """Trouble that passes (store, forge, broker): try again later, nothing is lost. The message is for people."""
+
+
+class StageReport(Protocol):
+    """Hears what happens, for logs and metrics. Called from several threads."""
+
+    def started(self, key: str) -> None: ...
+
+    def waiting(self, key: str, problem: str) -> None: ...
+
+    def defect(self, key: str, error: BaseException) -> None: ...
+
+    def answered(self, key: str, event: Event, published: Published, seconds: float) -> None: ...
+
+
+class SilentReport:
+    def started(self, key: str) -> None: ...
+
+    def waiting(self, key: str, problem: str) -> None: ...
+
+    def defect(self, key: str, error: BaseException) -> None: ...
+
+    def answered(self, key: str, event: Event, published: Published, seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class _Running(Generic[T]):
+    task: T
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+    problem: str = ""
+
+
+class Stage(Generic[T]):
+    """Construct, start(), stop(). `problem` is empty, or says what open work waits for."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        hears: Topic,
+        log: Log,
+        tail: Tail,
+        writer: Writer,
+        decide: Decide[T],
+        work: Work[T],
+        max_workers: int = 1,
+        report: StageReport | None = None,
+        dead_letters: DeadLetters | None = None,
+    ) -> None:
+        self._name, self._hears, self._log = name, hears, log
+        self._tail, self._writer = tail, writer
+        self._decide, self._work, self._max_workers = decide, work, max_workers
+        self._report: StageReport = report or SilentReport()
+        self._dead_letters = dead_letters
+        self._running: dict[str, _Running[T]] = {}
+        self._back_off: dict[str, float] = {}  # seconds to wait after the next trouble, by key
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._owned: frozenset[int] = frozenset()
+        self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
+        self._ownership_problem = ""
+
+    @property
+    def problem(self) -> str:
+        with self._lock:
+            waits = [f"{running.task.key}: {running.problem}" for running in self._running.values() if running.problem]
+        letters = self._dead_letters.problem if self._dead_letters else ""
+        return "; ".join([*filter(None, (self._ownership_problem, letters)), *sorted(waits)])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Ask again now; the tail's owner calls it after every fold."""
+        self._wake.set()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Start nothing more, cancel what runs, wait for it. What was not answered is open work of the next start."""
+        self._stop.set()
+        self._wake.set()
+        deadline = time.monotonic() + timeout_seconds
+        with self._lock:
+            running = list(self._running.values())
+        for each in running:
+            each.cancelled.set()
+        for thread in [self._thread, *(each.thread for each in running)]:
+            if thread is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _run(self) -> None:
+        ownership: Ownership | None = None
+        while not self._stop.is_set():
+            try:
+                ownership = ownership or self._log.ownership(self._name, self._hears.name)
+                self._owned = ownership.poll()
+                self._ownership_problem = ""
+                self._turn(ownership)
+            except BrokerUnavailable as error:
+                self._ownership_problem = f"broker: {error}"
+            self._wake.wait(ASK_AGAIN_SECONDS)
+            self._wake.clear()
+        if ownership is not None:
+            ownership.close()
+
+    def _turn(self, ownership: Ownership) -> None:
+        if self._dead_letters is not None:
+            self._dead_letters.write(self._owned)
+        if self._tail.problem:
+            return
+        with self._lock:
+            running = {key: each.task for key, each in self._running.items()}
+        with self._tail.read() as ledger:
+            decision = self._decide(ledger, self._owned - ledger.parked.keys(), running)
+        for key in decision.cancel:
+            self._cancel(key)
+        for task in decision.start:
+            self._start(task)
+        self._commit(ownership)
+
+    def _cancel(self, key: str) -> None:
+        with self._lock:
+            running = self._running.get(key)
+        if running is not None:
+            running.cancelled.set()
+
+    def _start(self, task: T) -> None:
+        with self._lock:
+            if task.key in self._running or len(self._running) >= self._max_workers or self._stop.is_set():
+                return
+            running = _Running(task)
+            running.thread = threading.Thread(target=self._do, args=(running,), name=f"{self._name}-{task.key}", daemon=True)
+            self._running[task.key] = running
+        running.thread.start()
+
+    def _do(self, running: _Running[T]) -> None:
+        """Try once. After trouble wait, then leave it to `decide`, which looks at the fold as it is by then."""
+        key = running.task.key
+        self._report.started(key)
+        if self._try(running):
+            self._back_off.pop(key, None)
+        else:
+            wait = self._back_off.get(key, FIRST_BACK_OFF_SECONDS)
+            self._back_off[key] = min(wait * 2, LONGEST_BACK_OFF_SECONDS)
+            running.cancelled.wait(wait)
+        with self._lock:
+            self._running.pop(key, None)
+        self._wake.set()
+
+    def _try(self, running: _Running[T]) -> bool:
+        """Do the work and say its answer. False: not now, or another record was in front of the answer."""
+        began, key = time.monotonic(), running.task.key
+        try:
+            event = self._work(running.task, running.cancelled)
+            if event is None:
+                return True
+            published = self._writer.publish(event)
+        except (Transient, BrokerUnavailable, AppendUnknown) as error:
+            running.problem = str(error)
+            self._report.waiting(key, running.problem)
+            return False
+        except Exception as error:  # noqa: BLE001 - a defect is told, waited out, and never an outcome
+            running.problem = f"defect: {error!r}"
+            self._report.defect(key, error)
+            return False
+        self._report.answered(key, event, published, time.monotonic() - began)
+        return published.counted
+
+    def _commit(self, ownership: Ownership) -> None:
+        """Commit the offset of the oldest record with open work: for lag metrics and autoscaling, and nothing else."""
+        with self._tail.read() as ledger:
+            offsets = open_offsets(ledger, self._hears, self._tail.folded_of(self._hears.name))
+        ownership.commit({partition: offset for partition, offset in offsets.items() if partition in self._owned})
+
+
+def open_offsets(ledger: Ledger, hears: Topic, folded: Mapping[int, int]) -> dict[int, int]:
+    """Give the offset of the oldest record of this topic with open work, a partition; its end where nothing is open."""
+    oldest = dict(folded)
+    for run in ledger.runs.values():
+        waits_on = {"commit": run.push, "trained": run.trained, "evaluated": run.verdict}.get(hears.name)
+        if waits_on is not None and not run.outcome and not _answered(run, hears.name):
+            oldest[waits_on.partition] = min(oldest.get(waits_on.partition, waits_on.offset), waits_on.offset)
+    return oldest
+
+
+def _answered(run: object, topic: str) -> bool:
+    answers = {"commit": "trained", "trained": "verdict", "evaluated": "slot"}
+    return getattr(run, answers[topic]) is not None

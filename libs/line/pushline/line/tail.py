@@ -1,0 +1,174 @@
+"""One thread that reads topics from offset 0 and folds them. Everybody else looks at the ledger under its lock, or waits for it.
+
+A broker that is away is waited out for ever. A log that is cut (first offset above 0, a topic made anew) voids the fold: it is made
+again from 0, and while that cannot be done the tail says why and nothing that needs it is written.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pushline.line.broker import BrokerUnavailable, LineError, Log, LogTruncated, Place, Reader
+from pushline.line.ledger import Judgement, Ledger
+from pushline.line.records import Record
+
+T = TypeVar("T")
+OnFold = Callable[[Record, tuple[Judgement, ...]], None]
+OnReset = Callable[[], None]
+
+CATCHING_UP = "catching up with the line"
+POLL_SECONDS = 0.05
+BACK_OFF_SECONDS = 1.0
+
+
+class Tail:
+    """`problem` is empty once everything that was in the log at the (re)start is folded and the broker answers."""
+
+    def __init__(self, log: Log, topics: Sequence[str], on_fold: OnFold | None = None, on_reset: OnReset | None = None) -> None:
+        self.problem = CATCHING_UP
+        self._log, self._topics = log, tuple(topics)
+        self._on_fold, self._on_reset = on_fold, on_reset
+        self._changed = threading.Condition(threading.RLock())
+        self._ledger = Ledger(1)
+        self._folded: dict[Place, int] = {}
+        self._wanted: dict[Place, int] | None = None  # the end offsets noted at the start
+        self._asked: list[_Ask] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+        with self._changed:
+            self._changed.notify_all()
+
+    @contextmanager
+    def read(self) -> Iterator[Ledger]:
+        """Give the ledger under its lock. Keep it short: nothing is folded meanwhile."""
+        with self._changed:
+            yield self._ledger
+
+    def catch_up(self, timeout_seconds: float) -> None:
+        """Return once everything that was in the log when this was called is folded. Raises BrokerUnavailable."""
+        ask = _Ask()
+        deadline = time.monotonic() + timeout_seconds
+        with self._changed:
+            self._asked.append(ask)
+            while not self._reached(ask):
+                left = deadline - time.monotonic()
+                if left <= 0 or self._stop.is_set():
+                    self._asked = [other for other in self._asked if other is not ask]
+                    raise BrokerUnavailable(self.problem or "the broker did not answer in time")
+                self._changed.wait(left)
+
+    def wait_until(self, found: Callable[[Ledger], T | None], timeout_seconds: float) -> T:
+        """Call `found` on the ledger now and after every fold, until it gives something. Raises TimeoutError."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._changed:
+            while (answer := found(self._ledger)) is None:
+                left = deadline - time.monotonic()
+                if left <= 0 or self._stop.is_set():
+                    raise TimeoutError
+                self._changed.wait(left)
+            return answer
+
+    def wait_folded(self, topic: str, partition: int, offset: int, timeout_seconds: float) -> None:
+        """Return once that record is folded. Raises TimeoutError."""
+        self.wait_until(lambda _: True if self._folded.get((topic, partition), 0) > offset else None, timeout_seconds)
+
+    def folded_of(self, topic: str) -> dict[int, int]:
+        """Give the next offset to be folded, by partition."""
+        with self._changed:
+            return {partition: offset for (name, partition), offset in self._folded.items() if name == topic}
+
+    def _reached(self, ask: "_Ask") -> bool:
+        return ask.ends is not None and all(self._folded.get(place, 0) >= end for place, end in ask.ends.items())
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._follow()
+            except LogTruncated as error:
+                self._say(f"line: {error}")
+            except LineError as error:
+                self._say(f"broker: {error}")
+            self._stop.wait(BACK_OFF_SECONDS)
+
+    def _follow(self) -> None:
+        reader = self._log.reader(self._topics)
+        try:
+            self._begin(Ledger(self._log.partitions()))
+            while not self._stop.is_set():
+                self._step(reader)
+        finally:
+            reader.close()
+
+    def _begin(self, ledger: Ledger) -> None:
+        with self._changed:
+            if self._folded and self._on_reset is not None:
+                self._on_reset()
+            self._ledger, self._folded, self._wanted = ledger, {}, None
+        self._say(CATCHING_UP)
+
+    def _step(self, reader: Reader) -> None:
+        """Read once. A broker that is away keeps the reader and its place."""
+        try:
+            records = reader.poll(0 if self._asked or self._wanted is None else POLL_SECONDS)
+            self._fold(records)
+            self._answer(reader)
+        except BrokerUnavailable as error:
+            self._say(f"broker: {error}")
+            self._stop.wait(BACK_OFF_SECONDS)
+
+    def _fold(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        with self._changed:
+            for record in records:
+                judgements = self._ledger.fold(record)
+                self._folded[(record.topic, record.partition)] = record.offset + 1
+                if self._on_fold is not None:
+                    self._on_fold(record, judgements)
+            self._changed.notify_all()
+
+    def _answer(self, reader: Reader) -> None:
+        """Ask for end offsets where somebody waits for them, and note what was reached."""
+        with self._changed:
+            asked = [ask for ask in self._asked if ask.ends is None]
+        if asked or self._wanted is None or self.problem:
+            ends = reader.end(5.0)
+            with self._changed:
+                self._note_ends(asked, ends)
+        position = reader.position()
+        with self._changed:
+            self._folded.update(position)  # over control records and gaps that carry no event
+            if self.problem and self._wanted is not None and self._caught_up():
+                self.problem = ""
+            self._asked = [ask for ask in self._asked if not self._reached(ask)]
+            self._changed.notify_all()
+
+    def _note_ends(self, asked: Sequence["_Ask"], ends: dict[Place, int]) -> None:
+        for ask in asked:
+            ask.ends = ends
+        if self._wanted is None:
+            self._wanted = ends
+
+    def _caught_up(self) -> bool:
+        return all(self._folded.get(place, 0) >= end for place, end in (self._wanted or {}).items())
+
+    def _say(self, problem: str) -> None:
+        with self._changed:
+            self.problem = problem
+            self._changed.notify_all()
+
+
+class _Ask:
+    """Somebody who waits until everything that is in the log now is folded."""
+
+    def __init__(self) -> None:
+        self.ends: dict[Place, int] | None = None

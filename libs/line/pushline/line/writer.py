@@ -1,0 +1,68 @@
+"""Append an event and read it back: a record counts only if every reader's fold says so."""
+
+from dataclasses import dataclass
+
+from pushline.line.broker import AppendUnknown, BrokerUnavailable, Log
+from pushline.line.codec import Entry, encode
+from pushline.line.events import Event
+from pushline.line.ledger import Ledger
+from pushline.line.records import Message
+from pushline.line.tail import Tail
+
+READ_BACK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of an event that was written. `counted` is False where another record had taken its place."""
+
+    id: str
+    counted: bool
+    rule: str
+    sentence: str
+
+
+class Writer:
+    def __init__(self, log: Log, tail: Tail, source: str) -> None:
+        self._log, self._tail, self._source = log, tail, source
+
+    def publish(self, event: Event, traceparent: str = "") -> Published:
+        """Append and read back. The same event again is harmless: same bytes, same id, no second slot.
+
+        Raises MessageTooLarge, BrokerUnavailable (nothing was written) and AppendUnknown (it may be in the log, or come).
+        """
+        message = encode(event, self._source, traceparent)
+        try:
+            record = self._log.append(message)
+        except AppendUnknown:
+            return self._look_for(message)
+        try:
+            self._tail.wait_folded(record.topic, record.partition, record.offset, READ_BACK_SECONDS)
+        except TimeoutError:
+            raise AppendUnknown(f"the record on {record.topic} was written and could not be read back in time") from None
+        with self._tail.read() as ledger:
+            return _found(ledger, _id(message), (record.topic, record.partition, record.offset))
+
+    def _look_for(self, message: Message) -> Published:
+        """No delivery report: read on to the end and look whether a valid record with this id is there."""
+        try:
+            self._tail.catch_up(READ_BACK_SECONDS)
+        except BrokerUnavailable as error:
+            raise AppendUnknown(str(error)) from None
+        with self._tail.read() as ledger:
+            if ledger.valid(_id(message)) is not None:
+                return Published(_id(message), counted=True, rule="", sentence="")
+        raise AppendUnknown("the broker did not confirm the record, and it is not in the log so far")
+
+
+def _id(message: Message) -> str:
+    return dict(message.headers)["ce_id"].decode()
+
+
+def _found(ledger: Ledger, wanted: str, place: tuple[str, int, int]) -> Published:
+    entry: Entry[Event] | None = ledger.valid(wanted)
+    if entry is not None:
+        return Published(wanted, counted=True, rule="", sentence="")
+    return Published(
+        wanted, counted=False, rule="", sentence=f"the record at {place} does not count: another one was in front of it"
+    )
