@@ -181,7 +181,7 @@ class ProcessSettings:
     metrics_port: int = setting(
         "PUSHLINE_METRICS_PORT", parse=port, help="port of /metrics, /livez and /readyz; 0 takes any free one"
     )
-    ports_file: Path | None = setting(
+    ports_file: Path | None = setting(  # noqa: RUF009 - a field, not a shared default (inside this module ruff cannot tell)
         "PUSHLINE_PORTS_FILE", default=None, parse=Path, help="file that is told the ports once the process listens"
     )
     kafka_options: Mapping[str, str] = setting(
