@@ -1,0 +1,38 @@
+"""Whether a topic is still the one that was there at first: a topic that is deleted and made again gets another id (KIP-516)."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import Consumer, KafkaException, TopicCollection
+
+from pushline.line.broker import BrokerUnavailable, LogTruncated
+from pushline.line.kafka_clients import Clients, says
+
+CONNECT_TIMEOUT_SECONDS = 10.0
+
+
+class TopicIds:
+    """Remembers the ids at its making. librdkafka's mock cluster has no admin calls: there it knows nothing and never complains."""
+
+    def __init__(self, clients: Clients, topics: Sequence[str], consumer: Consumer) -> None:
+        self._clients = clients
+        self._topics = topics
+        cluster = consumer.list_topics(timeout=CONNECT_TIMEOUT_SECONDS).cluster_id or ""
+        self._admin = None if cluster.startswith("mockCluster") else clients.admin()
+        self._first = self._ask(CONNECT_TIMEOUT_SECONDS)
+
+    def check(self, timeout_seconds: float) -> None:
+        """Raises LogTruncated, BrokerUnavailable."""
+        now = self._ask(timeout_seconds)
+        for topic, first in self._first.items():
+            if now[topic] != first:
+                raise LogTruncated(topic, 0, f"the topic is another one than before (id {now[topic]}, was {first})")
+
+    def _ask(self, timeout_seconds: float) -> dict[str, str]:
+        if self._admin is None:
+            return {}
+        asked = TopicCollection([self._clients.topic(name) for name in self._topics])
+        try:
+            answers = self._admin.describe_topics(asked, request_timeout=timeout_seconds)
+            return {self._clients.name(topic): str(answer.result().topic_id) for topic, answer in answers.items()}
+        except KafkaException as error:
+            raise BrokerUnavailable(f"topic ids: {says(error.args[0])}") from None
