@@ -1,0 +1,142 @@
+"""Repositories through the git command, with one bare mirror a repository in the trainer's work folder."""
+
+import hashlib
+import re
+import shutil
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushline.trainer.adapters.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
+from pushline.trainer.adapters.git_tree import extract
+from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, CommitInfo, ForgeUnavailable
+
+ASK_SECONDS = 30
+FETCH_SECONDS = 600
+LOCAL_SECONDS = 60
+SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass
+class GitRemote:
+    """Thread-safe; calls about one repository's mirror wait for each other."""
+
+    work_folder: Path
+    operator_config: Path | None = None  # a git config file with what the operator's repositories need, such as http.extraHeader
+    _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
+    _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def head(self, repository: str, branch: str, /) -> str | None:
+        known, git, _ = self._open(repository)
+        ref = f"refs/heads/{branch}"
+        try:
+            output = git.run(["ls-remote", "--refs", "--", known.url, ref], ASK_SECONDS)
+        except GitFailed as error:
+            raise ForgeUnavailable(f"repository {redact(repository)} does not answer: {error}") from None
+        for line in output.decode("utf-8", "replace").splitlines():
+            sha, _, name = line.partition("\t")
+            if name == ref and SHA.fullmatch(sha):
+                return sha
+        return None
+
+    def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
+        with self._lock(repository):
+            git, mirror = self._fetched(repository, branch, sha)
+            output = self._local(git, mirror, ["show", "-s", "--format=%an <%ae>%x00%B", sha])
+        author, _, message = output.decode("utf-8", "replace").partition("\0")
+        return CommitInfo(sha, _one_line(author), message.strip())
+
+    def on_branch(self, repository: str, branch: str, sha: str, /) -> bool:
+        try:
+            with self._lock(repository):
+                self._fetched(repository, branch, sha)
+        except CheckoutRefused:
+            return False
+        return True
+
+    def checkout(self, repository: str, branch: str, sha: str, folder: Path, limits: CheckoutLimits, /) -> Checkout:
+        with self._lock(repository):
+            git, mirror = self._fetched(repository, branch, sha)
+            try:
+                return extract(git, mirror, sha, folder, limits)
+            except GitFailed as error:
+                shutil.rmtree(mirror, ignore_errors=True)  # a mirror that cannot be read is made anew by the next try
+                raise ForgeUnavailable(f"the copy of {redact(repository)} cannot be read: {error}") from None
+
+    def _fetched(self, repository: str, branch: str, sha: str) -> tuple[GitCommand, Path]:
+        """Bring the branch into the mirror and see that it holds the commit."""
+        if not SHA.fullmatch(sha):
+            raise CheckoutRefused("no_commit", f"{sha[:80]!r} is not the full SHA of a commit")
+        known, git, mirror = self._open(repository)
+        self._fetch(known, git, mirror, branch)
+        if not self._holds(git, mirror, ["cat-file", "-e", f"{sha}^{{commit}}"]):
+            raise CheckoutRefused("not_on_branch", f"commit {sha[:12]} is not in the history of branch {branch}")
+        if not self._holds(git, mirror, ["merge-base", "--is-ancestor", sha, _tracking(branch)]):
+            raise CheckoutRefused("not_on_branch", f"commit {sha[:12]} is not in the history of branch {branch}")
+        return git, mirror
+
+    def _fetch(self, known: Repository, git: GitCommand, mirror: Path, branch: str) -> None:
+        refspec = f"+refs/heads/{branch}:{_tracking(branch)}"
+        flags = ["--quiet", "--force", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"]
+        try:
+            if not (mirror / "HEAD").exists():
+                shutil.rmtree(mirror, ignore_errors=True)
+                git.run(
+                    ["init", "--quiet", "--bare", "--template=", f"--object-format={self._format(known, git)}", "--", str(mirror)],
+                    LOCAL_SECONDS,
+                )
+            git.run(["-C", str(mirror), "fetch", *flags, "--", known.url, refspec], FETCH_SECONDS)
+        except (GitFailed, ForgeUnavailable) as error:
+            self._drop_if_locked(mirror)
+            raise ForgeUnavailable(f"branch {branch} of {redact(known.url)} cannot be fetched: {error}") from None
+
+    def _format(self, known: Repository, git: GitCommand) -> str:
+        output = git.run(["ls-remote", "--refs", "--", known.url, "refs/heads/*"], ASK_SECONDS)
+        return "sha256" if len(output.partition(b"\t")[0]) == 64 else "sha1"  # noqa: PLR2004 - hexadecimal digits
+
+    def _drop_if_locked(self, mirror: Path) -> None:
+        """A killed fetch may leave a lock behind that no later fetch would get past."""
+        if any(mirror.glob("**/*.lock")):
+            shutil.rmtree(mirror, ignore_errors=True)
+
+    def _holds(self, git: GitCommand, mirror: Path, question: list[str]) -> bool:
+        try:
+            git.run(["-C", str(mirror), *question], LOCAL_SECONDS)
+        except GitFailed:
+            return False
+        return True
+
+    def _local(self, git: GitCommand, mirror: Path, arguments: list[str]) -> bytes:
+        try:
+            return git.run(["-C", str(mirror), *arguments], LOCAL_SECONDS)
+        except GitFailed as error:
+            raise ForgeUnavailable(f"the copy of the repository cannot be read: {error}") from None
+
+    def _open(self, repository: str) -> tuple[Repository, GitCommand, Path]:
+        known = parse_repository(repository)
+        folder = self.work_folder / "git" / hashlib.sha256(known.url.encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "config"
+        text = known.config
+        if self.operator_config is not None:
+            text += f'[include]\n\tpath = "{self.operator_config}"\n'
+        with suppress(FileNotFoundError):
+            if config.read_text() == text:
+                return known, GitCommand(config, folder, known.protocol), folder / "mirror.git"
+        fresh = folder / f"config.{threading.get_ident()}"
+        fresh.write_text(text)
+        fresh.replace(config)
+        return known, GitCommand(config, folder, known.protocol), folder / "mirror.git"
+
+    def _lock(self, repository: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(repository, threading.Lock())
+
+
+def _tracking(branch: str) -> str:
+    return f"refs/remotes/origin/{branch}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text).strip()[:200]

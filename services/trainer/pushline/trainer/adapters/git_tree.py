@@ -1,0 +1,116 @@
+"""The files of one commit out of a mirror into a plain folder, written by ourselves: no filter, hook or link takes part."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pushline.trainer.adapters.git_command import GitCommand, GitFailed, kill_group
+from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused
+
+CHUNK = 1024 * 1024
+MAX_NOTES = 20
+MAX_PATH_BYTES = 1024
+LFS = b"version https://git-lfs.github.com/spec/"
+SYMLINK, SUBMODULE = "120000", "160000"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    mode: str
+    sha: str
+    size: int
+    path: str
+
+
+def extract(git: GitCommand, mirror: Path, sha: str, folder: Path, limits: CheckoutLimits) -> Checkout:
+    """A symbolic link becomes a small file with its target as text, as in git without links. Raises CheckoutRefused, GitFailed."""
+    entries = list(_entries(git, mirror, sha, limits))
+    files = [entry for entry in entries if entry.mode != SUBMODULE]
+    notes = [f"submodule {entry.path} is left out" for entry in entries if entry.mode == SUBMODULE]
+    folder.mkdir(parents=True)
+    reader = git.start(["-C", str(mirror), "cat-file", "--batch"], stdin=subprocess.PIPE)
+    try:
+        pointers = [entry.path for entry in files if _write(reader, entry, folder)]
+    finally:
+        kill_group(reader)
+    notes += [f"{path} is a Git LFS pointer; its content is not fetched" for path in pointers]
+    return Checkout(folder, len(files), sum(entry.size for entry in files), tuple(notes[:MAX_NOTES]))
+
+
+def _entries(git: GitCommand, mirror: Path, sha: str, limits: CheckoutLimits) -> Iterator[Entry]:
+    listing = git.start(["-C", str(mirror), "ls-tree", "-r", "-z", "-l", "--full-tree", sha])
+    assert listing.stdout is not None  # noqa: S101 - start() opened it
+    count = size = 0
+    try:
+        for line in _split(listing.stdout):
+            entry = _entry(line)
+            count, size = count + 1, size + entry.size
+            if count > limits.max_files:
+                raise CheckoutRefused("repository_too_large", f"commit {sha[:12]} has more than {limits.max_files} files")
+            if size > limits.max_bytes:
+                raise CheckoutRefused(
+                    "repository_too_large", f"the files of commit {sha[:12]} have more than {limits.max_bytes} bytes"
+                )
+            yield entry
+        if listing.wait() != 0:
+            raise GitFailed(f"the tree of {sha} cannot be read")
+    finally:
+        kill_group(listing)
+
+
+def _split(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while chunk := stream.read(CHUNK):
+        *lines, rest = (rest + chunk).split(b"\0")
+        yield from lines
+    if rest:
+        raise GitFailed("the tree listing ends in the middle of a line")
+
+
+def _entry(line: bytes) -> Entry:
+    facts, _, path = line.partition(b"\t")
+    mode, _, sha, size = facts.decode().split()
+    _check_path(path)
+    return Entry(mode, sha, 0 if size == "-" else int(size), os.fsdecode(path))
+
+
+def _check_path(path: bytes) -> None:
+    parts = path.split(b"/")
+    if len(path) > MAX_PATH_BYTES or any(part.lower() in {b"", b".", b"..", b".git"} for part in parts):
+        raise CheckoutRefused("repository_unsafe", f"the repository holds a file with the path {path[:80]!r}, which is not allowed")
+
+
+def _write(reader: subprocess.Popen[bytes], entry: Entry, folder: Path) -> bool:
+    """Write one file and say whether it is a Git LFS pointer."""
+    assert reader.stdin is not None  # noqa: S101 - extract() opened both
+    assert reader.stdout is not None  # noqa: S101
+    reader.stdin.write(entry.sha.encode() + b"\n")
+    reader.stdin.flush()
+    header = reader.stdout.readline().split()
+    if len(header) != 3 or header[1] != b"blob" or int(header[2]) != entry.size:  # noqa: PLR2004 - sha, type, size
+        raise GitFailed(f"object {entry.sha} is missing or not what the tree says")
+    path = folder / entry.path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o755 if entry.mode == "100755" else 0o644)
+    except (FileExistsError, NotADirectoryError):
+        raise CheckoutRefused("repository_unsafe", f"the repository holds the path {entry.path[:80]!r} twice") from None
+    with os.fdopen(descriptor, "wb") as file:
+        first = _copy(reader.stdout, file, entry.size)
+    return first.startswith(LFS) and entry.size < CHUNK
+
+
+def _copy(source: IO[bytes], file: IO[bytes], size: int) -> bytes:
+    first, left = b"", size
+    while left:
+        chunk = source.read(min(left, CHUNK))
+        if not chunk:
+            raise GitFailed("git ended in the middle of a file")
+        first = first or chunk[: len(LFS)]
+        file.write(chunk)
+        left -= len(chunk)
+    source.read(1)
+    return first
