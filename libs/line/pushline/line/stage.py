@@ -57,6 +57,8 @@ class StageReport(Protocol):
 
     def started(self, key: str) -> None: ...
 
+    def ended(self, key: str) -> None: ...
+
     def waiting(self, key: str, problem: str) -> None: ...
 
     def defect(self, key: str, error: BaseException) -> None: ...
@@ -66,6 +68,8 @@ class StageReport(Protocol):
 
 class SilentReport:
     def started(self, key: str) -> None: ...
+
+    def ended(self, key: str) -> None: ...
 
     def waiting(self, key: str, problem: str) -> None: ...
 
@@ -197,6 +201,7 @@ class Stage(Generic[T]):
             running.cancelled.wait(wait)
         with self._lock:
             self._running.pop(key, None)
+        self._report.ended(key)
         self._wake.set()
 
     def _try(self, running: _Running[T]) -> bool:

@@ -1,0 +1,78 @@
+"""What a stage reports, as log lines and metrics. It fits the line's StageReport by shape and imports nothing of the line."""
+
+from typing import Any, Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800, 7200)
+
+
+class Answer(Protocol):
+    """What the report reads of a published event."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def counted(self) -> bool: ...
+    @property
+    def sentence(self) -> str: ...
+
+
+class StageReporter:
+    """Thread-safe. Counts and logs every start, wait, defect and answer of one stage."""
+
+    def __init__(self, stage: str, log: structlog.BoundLogger, registry: CollectorRegistry) -> None:
+        self._log = log
+        self._running = Gauge("pushline_stage_running", "Pieces of work that run now or wait to be tried again.", registry=registry)
+        self._answers = Counter(
+            "pushline_stage_answers",
+            "Events written, by topic and whether they counted.",
+            ("topic_event", "counted"),
+            registry=registry,
+        )
+        self._waits = Counter(
+            "pushline_stage_waits", "Tries that met trouble which passes (broker, store, forge).", registry=registry
+        )
+        self._defects = Counter("pushline_stage_defects", "Tries that met an error nobody expected.", registry=registry)
+        self._seconds = Histogram(
+            "pushline_stage_seconds", "Seconds from the start of a piece of work to its event.", buckets=SECONDS, registry=registry
+        )
+        self._stage = stage
+
+    def started(self, key: str) -> None:
+        self._running.inc()
+        self._log.debug("started", work=key)
+
+    def ended(self, key: str) -> None:
+        self._running.dec()
+        self._log.debug("ended", work=key)
+
+    def waiting(self, key: str, problem: str) -> None:
+        self._waits.inc()
+        self._log.warning("waiting", work=key, reason=problem)
+
+    def defect(self, key: str, error: BaseException) -> None:
+        self._defects.inc()
+        self._log.error("defect", work=key, exc_info=(type(error), error, error.__traceback__))
+
+    def answered(self, key: str, event: Any, published: Answer, seconds: float) -> None:  # noqa: ANN401 - any event of the line
+        self._answers.labels(type(event).__name__, str(published.counted).lower()).inc()
+        self._seconds.observe(seconds)
+        names = {"event.id": published.id, "run_id": event.run_id, "labels.commit": event.commit.sha, "labels.model": event.model}
+        said = next((getattr(event, name) for name in ("outcome", "verdict", "state") if getattr(event, name, "")), "")
+        what = "answered" if published.counted else "answered too late"
+        self._log.info(what, work=key, outcome=said, reason=event.reason, sentence=event.sentence, **names)
+
+
+class RecordCounter:
+    """Counts what becomes of the records read, by topic and verdict."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._records = Counter(
+            "pushline_records", "Records read, by topic and what became of them.", ("topic", "verdict"), registry=registry
+        )
+
+    def note(self, judgements: tuple[Any, ...]) -> None:
+        for judgement in judgements:
+            self._records.labels(judgement.place[0], judgement.verdict).inc()

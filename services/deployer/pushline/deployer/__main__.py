@@ -1,0 +1,117 @@
+"""The deployer: hears `evaluated`, says `deployed`. Read the settings, build, run."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from pushline.deployer.adapters.stored_files import StoredFiles
+from pushline.deployer.metrics import ServedReports
+from pushline.deployer.on_evaluated import OnEvaluated
+from pushline.deployer.ports import ModelFiles
+from pushline.deployer.promotion import Deployment, next_deployments
+from pushline.deployer.settings import Settings
+from pushline.line.broker import Log
+from pushline.line.deadletters import DeadLetters
+from pushline.line.kafka import KafkaLog
+from pushline.line.ledger import Judgement
+from pushline.line.records import Record
+from pushline.line.stage import Stage
+from pushline.line.tail import Tail
+from pushline.line.topics import DEPLOYED, EVALUATED, SERVED, TOPICS
+from pushline.line.writer import Writer
+from pushline.objects.minio_store import MinioStore
+from pushline.runtime import logs, ports_file
+from pushline.runtime.health import Health
+from pushline.runtime.settings import SettingsError, read
+from pushline.runtime.shutdown import Shutdown
+from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.runtime.status_server import CannotListen, StatusServer
+
+GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deployer:
+    tail: Tail
+    stage: Stage[Deployment]
+
+    def start(self) -> None:
+        self.tail.start()
+        self.stage.start()
+
+    def stop(self) -> None:
+        self.stage.stop(GRACE_SECONDS)
+        self.tail.stop()
+
+
+def build(line: Log, files: ModelFiles, log: structlog.BoundLogger, registry: CollectorRegistry, health: Health) -> Deployer:
+    letters = DeadLetters(line, (EVALUATED, DEPLOYED, SERVED))
+    served, counter = ServedReports(log, registry), RecordCounter(registry)
+
+    def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
+        letters.note(record, judgements)
+        served.note(judgements)
+        counter.note(judgements)
+        stage.wake()
+
+    tail = Tail(line, [topic.name for topic in TOPICS], on_fold=note)
+    stage = Stage(
+        name="deployer",
+        hears=EVALUATED,
+        log=line,
+        tail=tail,
+        writer=Writer(line, tail, "pushline/deployer"),
+        decide=next_deployments,
+        work=OnEvaluated(files),
+        max_workers=8,
+        report=StageReporter("deployer", log, registry),
+        dead_letters=letters,
+    )
+    health.watch("line", lambda: tail.problem)
+    health.watch("work", lambda: stage.problem)
+    health.watch("replicas", lambda: _behind(tail))
+    return Deployer(tail, stage)
+
+
+def _behind(tail: Tail) -> str:
+    with tail.read() as ledger:
+        behind = sorted(line.name for line in ledger.models.values() if line.behind_served)
+    return (
+        f"a replica serves a deploy_seq that the log does not know: {', '.join(behind)}; a rollback or redeploy decides"
+        if behind
+        else ""
+    )
+
+
+def run(settings: Settings, log: structlog.BoundLogger) -> None:
+    health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
+    shutdown.install()
+    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, settings.process.kafka_options)
+    store = settings.store
+    files = StoredFiles(MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region))
+    deployer = build(line, files, log, registry, health)
+    status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
+    status.start()
+    deployer.start()
+    ports_file.announce(log, {"metrics": status.port}, settings.process.ports_file)
+    shutdown.wait()
+    deployer.stop()
+    status.stop()
+    line.close()
+
+
+def main() -> int:
+    log = logs.configure("pushline-deployer")
+    try:
+        run(read(Settings, os.environ), log)
+    except (SettingsError, CannotListen) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

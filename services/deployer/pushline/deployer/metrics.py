@@ -1,0 +1,32 @@
+"""What the deployer counts beside its stage: the replicas' reports."""
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from pushline.line.events import ModelServed
+from pushline.line.ledger import Judgement
+
+
+class ServedReports:
+    """Hears of every `served` record that counts: the deployer tells of them and waits for none."""
+
+    def __init__(self, log: structlog.BoundLogger, registry: CollectorRegistry) -> None:
+        self._log = log
+        self._reports = Counter("pushline_replica_reports", "Reports of replicas, by state.", ("model", "state"), registry=registry)
+        self._seq = Gauge(
+            "pushline_replica_deploy_seq", "Newest deploy_seq that any replica reported to serve.", ("model",), registry=registry
+        )
+
+    def note(self, judgements: tuple[Judgement, ...]) -> None:
+        for judgement in judgements:
+            served = judgement.entry.event if judgement.entry is not None and judgement.verdict == "valid" else None
+            if isinstance(served, ModelServed):
+                self._one(served)
+
+    def _one(self, served: ModelServed) -> None:
+        self._reports.labels(served.model, served.state).inc()
+        if served.state == "serving":
+            self._seq.labels(served.model).set(served.deploy_seq)
+        names = {"run_id": served.run_id, "labels.commit": served.commit.sha, "labels.model": served.model}
+        tell = self._log.info if served.state == "serving" else self._log.warning
+        tell("replica", state=served.state, replica=served.replica, deploy_seq=served.deploy_seq, sentence=served.sentence, **names)
