@@ -1,0 +1,177 @@
+"""pushline.toml of a model repository: what a committer may ask for, read strictly and merged with what the operator demands."""
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from pushline.objects.manifest import Gate
+from pushline.runtime.durations import parse_duration, parse_size
+from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.runtime.strict_table import StrictTable, WrongKey
+from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+
+NAME = "pushline.toml"
+MAX_BYTES = 64 * 1024
+TASKS = ("classification", "regression")
+MAX_LABELS, MAX_LABEL, MAX_SLICES = 10_000, 200, 16
+_FUNCTION = re.compile(r"python:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+class RepositoryFileError(Exception):
+    """The run fails by its pushline.toml; the sentence names file and key."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason, self.sentence = reason, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How this commit is trained and judged: pushline.toml, with the operator's limits and gates in it."""
+
+    task: str  # "" where the script's own loss and output decide
+    labels: tuple[str, ...]
+    script: str
+    limits: Limits
+    dataset: str  # "" where the script's own evaluation decides; else a file of the repository, or python:module:function
+    slices: tuple[str, ...]
+    gates: tuple[Gate, ...]
+
+
+def read_repository_file(folder: Path, config: ModelConfig) -> Recipe:
+    """Read pushline.toml of a checkout; without one, everything is as the operator has it. Raises RepositoryFileError."""
+    path = folder / NAME
+    if not path.exists():
+        return _checked(parse_repository_file("", config), folder)
+    if not path.is_file() or path.stat().st_size > MAX_BYTES:
+        raise RepositoryFileError("bad_repository_file", f"{NAME} is no file of at most {MAX_BYTES} bytes")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RepositoryFileError("bad_repository_file", f"{NAME} is not UTF-8") from None
+    return _checked(parse_repository_file(text, config), folder)
+
+
+def parse_repository_file(text: str, config: ModelConfig) -> Recipe:
+    """Raises RepositoryFileError. Looks at no file but the text."""
+    try:
+        return _recipe(StrictTable(tomllib.loads(text)), config)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RepositoryFileError("bad_repository_file", f"{NAME} is no TOML: {error}") from None
+    except _OtherModel as error:
+        raise RepositoryFileError("other_model", f"{NAME}: {error}") from None
+    except WeakenedGate as error:
+        raise RepositoryFileError("weakened_gate", f"{NAME}: {error}") from None
+    except _NotBuilt as error:
+        raise RepositoryFileError("unsupported_option", f"{NAME}: {error}") from None
+    except WrongKey as error:
+        raise RepositoryFileError("bad_repository_file", f"{NAME}: {error}") from None
+
+
+class _OtherModel(WrongKey):
+    pass
+
+
+class _NotBuilt(WrongKey):
+    pass
+
+
+def _recipe(table: StrictTable, config: ModelConfig) -> Recipe:
+    task, labels = _model(table.table("model"), config)
+    script, limits = _train(table.table("train"), config.limits)
+    dataset, slices = _evaluate(table.table("evaluate"))
+    gates = merge_gates(config.gates, read_gates(table.table("gates")))
+    deploy = table.table("deploy")
+    deploy.parsed("strategy", _strategy, "immediate")
+    deploy.finish()
+    table.finish()
+    return Recipe(task, labels, script, limits, dataset, slices, gates)
+
+
+def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
+    name = table.text("name", config.name)
+    if name != config.name:
+        raise _OtherModel(table.name("name"), f'"{name[:80]}" is another model; this repository and branch train "{config.name}"')
+    task = table.parsed("task", _task, "")
+    labels = table.texts("labels")
+    if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL for label in labels):
+        raise table.wrong("labels", f"has more than {MAX_LABELS} labels, or one longer than {MAX_LABEL} characters")
+    if len(set(labels)) != len(labels):
+        raise table.wrong("labels", "names a label twice")
+    table.finish()
+    return task, labels
+
+
+def _train(table: StrictTable, most: Limits) -> tuple[str, Limits]:
+    script = table.parsed("script", _inside, "train.py")
+    timeout = table.parsed("timeout", parse_duration, most.timeout_seconds)
+    if timeout > most.timeout_seconds:
+        raise table.wrong("timeout", f"{timeout:g} s is above the operator's limit of {most.timeout_seconds:g} s")
+    memory = table.parsed("memory", parse_size, most.memory_bytes)
+    if memory > most.memory_bytes:
+        raise table.wrong("memory", f"{memory} bytes are above the operator's limit of {most.memory_bytes} bytes")
+    for key in ("requirements", "data"):
+        if key in table:
+            raise _NotBuilt(table.name(key), "is not supported yet; remove it")
+    table.finish()
+    return script, replace(most, timeout_seconds=timeout, memory_bytes=memory)
+
+
+def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
+    dataset = table.text("dataset", "")
+    if dataset.startswith("s3://"):
+        raise _NotBuilt(
+            table.name("dataset"), "an s3:// data set is not supported yet; name a file of the repository or python:module:function"
+        )
+    if dataset.startswith("python:"):
+        if not _FUNCTION.fullmatch(dataset):
+            raise table.wrong("dataset", f'"{dataset[:80]}" is not python:module:function')
+    elif dataset:
+        dataset = table.parsed("dataset", _npz)
+    slices = table.texts("slices")
+    if len(slices) > MAX_SLICES or any(len(name) > MAX_LABEL for name in slices):
+        raise table.wrong("slices", f"has more than {MAX_SLICES} names, or one longer than {MAX_LABEL} characters")
+    table.finish()
+    return dataset, slices
+
+
+def _inside(text: str) -> str:
+    path = PurePosixPath(text)
+    if path.is_absolute() or ".." in path.parts or not path.parts or not text.isprintable() or text.startswith("-"):
+        raise ValueError(f'"{text[:80]}" is no path inside the repository')
+    return str(path)
+
+
+def _npz(text: str) -> str:
+    if not text.endswith(".npz"):
+        raise ValueError(f'"{text[:80]}" is neither an .npz file of the repository nor python:module:function')
+    return _inside(text)
+
+
+def _task(text: str) -> str:
+    if text not in TASKS:
+        raise ValueError(f'"{text[:80]}" is none of {", ".join(TASKS)}')
+    return text
+
+
+def _strategy(text: str) -> str:
+    if text != "immediate":
+        raise ValueError(f'"{text[:80]}" is no strategy; known is immediate')
+    return text
+
+
+def _checked(recipe: Recipe, folder: Path) -> Recipe:
+    if not _is_file(folder, recipe.script):
+        raise RepositoryFileError(
+            "no_script",
+            f"{NAME}: train.script: the repository has no file {recipe.script}; add it, or name the training script there",
+        )
+    if recipe.dataset and not recipe.dataset.startswith("python:") and not _is_file(folder, recipe.dataset):
+        raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.dataset: the repository has no file {recipe.dataset}")
+    return recipe
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    path = folder / name
+    return path.is_file() and path.resolve().is_relative_to(folder.resolve())

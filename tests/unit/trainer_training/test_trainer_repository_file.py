@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import pytest
+
+from pushline.objects.manifest import Gate
+from pushline.runtime.operator_file import GateConfig, Limits, ModelConfig
+from pushline.trainer.repository_file import Recipe, RepositoryFileError, parse_repository_file, read_repository_file
+
+LIMITS = Limits(timeout_seconds=3600.0, memory_bytes=4 * 1024**3, processes=256, disk_bytes=2 * 1024**3, output_bytes=1024**3)
+CONFIG = ModelConfig(
+    name="digits",
+    repository="/srv/digits.git",
+    branch="main",
+    policy="latest",
+    cancel_running=True,
+    webhook_secrets=(),
+    reconcile_interval_seconds=180.0,
+    gates={"accuracy": GateConfig(0.8, None, 0.01)},
+    limits=LIMITS,
+)
+FULL = """
+[model]
+name = "digits"
+task = "classification"
+labels = ["0", "1"]
+[train]
+script = "src/train.py"
+timeout = "10m"
+memory = "1GiB"
+[evaluate]
+dataset = "data/test.npz"
+slices = ["label"]
+[gates]
+accuracy = { min = 0.95, max_drop = 0.005 }
+recall = { min = 0.9 }
+robust_accuracy = { min = 0.5, eps = 0.05 }
+[deploy]
+strategy = "immediate"
+"""
+
+
+def test_a_full_file_is_read() -> None:
+    recipe = parse_repository_file(FULL, CONFIG)
+
+    assert recipe == Recipe(
+        task="classification",
+        labels=("0", "1"),
+        script="src/train.py",
+        limits=Limits(600.0, 1024**3, 256, 2 * 1024**3, 1024**3),
+        dataset="data/test.npz",
+        slices=("label",),
+        gates=(
+            Gate("accuracy", 0.95, None, 0.005, {}, "repository"),
+            Gate("recall", 0.9, None, None, {}, "repository"),
+            Gate("robust_accuracy", 0.5, None, None, {"eps": 0.05}, "repository"),
+        ),
+    )
+
+
+def test_without_a_file_everything_is_as_the_operator_has_it(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("pass\n")
+
+    recipe = read_repository_file(tmp_path, CONFIG)
+
+    assert recipe == Recipe("", (), "train.py", LIMITS, "", (), (Gate("accuracy", 0.8, None, 0.01, {}, "operator"),))
+
+
+def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
+    (gate,) = parse_repository_file("[gates]\naccuracy = { min = 0.9 }\n", CONFIG).gates
+
+    assert gate == Gate("accuracy", 0.9, None, 0.01, {}, "repository")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "words"),
+    [
+        ("[model", "bad_repository_file", "is no TOML"),
+        ("[training]\n", "bad_repository_file", "pushline.toml: training: unknown key; known are"),
+        ("[model]\nnmae = 'digits'\n", "bad_repository_file", "model.nmae: unknown key; known are labels, name, task"),
+        ("[model]\nname = 7\n", "bad_repository_file", "model.name: 7 is not a text"),
+        ("model = 7\n", "bad_repository_file", "model: 7 is not a table"),
+        (
+            "[model]\nname = 'other'\n",
+            "other_model",
+            'model.name: "other" is another model; this repository and branch train "digits"',
+        ),
+        ("[model]\ntask = 'guessing'\n", "bad_repository_file", "model.task"),
+        ("[model]\nlabels = [1, 2]\n", "bad_repository_file", "model.labels"),
+        ("[model]\nlabels = ['a', 'a']\n", "bad_repository_file", "names a label twice"),
+        ("[train]\nscript = '../train.py'\n", "bad_repository_file", "train.script"),
+        ("[train]\nscript = '/bin/sh'\n", "bad_repository_file", "train.script"),
+        ("[train]\ntimeout = '2h'\n", "bad_repository_file", "train.timeout: 7200 s is above the operator's limit of 3600 s"),
+        ("[train]\ntimeout = 60\n", "bad_repository_file", "train.timeout: 60 is not a text"),
+        ("[train]\nmemory = '5GiB'\n", "bad_repository_file", "train.memory"),
+        ("[train]\nmemory = 'much'\n", "bad_repository_file", "train.memory"),
+        ("[train]\nrequirements = 'r.txt'\n", "unsupported_option", "train.requirements: is not supported yet"),
+        ("[train]\ndata = ['s3://b/k']\n", "unsupported_option", "train.data: is not supported yet"),
+        ("[evaluate]\ndataset = 's3://b/k'\n", "unsupported_option", "evaluate.dataset"),
+        ("[evaluate]\ndataset = 'python:x'\n", "bad_repository_file", "is not python:module:function"),
+        ("[evaluate]\ndataset = '../x.npz'\n", "bad_repository_file", "evaluate.dataset"),
+        ("[evaluate]\ndataset = 'x.csv'\n", "bad_repository_file", "evaluate.dataset"),
+        ("[evaluate]\nslices = 'label'\n", "bad_repository_file", "evaluate.slices"),
+        ("[gates]\naccuracy = { min = 0.7 }\n", "weakened_gate", "gates.accuracy.min: 0.7 is weaker than the operator's 0.8"),
+        ("[gates]\naccuracy = { max_drop = 0.5 }\n", "weakened_gate", "gates.accuracy.max_drop"),
+        ("[gates]\naccuracy = { minimum = 0.9 }\n", "bad_repository_file", "gates.accuracy.minimum: unknown key"),
+        ("[gates]\naccuracy = 0.9\n", "bad_repository_file", "gates.accuracy: 0.9 is not a table"),
+        ("[gates]\naccuracy = { min = nan }\n", "bad_repository_file", "gates.accuracy.min: nan is no number"),
+        ("[gates]\naccuracy = { min = true }\n", "bad_repository_file", "gates.accuracy.min: True is no number"),
+        ("[gates]\n'Bad Name' = { min = 1 }\n", "bad_repository_file", "is no name of a metric"),
+        ("[deploy]\nstrategy = 'canary'\n", "bad_repository_file", "deploy.strategy"),
+    ],
+)
+def test_a_wrong_file_fails_the_run_and_names_the_key(text: str, reason: str, words: str) -> None:
+    with pytest.raises(RepositoryFileError) as raised:
+        parse_repository_file(text, CONFIG)
+
+    assert raised.value.reason == reason
+    assert words in raised.value.sentence
+    assert raised.value.sentence.startswith("pushline.toml")
+
+
+@pytest.mark.parametrize("dataset", ["data/test.npz", "python:data:test_set", "python:package.data:test_set"])
+def test_the_two_kinds_of_data_set_are_read(dataset: str) -> None:
+    assert parse_repository_file(f"[evaluate]\ndataset = '{dataset}'\n", CONFIG).dataset == dataset
+
+
+def test_a_script_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryFileError, match=r"no file train\.py") as raised:
+        read_repository_file(tmp_path, CONFIG)
+
+    assert raised.value.reason == "no_script"
+
+
+def test_a_data_set_that_is_not_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    (tmp_path / "pushline.toml").write_text("[evaluate]\ndataset = 'data/test.npz'\n")
+
+    with pytest.raises(RepositoryFileError, match=r"evaluate\.dataset: the repository has no file data/test\.npz"):
+        read_repository_file(tmp_path, CONFIG)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pushline.toml").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(RepositoryFileError, match="not UTF-8"):
+        read_repository_file(tmp_path, CONFIG)
