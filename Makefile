@@ -1,0 +1,37 @@
+# Thin targets; each installs what it needs.
+.PHONY: help install demo test check bench proto lock up campaigns clean
+.DEFAULT_GOAL := help
+RUN := .venv/bin
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+install: ## everything into .venv (services) and .venv/training (TensorFlow)
+	@tools/install
+
+demo: install ## a git push becomes a live prediction, then an improved one replaces it under load
+	@$(RUN)/pushline demo
+
+up: install ## the line on this machine, for your own repository: make up FILE=line.toml
+	@$(RUN)/pushline up $(FILE)
+
+test: install ## all tests, ring by ring
+	@tools/test
+
+check: install ## format, lint, types, import contracts, generated code, each service alone
+	@tools/check
+
+bench: install ## measure; benchmarks/RESULTS.md has the figures of record
+	@tools/bench
+
+campaigns: install ## the long forms of the random tests
+	@$(RUN)/pytest -q -s --hypothesis-profile=campaign --timeout=7200 tests/unit/line/model
+
+proto: install ## libs/contracts from proto/
+	@tools/proto
+
+lock: install ## resolve requirements/ again
+	@tools/lock
+
+clean: ## remove what make install made
+	@rm -rf .venv
