@@ -1,0 +1,143 @@
+"""The object store on S3's protocol, through the minio SDK."""
+
+import hashlib
+import io
+import os
+import ssl
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+from urllib3.exceptions import HTTPError
+
+from pushline.objects.local import CHUNK_BYTES, MAX_OBJECT_BYTES, bounded, digest_of, private_file, write_verified
+from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreError, StoreUnavailable
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 30.0
+RETRIES = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
+CONNECTIONS = 16
+PART_BYTES = 16 * 1024 * 1024
+CHECK_KEY = "checks/pushline"
+CHECK_DATA = b"Pushline checks that it can write, read and list here.\n"
+
+
+class MinioStore:
+    """Implements Store. Thread-safe; connects when first used."""
+
+    def __init__(self, endpoint_url: str, bucket: str, access_key: str, secret_key: str, region: str = "us-east-1") -> None:
+        url = urlsplit(endpoint_url)
+        if url.scheme not in ("http", "https") or not url.netloc or url.path.strip("/"):
+            raise StoreError(f"the store's endpoint {endpoint_url!r} is not of the form http://host:port or https://host:port")
+        self._bucket = bucket
+        self._where = f"{endpoint_url} bucket {bucket}"
+        self._client = Minio(
+            url.netloc,
+            access_key,
+            secret_key,
+            secure=url.scheme == "https",
+            region=region,
+            http_client=urllib3.PoolManager(
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
+                retries=RETRIES,
+                maxsize=CONNECTIONS,
+                ssl_context=ssl.create_default_context(),
+            ),
+        )
+
+    def put_file(self, key: str, path: Path) -> Stored:
+        with path.open("rb") as file:
+            return self._put(key, file)
+
+    def put_bytes(self, key: str, data: bytes) -> Stored:
+        return self._put(key, io.BytesIO(data))
+
+    @contextmanager
+    def fetch(self, key: str, sha256: str, max_bytes: int = MAX_OBJECT_BYTES, /) -> Iterator[Path]:
+        with private_file() as (path, file):
+            self._fetch(key, sha256, file, max_bytes)
+            yield path
+
+    def fetch_to(self, key: str, sha256: str, path: Path, max_bytes: int = MAX_OBJECT_BYTES, /) -> None:
+        with private_file(path.parent) as (private, file):
+            self._fetch(key, sha256, file, max_bytes)
+            os.fsync(file.fileno())
+            private.replace(path)
+
+    def read_bytes(self, key: str, max_bytes: int = MAX_OBJECT_BYTES, /) -> bytes:
+        with closing(self._chunks(key)) as chunks:
+            return b"".join(bounded(key, chunks, max_bytes))
+
+    def exists(self, key: str, /) -> bool:
+        try:
+            with self._errors_named(key):
+                self._client.stat_object(self._bucket, key)
+        except ObjectMissing:
+            return False
+        return True
+
+    def list(self, prefix: str, /) -> Iterator[str]:
+        with self._errors_named(prefix):
+            for found in self._client.list_objects(self._bucket, prefix, recursive=True):
+                yield str(found.object_name)
+
+    def check(self) -> None:
+        self.put_bytes(CHECK_KEY, CHECK_DATA)
+        if CHECK_KEY not in self.list(CHECK_KEY):
+            raise StoreError(f"{self._where}: what was written does not show up in a listing")
+
+    def _put(self, key: str, file: io.BytesIO | io.BufferedReader) -> Stored:
+        sha256 = digest_of(file)
+        stored = Stored(key, sha256, file.tell())
+        if sha256 in key and self._lies_there(key, sha256):
+            return stored
+        file.seek(0)
+        with self._errors_named(key):
+            self._client.put_object(self._bucket, key, file, stored.size, part_size=PART_BYTES, num_parallel_uploads=1)
+        actual = self._digest(key)
+        if actual != sha256:
+            raise DigestMismatch(key, sha256, actual)
+        return stored
+
+    def _lies_there(self, key: str, sha256: str) -> bool:
+        try:
+            return self._digest(key) == sha256
+        except ObjectMissing:
+            return False
+
+    def _digest(self, key: str) -> str:
+        digest = hashlib.sha256()
+        with closing(self._chunks(key)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def _fetch(self, key: str, sha256: str, file: IO[bytes], max_bytes: int) -> None:
+        with closing(self._chunks(key)) as chunks:
+            write_verified(key, bounded(key, chunks, max_bytes), sha256, file)
+
+    def _chunks(self, key: str) -> Generator[bytes, None, None]:
+        with self._errors_named(key):
+            response = self._client.get_object(self._bucket, key)
+            try:
+                yield from response.stream(CHUNK_BYTES)
+            finally:
+                response.close()
+                response.release_conn()
+
+    @contextmanager
+    def _errors_named(self, key: str) -> Iterator[None]:
+        """Say in the port's words what went wrong. A refusal (keys, rights, no bucket) is waited out too: a person must mend it."""
+        try:
+            yield
+        except S3Error as error:
+            if error.code == "NoSuchKey":
+                raise ObjectMissing(key) from None
+            raise StoreUnavailable(f"{self._where}: {error.code}: {error.message}") from None
+        except (HTTPError, MinioException) as error:
+            raise StoreUnavailable(f"{self._where}: {error}") from None
