@@ -1,0 +1,103 @@
+"""`pushline init`: a commented pushline.toml and the hooks, in a model repository."""
+
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pushline.cli.config_writer import check_name
+from pushline.cli.exits import Exit, Said
+from pushline.cli.files import refuse_existing, write_new
+from pushline.cli.hooks import HookSettings, post_receive, pre_push
+from pushline.cli.options import Force, Json
+from pushline.cli.terminal import terminal_of
+
+PUSHLINE_TOML = """\
+# What Pushline should do with this repository. Every line may be left out: a script that saves model.h5 is enough.
+
+[model]
+name = "{name}"                  # must be the operator's name of this model
+# task = "classification"        # or "regression"; else taken from the loss and the output
+# labels = ["no", "yes"]         # names of the classes, in order
+
+[train]
+# script = "train.py"
+# timeout = "1h"                 # no more than the operator allows
+# memory = "4GiB"
+
+[evaluate]
+# dataset = "data/test.npz"      # arrays x and y; else what the script gave model.evaluate or its validation
+# slices = ["label"]             # metrics for each class
+
+[gates]                          # without any: not worse than what is live, and better than the best constant answer
+# accuracy = {{ min = 0.95, max_drop = 0.005 }}
+# recall = {{ min = 0.90 }}
+
+[deploy]
+strategy = "immediate"
+"""
+
+
+def init(
+    context: typer.Context,
+    *,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", show_default=False, help="The repository; here if left out.")
+    ] = Path(),
+    model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="Model name; the folder's name if left out.")] = "",
+    url: Annotated[str, typer.Option("--url", metavar="URL", help="The trainer's address, for the hooks.")] = "",
+    secret_file: Annotated[str, typer.Option("--secret-file", metavar="FILE", help="Secret that signs hints, for the hooks.")] = "",
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Make a git repository one of Pushline's: writes pushline.toml and the hooks.
+
+    In a bare repository the post-receive hook is put in place; in a clone the hooks are written to .pushline/ to be copied.
+    """
+    name = model or folder.resolve().name.removesuffix(".git")
+    check_name(name)
+    settings = HookSettings(model=name, url=url, secret_file=secret_file)
+    files = _bare(folder, settings) if _is_bare(folder) else _clone(folder, settings)
+    refuse_existing(list(files), force=force)
+    for path, (text, mode) in files.items():
+        write_new(path, text, mode=mode, force=force)
+    terminal = terminal_of(context)
+    if as_json:
+        terminal.json({"model": name, "files": [str(path) for path in files]})
+        return
+    for path in files:
+        terminal.say(f"wrote {path}")
+    terminal.say(_next(folder, name))
+
+
+def _is_bare(folder: Path) -> bool:
+    told = subprocess.run(
+        ["git", "-C", str(folder), "rev-parse", "--is-bare-repository"], capture_output=True, text=True, check=False
+    )
+    if told.returncode != 0:
+        raise Said(f"{folder.resolve()} is no git repository; make one with `git init`.", Exit.BAD_FILE)
+    return told.stdout.strip() == "true"
+
+
+def _bare(folder: Path, settings: HookSettings) -> dict[Path, tuple[str, int]]:
+    return {folder / "hooks" / "post-receive": (post_receive(settings), 0o755)}
+
+
+def _clone(folder: Path, settings: HookSettings) -> dict[Path, tuple[str, int]]:
+    return {
+        folder / "pushline.toml": (PUSHLINE_TOML.format(name=settings.model), 0o644),
+        folder / ".pushline" / "post-receive": (post_receive(settings), 0o755),
+        folder / ".pushline" / "pre-push": (pre_push(settings), 0o755),
+    }
+
+
+def _next(folder: Path, name: str) -> str:
+    if not (folder / "pushline.toml").exists():
+        return "Every push into this repository now tells the line at once."
+    return (
+        f"\nNext: commit pushline.toml; the operator's file must name this repository as model {name}.\n"
+        "So that a push is heard at once, install one of the hooks:\n"
+        "  .pushline/post-receive  in the bare repository, as hooks/post-receive\n"
+        "  .pushline/pre-push      in this clone, as .git/hooks/pre-push"
+    )

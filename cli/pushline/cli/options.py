@@ -1,0 +1,25 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+LineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--line",
+        envvar="PUSHLINE_LINE",
+        metavar="FILE",
+        show_default=False,
+        help="The line.json of a running `pushline up`. Without it: PUSHLINE_KAFKA and PUSHLINE_S3_* where they are set, "
+        "else state/line.json.",
+    ),
+]
+Model = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="The model's name.")]
+OneModel = Annotated[
+    str,
+    typer.Option("--model", "-m", metavar="NAME", show_default=False, help="The model; may be left out where there is only one."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]

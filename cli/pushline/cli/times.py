@@ -1,0 +1,12 @@
+"""The broker's times as people read them."""
+
+from datetime import UTC, datetime
+
+LONG_AGO_MS = 1_500_000_000_000  # the embedded broker has a constant instead of a time
+
+
+def when(timestamp_ms: int) -> str:
+    """Local date and time; empty where the broker keeps none."""
+    if timestamp_ms < LONG_AGO_MS:
+        return ""
+    return datetime.fromtimestamp(timestamp_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,119 @@
+"""`pushline up`: the whole line on this machine, from one file."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from pushline.cli.config_writer import FirstModel, write_config
+from pushline.cli.embedded_line import RunningLine, Wanted, embedded_line, read_config
+from pushline.cli.exits import Exit, Said
+from pushline.cli.options import Force, Json
+from pushline.cli.terminal import Terminal, terminal_of
+
+TEND_SECONDS = 0.2
+
+
+def up(
+    context: typer.Context,
+    *,
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The operator's file.")] = Path("line.toml"),
+    write: Annotated[
+        Path | None, typer.Option("--write-config", metavar="FILE", help="Write a commented operator's file and a secret, and end.")
+    ] = None,
+    repository: Annotated[str, typer.Option(help="With --write-config: the model's git repository, a URL or a path.")] = "",
+    model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="With --write-config: the model's name.")] = "",
+    branch: Annotated[str, typer.Option(help="With --write-config: the branch that is deployed.")] = "main",
+    free_ports: Annotated[bool, typer.Option("--free-ports", help="Listen on any free ports instead of the usual ones.")] = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole line on this machine, with an embedded broker and object store, until Ctrl-C or SIGTERM.
+
+    Everything it knows lies in one folder ([up] state) and is gone when it ends: this line is for trying out and developing.
+    """
+    terminal = terminal_of(context)
+    if write is not None:
+        _write(terminal, write, FirstModel(model, repository, branch), force=force, as_json=as_json)
+        return
+    if not file.exists():
+        raise Said(
+            f"{file} does not exist. Write one: pushline up --write-config {file} --repository /path/to/repo.git --model NAME",
+            Exit.BAD_FILE,
+        )
+    wanted = Wanted(file, read_config(file), terminal.environ, free_ports)
+    with stop_signals() as stop, embedded_line(wanted, terminal.warn, stop.wait) as running:
+        if running is not None:
+            _ready(terminal, wanted, running, as_json=as_json)
+            while not stop.wait(TEND_SECONDS):
+                running.supervisor.tend()
+            terminal.warn("stopping")
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Set on SIGTERM, SIGINT and SIGHUP; a second one changes nothing, as stopping is bounded."""
+    stop = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write(terminal: Terminal, path: Path, model: FirstModel, *, force: bool, as_json: bool) -> None:
+    if not model.name or not model.repository:
+        raise Said("--write-config needs --repository and --model.", Exit.USAGE)
+    secret = write_config(path, model, force=force)
+    read_config(path)
+    if as_json:
+        terminal.json({"config": str(path), "secret": str(secret)})
+        return
+    terminal.say(f"wrote {path} and the webhook's secret {secret}\nNext: pushline up {path}")
+
+
+def _ready(terminal: Terminal, wanted: Wanted, running: RunningLine, *, as_json: bool) -> None:
+    line = running.line
+    if as_json:
+        terminal.json({"line": str(running.path), "ports": line.ports, "kafka": line.kafka, "s3": line.store.endpoint})
+        return
+    terminal.say(f"\n[bold]The line runs.[/bold] All of it lies in {running.path.parent} and is gone when it ends (Ctrl-C).\n")
+    terminal.out.print(_places(running))
+    terminal.say("\n[bold]Next[/bold]")
+    for name, model in line.models.items():
+        terminal.say(f"  push to {model.branch} of {model.repository}")
+        terminal.say(f"  tell the line at once: pushline emit --model {name} --sha SHA   (or let `pushline init` make a git hook)")
+    terminal.say(f"  look: pushline status --line {running.path}")
+    if not line.models:
+        terminal.say(f"  {wanted.file} names no model yet")
+
+
+def _places(running: RunningLine) -> Table:
+    line = running.line
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    rows = {
+        "predictions": (f"{line.host}:{line.port('predictor', 'grpc')}", "gRPC, Open Inference Protocol"),
+        "history": (line.url("auditor", "http", "/"), "what happened to every commit"),
+        "webhooks": (line.url("trainer", "webhook", "/webhooks/…"), "github, pushline"),
+        "broker": (line.kafka, "Kafka protocol"),
+        "store": (line.store.endpoint, f"S3 protocol, bucket {line.store.bucket}"),
+        "metrics": (
+            ", ".join(str(ports["metrics"]) for ports in line.ports.values() if "metrics" in ports),
+            "ports of /metrics, /readyz",
+        ),
+        "logs": (str(running.path.parent / "logs"), "JSON, a file a service"),
+    }
+    for name, (place, what) in rows.items():
+        table.add_row(name, place, f"[dim]{what}[/dim]")
+    return table
