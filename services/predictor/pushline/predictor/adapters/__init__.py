@@ -1,0 +1,1 @@
+"""The tools behind this service's ports."""

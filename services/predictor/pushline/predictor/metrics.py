@@ -1,0 +1,54 @@
+"""Every metric of this service, with a sentence. Nothing here is used by the core."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pushline.predictor.serving import Identity
+
+ANSWER_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+RELOAD_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+PREFIX = "pushline_predictor_"
+
+
+class Metrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            f"{PREFIX}requests", "Calls answered, by method and gRPC code.", ["method", "code"], registry=registry
+        )
+        self.seconds = Histogram(
+            f"{PREFIX}request_seconds", "Time to answer a call.", ["method"], buckets=ANSWER_BUCKETS, registry=registry
+        )
+        self.in_flight = Gauge(f"{PREFIX}requests_in_flight", "Calls being answered now.", registry=registry)
+        self.info = Gauge(
+            f"{PREFIX}model_info",
+            "What is served: 1 for each model's live deployment.",
+            ["model", "digest", "commit", "deploy_seq"],
+            registry=registry,
+        )
+        self.loaded_at = Gauge(
+            f"{PREFIX}model_loaded_timestamp_seconds", "When the served deployment was swapped in.", ["model"], registry=registry
+        )
+        self.stale = Gauge(
+            f"{PREFIX}stale",
+            "1 while the replica cannot be sure that it serves the newest deployment.",
+            ["model"],
+            registry=registry,
+        )
+        self.reload_seconds = Histogram(
+            f"{PREFIX}reload_seconds", "Time to fetch, verify, load and warm up.", buckets=RELOAD_BUCKETS, registry=registry
+        )
+        self.reloads = Counter(f"{PREFIX}reloads", "Loads, by what came of them.", ["model", "outcome"], registry=registry)
+        self._served: dict[str, Identity] = {}
+
+    def note_swap(self, identity: Identity, seconds: float) -> None:
+        old = self._served.get(identity.model)
+        if old is not None:
+            self.info.remove(*_labels(old))
+        self._served[identity.model] = identity
+        self.info.labels(*_labels(identity)).set(1)
+        self.loaded_at.labels(identity.model).set_to_current_time()
+        self.reload_seconds.observe(seconds)
+        self.reloads.labels(identity.model, "serving").inc()
+
+
+def _labels(identity: Identity) -> tuple[str, str, str, str]:
+    return identity.model, identity.digest, identity.commit, str(identity.deploy_seq)

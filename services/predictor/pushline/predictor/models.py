@@ -1,0 +1,96 @@
+"""The models this replica serves, by name, and how sure it is of each."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+
+from pushline.predictor.errors import NothingDeployed, UnknownModel
+from pushline.predictor.serving import Loaded, Slot
+
+SURE_FOR_SECONDS = 10.0  # a reload loop that stood still for so long is not believed any more
+
+
+class Models:
+    """`wanted` names the models to serve; empty: every model of the line."""
+
+    def __init__(self, wanted: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self.wanted = wanted
+        self._clock = clock
+        self._slots: dict[str, Slot] = {}
+        self._sure_until: dict[str, float] = {}
+        self._log_was_read = False
+        self._freed: SimpleQueue[Loaded] = SimpleQueue()
+        self._lock = threading.Lock()
+        for name in wanted:
+            self.know(name)
+
+    def serves(self, model: str) -> bool:
+        return not self.wanted or model in self.wanted
+
+    def know(self, model: str) -> None:
+        """Note that the line has this model, deployed or not."""
+        with self._lock:
+            if model not in self._slots:
+                self._slots = {**self._slots, model: Slot(self._freed.put)}
+
+    def swap(self, loaded: Loaded) -> None:
+        self.know(loaded.identity.model)
+        self._slots[loaded.identity.model].swap(loaded)
+
+    def current(self, model: str) -> Loaded | None:
+        slot = self._slots.get(model)
+        return slot.current if slot else None
+
+    def names(self) -> list[str]:
+        return sorted(self._slots)
+
+    @property
+    def ready(self) -> bool:
+        """Every model asked for by name, else at least one, can answer."""
+        loaded = [slot.current is not None for slot in self._slots.values()]
+        return bool(loaded) and (all(loaded) if self.wanted else any(loaded))
+
+    def note_log_read(self) -> None:
+        """From now on a model that is not known does not exist."""
+        self._log_was_read = True
+
+    def note_sure(self, model: str, sure: bool) -> None:
+        self._sure_until[model] = self._clock() + SURE_FOR_SECONDS if sure else 0.0
+
+    def is_stale(self, model: str) -> bool:
+        return self._sure_until.get(model, 0.0) < self._clock()
+
+    @contextmanager
+    def lease(self, model: str) -> Iterator[tuple[Loaded, bool]]:
+        """Give what is served for a model and whether it is stale. Raises UnknownModel, NothingDeployed."""
+        name, slot = self._find(model)
+        with slot.lease() as loaded:
+            if loaded is None:
+                raise NothingDeployed(name)
+            yield loaded, self.is_stale(name)
+
+    def free_retired(self) -> int:
+        """Close what was swapped out and has answered its last request. Called off the request path."""
+        count = 0
+        with suppress(Empty):
+            while True:
+                self._freed.get_nowait().engine.close()
+                count += 1
+        return count
+
+    def close(self) -> None:
+        for slot in self._slots.values():
+            slot.swap(None)
+        self.free_retired()
+
+    def _find(self, model: str) -> tuple[str, Slot]:
+        slots = self._slots
+        if model in slots:
+            return model, slots[model]
+        if not model and len(slots) == 1:
+            return next(iter(slots.items()))
+        if not slots or (not self.wanted and not self._log_was_read):
+            raise NothingDeployed(model)
+        raise UnknownModel(model)

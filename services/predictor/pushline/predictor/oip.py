@@ -1,0 +1,116 @@
+"""The Open Inference Protocol's messages to questions, and answers back. Translation alone; the core checks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from open_inference import open_inference_grpc_pb2 as pb
+from pushline.engine.engine import Array, TensorSpec
+from pushline.predictor.errors import BadRequest
+from pushline.predictor.predictions import Answer, Description, Question
+from pushline.predictor.serving import Identity
+from pushline.predictor.tensors import Claim
+
+PLATFORM = "pushline_litert"
+DATATYPES = {
+    "bool": "BOOL",
+    "uint8": "UINT8",
+    "uint16": "UINT16",
+    "uint32": "UINT32",
+    "uint64": "UINT64",
+    "int8": "INT8",
+    "int16": "INT16",
+    "int32": "INT32",
+    "int64": "INT64",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+}
+NUMPY = {datatype: dtype for dtype, datatype in DATATYPES.items()}
+CONTENTS = {
+    "BOOL": "bool_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+}
+
+
+def question(request: pb.ModelInferRequest) -> Question:
+    """Raises BadRequest for what the protocol itself forbids."""
+    raw = request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise BadRequest("raw_input_contents", f"has {len(raw)} entries for {len(request.inputs)} inputs")
+    claims = [_claim(tensor, raw[index] if raw else None) for index, tensor in enumerate(request.inputs)]
+    return Question(request.model_name, request.model_version, claims, [output.name for output in request.outputs])
+
+
+def response(request: pb.ModelInferRequest, answer: Answer) -> pb.ModelInferResponse:
+    """Answer in the form asked; FP16 exists only as raw contents, for all outputs then."""
+    raw = bool(request.raw_input_contents) or any(output.dtype == np.float16 for output in answer.outputs.values())
+    message = pb.ModelInferResponse(model_name=answer.identity.model, model_version=str(answer.identity.deploy_seq), id=request.id)
+    for name, text in _words(answer.identity).items():
+        message.parameters[name].string_param = text
+    message.parameters["deploy_seq"].int64_param = answer.identity.deploy_seq
+    message.parameters["stale"].bool_param = answer.stale
+    for name, array in answer.outputs.items():
+        tensor = message.outputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
+        if raw:
+            message.raw_output_contents.append(_bytes(array))
+        else:
+            getattr(tensor.contents, CONTENTS[tensor.datatype]).extend(array.ravel().tolist())
+    return message
+
+
+def metadata(description: Description) -> pb.ModelMetadataResponse:
+    identity = description.identity
+    return pb.ModelMetadataResponse(
+        name=identity.model,
+        versions=[str(identity.deploy_seq)],
+        platform=PLATFORM,
+        inputs=_tensors(description.signature.inputs),
+        outputs=_tensors(description.signature.outputs),
+        properties={
+            **_words(identity),
+            "deploy_seq": str(identity.deploy_seq),
+            "stale": str(description.stale).lower(),
+            "task": description.task,
+            "labels": ",".join(description.labels),
+        },
+    )
+
+
+def _claim(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Claim:
+    dtype = NUMPY.get(tensor.datatype, tensor.datatype[:20] or "empty")
+    filled = [field.name for field, _ in tensor.contents.ListFields()] if tensor.HasField("contents") else []
+    where = f"inputs.{tensor.name[:80]}.contents"
+    if raw is not None:
+        if filled:
+            raise BadRequest(where, "must be empty where raw_input_contents is used")
+        return Claim(tensor.name, dtype, tuple(tensor.shape), raw)
+    wanted = CONTENTS.get(tensor.datatype)
+    if wanted is None and tensor.datatype in DATATYPES.values():
+        raise BadRequest(where, f"{tensor.datatype} has no typed contents; use raw_input_contents")
+    if any(name != wanted for name in filled):
+        raise BadRequest(where, f"{tensor.datatype[:20] or 'no datatype'} takes {wanted}, not {', '.join(filled)}")
+    return Claim(tensor.name, dtype, tuple(tensor.shape), list(getattr(tensor.contents, wanted)) if wanted else [])
+
+
+def _words(identity: Identity) -> dict[str, str]:
+    return {"model": identity.model, "digest": identity.digest, "commit": identity.commit, "run_id": identity.run_id}
+
+
+def _bytes(array: Array) -> bytes:
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.TensorMetadata]:
+    return [
+        pb.ModelMetadataResponse.TensorMetadata(name=spec.name, datatype=DATATYPES[spec.dtype], shape=spec.shape) for spec in specs
+    ]

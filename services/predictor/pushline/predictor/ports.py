@@ -1,0 +1,52 @@
+"""What the predictor asks of its tools, as promises."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from pushline.engine.engine import Engine
+from pushline.line.codec import Entry
+from pushline.line.events import ModelDeployed
+from pushline.predictor.serving import Identity
+
+OpenPrograms = Callable[[Sequence[tuple[Path, int | None]]], Engine]  # raises BadProgram
+CheckProgram = Callable[[Path], None]  # raises BadProgram
+Deployment = Entry[ModelDeployed]
+
+
+class Copies(Protocol):
+    """A replica's own disk: the record that each model follows, the one before it, and their files under their digests."""
+
+    def file(self, model: str, sha256: str) -> Path | None:
+        """Give a file whose bytes were just verified; None where it is missing or damaged."""
+        ...
+
+    def place(self, model: str, sha256: str) -> Path:
+        """Give where such a file is to be put, in one step. Raises OSError."""
+        ...
+
+    def keep(self, deployment: Deployment) -> None:
+        """Follow this record from now on, a restart included; its files are in place. Raises OSError: nothing changed."""
+        ...
+
+    def prune(self, model: str) -> None:
+        """Drop the files that neither the followed record nor the one before it names."""
+        ...
+
+    def followed(self) -> Sequence[Deployment]:
+        """Give the record that each model follows; a state file that is damaged is no state."""
+        ...
+
+
+class Watch(Protocol):
+    """Is told what the reload loop does. Never raises, never blocks for long."""
+
+    def swapped(self, identity: Identity, seconds: float) -> None: ...
+
+    def load_failed(self, deployment: Deployment, reason: str, sentence: str) -> None: ...
+
+    def stale(self, model: str, why: str) -> None:
+        """Told at every look; `why` is empty where the replica is sure."""
+        ...
+
+    def ready(self, ready: bool, sentence: str) -> None: ...

@@ -1,0 +1,55 @@
+"""The predictor as one thing that starts and stops: the same wiring for __main__.py and for tests."""
+
+import secrets
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from pushline.line.broker import Log
+from pushline.line.tail import Tail
+from pushline.line.topics import DEPLOYED
+from pushline.objects.store import Store
+from pushline.predictor.adapters.disk_cache import DiskCache
+from pushline.predictor.adapters.litert_programs import check, open_programs
+from pushline.predictor.grpc_server import GrpcServer
+from pushline.predictor.metrics import Metrics
+from pushline.predictor.models import Models
+from pushline.predictor.on_deployed import OnDeployed
+from pushline.predictor.predictions import Predictions
+from pushline.predictor.reloads import Reloads
+from pushline.predictor.reports import Reports
+from pushline.predictor.settings import Settings
+from pushline.predictor.tensors import Limits
+from pushline.predictor.watching import Watching
+from pushline.runtime.health import Health
+
+
+class Service:
+    def __init__(self, settings: Settings, log: Log, store: Store, logger: structlog.BoundLogger) -> None:
+        self.registry, self.health = CollectorRegistry(), Health(["model"])
+        metrics = Metrics(self.registry)
+        self.models = Models(settings.models)
+        predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"))
+        self.door = GrpcServer(settings.door, settings.process.bind, predictions, metrics)
+        self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
+        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, settings.max_program_bytes)
+        self.tail = Tail(log, [DEPLOYED.name], on_fold=lambda *_: self.reloads.wake())
+        watch = Watching(logger, metrics, self.health, self.door.serve)
+        self.reloads = Reloads(self.tail, load, self.models, self.reports, watch)
+
+    def start(self) -> None:
+        """What the disk holds is served before broker and store are asked. Raises CannotListen."""
+        self.reloads.recover()
+        self.door.start()
+        self.reports.start()
+        self.tail.start()
+        self.reloads.start()
+
+    def stop(self) -> None:
+        """Drain first: what is served stays until the last call has its answer."""
+        self.health.report("process", "stopping")
+        self.door.stop()
+        self.reloads.stop()
+        self.tail.stop()
+        self.reports.stop()
+        self.models.close()

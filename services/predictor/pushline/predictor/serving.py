@@ -1,0 +1,80 @@
+"""What is served now: one pointer a model, swapped in one step, and a count of the requests that still use what it pointed at."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pushline.engine.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answers."""
+
+    model: str
+    digest: str
+    commit: str
+    deploy_seq: int
+    run_id: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A deployment ready to answer; never changed."""
+
+    identity: Identity
+    engine: Engine
+    task: str
+    labels: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Held:
+    loaded: Loaded
+    users: int = 0
+    retired: bool = False
+
+
+@dataclass(slots=True)
+class Slot:
+    """Where one model is served. `free` is called once for each swapped out, after its last request; it must not block."""
+
+    free: Callable[[Loaded], None]
+    _current: _Held | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def current(self) -> Loaded | None:
+        held = self._current
+        return held.loaded if held else None
+
+    @contextmanager
+    def lease(self) -> Iterator[Loaded | None]:
+        """Give what is served at this moment; it stays whole until the lease ends, whatever is swapped in meanwhile."""
+        with self._lock:
+            held = self._current
+            if held is not None:
+                held.users += 1
+        try:
+            yield held.loaded if held else None
+        finally:
+            if held is not None:
+                self._give_back(held)
+
+    def swap(self, loaded: Loaded | None) -> None:
+        with self._lock:
+            old, self._current = self._current, _Held(loaded) if loaded else None
+            idle = old is not None and old.users == 0
+            if old is not None:
+                old.retired = True
+        if old is not None and idle:
+            self.free(old.loaded)
+
+    def _give_back(self, held: _Held) -> None:
+        with self._lock:
+            held.users -= 1
+            last = held.retired and held.users == 0
+        if last:
+            self.free(held.loaded)

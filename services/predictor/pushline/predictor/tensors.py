@@ -1,0 +1,148 @@
+"""From what a caller claims to arrays that fit the model. No claimed size is believed before the bytes are counted."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pushline.engine.engine import DYNAMIC, Array, TensorSpec
+from pushline.predictor.errors import BadRequest, TooLarge
+
+DTYPES = frozenset(
+    "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split(),  # noqa: SIM905 - reads as a row
+)
+Numbers = npt.NDArray[np.number]
+Scalars = Sequence[int] | Sequence[float] | Sequence[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A tensor as it came."""
+
+    name: str | None  # None: the model's only input
+    dtype: str | None  # NumPy's name; None: whatever the model takes, the values are plain numbers
+    shape: tuple[int, ...]
+    content: bytes | Scalars  # little-endian row-major bytes, or one number an element
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    max_rows: int
+    refuse_non_finite: bool
+
+
+def bind(claims: Sequence[Claim], specs: Sequence[TensorSpec], limits: Limits) -> dict[str, Array]:
+    """Give the model's inputs, each with the same number of rows. Raises BadRequest naming the field, TooLarge."""
+    named = _by_name(claims, specs)
+    arrays = {spec.name: to_array(named[spec.name], spec, limits) for spec in specs}
+    rows = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
+    if len(set(rows.values())) > 1:
+        counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
+        raise BadRequest("inputs", f"all inputs must have the same number of rows; {counts}")
+    return arrays
+
+
+def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
+    where = f"inputs.{spec.name}"
+    if claim.dtype is not None and claim.dtype != spec.dtype:
+        raise BadRequest(f"{where}.datatype", f"is {claim.dtype}; the model takes {spec.dtype}")
+    _check_shape(claim.shape, spec, limits, where)
+    count = math.prod(claim.shape)
+    array = (
+        _from_bytes(claim.content, spec, count, where)
+        if isinstance(claim.content, bytes)
+        else _from_numbers(claim, spec, count, where)
+    )
+    if limits.refuse_non_finite and array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise BadRequest(f"{where}.contents", "holds NaN or an infinity")
+    return array.reshape(claim.shape)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    return "(" + ", ".join("any" if size == DYNAMIC else str(size) for size in shape) + ")"
+
+
+def _by_name(claims: Sequence[Claim], specs: Sequence[TensorSpec]) -> Mapping[str, Claim]:
+    known = [spec.name for spec in specs]
+    named: dict[str, Claim] = {}
+    for claim in claims:
+        name = _name_of(claim, known)
+        if name not in known:
+            raise BadRequest(f"inputs.{name[:80]}", f"is no input of the model; it takes {', '.join(known)}")
+        if name in named:
+            raise BadRequest(f"inputs.{name}", "comes twice")
+        named[name] = claim
+    for name in known:
+        if name not in named:
+            raise BadRequest(f"inputs.{name}", "is missing")
+    return named
+
+
+def _name_of(claim: Claim, known: Sequence[str]) -> str:
+    if claim.name is not None:
+        return claim.name
+    if len(known) > 1:
+        raise BadRequest("x", f"the model has several inputs; send {', '.join(known)} by name")
+    return known[0]
+
+
+def _check_shape(shape: tuple[int, ...], spec: TensorSpec, limits: Limits, where: str) -> None:
+    fits = len(shape) == len(spec.shape) and all(
+        size > 0 and wanted in (size, DYNAMIC) for size, wanted in zip(shape, spec.shape, strict=True)
+    )
+    if not fits:
+        raise BadRequest(f"{where}.shape", f"is {_cut(shape)}; the model takes {shape_text(spec.shape)}, each size above 0")
+    if shape and shape[0] > limits.max_rows:
+        raise TooLarge(f"{where}.shape", f"has {shape[0]} rows; the limit is {limits.max_rows} a request")
+
+
+def _cut(shape: tuple[int, ...]) -> str:
+    text = shape_text(shape[:16])
+    return text if len(shape) <= len(shape[:16]) else f"{text[:-1]}, … {len(shape)} in all)"
+
+
+def _from_bytes(content: bytes, spec: TensorSpec, count: int, where: str) -> Array:
+    dtype = np.dtype(spec.dtype).newbyteorder("<")
+    if len(content) != count * dtype.itemsize:
+        raise BadRequest(f"{where}.contents", f"has {len(content)} bytes; shape and datatype need {count * dtype.itemsize}")
+    if dtype.kind == "b":
+        return _booleans(np.frombuffer(content, np.uint8), where)
+    return np.frombuffer(content, dtype).astype(spec.dtype, copy=False)
+
+
+def _from_numbers(claim: Claim, spec: TensorSpec, count: int, where: str) -> Array:
+    if len(claim.content) != count:
+        raise BadRequest(f"{where}.contents", f"has {len(claim.content)} values; its shape needs {count}")
+    values: Numbers = np.array(claim.content)
+    dtype = np.dtype(spec.dtype)
+    if dtype.kind == "b":
+        return _booleans(values, where)
+    if dtype.kind in "iu":
+        return _whole_numbers(values, dtype, where)
+    return _floats(values, dtype, where)
+
+
+def _booleans(values: Array, where: str) -> Array:
+    if not np.isin(values, (0, 1)).all():
+        raise BadRequest(f"{where}.contents", "holds something other than 0 and 1 for a bool")
+    return values.astype(np.bool_)
+
+
+def _whole_numbers(values: Numbers, dtype: np.dtype[np.generic], where: str) -> Array:
+    bounds = np.iinfo(dtype.name)
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.trunc(values))).all():
+        raise BadRequest(f"{where}.contents", f"holds a number that is not whole; the model takes {dtype.name}")
+    # 2.0**63 rounds up from int64's maximum: compare floats below the next power of two.
+    if not ((values >= bounds.min) & (values < bounds.max + 1 if values.dtype.kind == "f" else values <= bounds.max)).all():
+        raise BadRequest(f"{where}.contents", f"holds a number that does not fit {dtype.name}")
+    return values.astype(dtype)
+
+
+def _floats(values: Array, dtype: np.dtype[np.generic], where: str) -> Array:
+    with np.errstate(over="ignore"):
+        array = values.astype(dtype)
+    if (np.isinf(array) & np.isfinite(values)).any():
+        raise BadRequest(f"{where}.contents", f"holds a number that does not fit {dtype.name}")
+    return array

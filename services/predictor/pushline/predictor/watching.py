@@ -1,0 +1,46 @@
+"""Turns what the reload loop does into log lines, metrics and health. A state is logged when it changes, not at every look."""
+
+from collections.abc import Callable
+
+import structlog
+
+from pushline.predictor.metrics import Metrics
+from pushline.predictor.ports import Deployment
+from pushline.predictor.serving import Identity
+from pushline.runtime.health import Health
+
+PART = "model"
+
+
+class Watching:
+    """Implements Watch. `serve` is told whenever readiness changes."""
+
+    def __init__(self, log: structlog.BoundLogger, metrics: Metrics, health: Health, serve: Callable[[bool], None]) -> None:
+        self._log, self._metrics, self._health, self._serve = log, metrics, health, serve
+        self._stale: dict[str, str] = {}
+        self._ready: bool | None = None
+
+    def swapped(self, identity: Identity, seconds: float) -> None:
+        self._metrics.note_swap(identity, seconds)
+        log = self._log.bind(**{"event.id": identity.event_id, "labels.commit": identity.commit, "labels.model": identity.model})
+        log.info(
+            "serving", run_id=identity.run_id, deploy_seq=identity.deploy_seq, digest=identity.digest, seconds=round(seconds, 3)
+        )
+
+    def load_failed(self, deployment: Deployment, reason: str, sentence: str) -> None:
+        event = deployment.event
+        self._metrics.reloads.labels(event.model, reason).inc()
+        log = self._log.bind(**{"event.id": deployment.id, "labels.commit": event.commit.sha, "labels.model": event.model})
+        log.warning("not loaded", run_id=event.run_id, deploy_seq=event.deploy_seq, reason=reason, sentence=sentence)
+
+    def stale(self, model: str, why: str) -> None:
+        self._metrics.stale.labels(model).set(1 if why else 0)
+        if self._stale.get(model, "") != why:
+            self._log.info("stale" if why else "no longer stale", **{"labels.model": model, "sentence": why})
+        self._stale[model] = why
+
+    def ready(self, ready: bool, sentence: str) -> None:
+        self._health.report(PART, "" if ready else sentence)
+        if ready != self._ready:
+            self._serve(ready)
+        self._ready = ready
