@@ -66,7 +66,7 @@ def read_line_file(path: Path) -> LineFile:
         return _build(data)
     except FileNotFoundError:
         raise Said(
-            f"No line runs here: {path} does not exist. Start one with `pushline up`, or name one by --line FILE or PUSHLINE_KAFKA.",
+            f"No line runs here: there is no {path}. Start one with `pushline up`, or name one by --line FILE or PUSHLINE_KAFKA.",
             Exit.UNREACHABLE,
         ) from None
     except OSError as error:

@@ -98,7 +98,13 @@ def _text(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> N
 
 
 def _bar(terminal: Terminal) -> Progress:
-    columns = (TextColumn("[cyan]epochs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[numbers]}"))
+    columns = (
+        TextColumn("[cyan]epochs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[numbers]}"),
+    )
     return Progress(*columns, console=terminal.out, disable=not terminal.out.is_terminal)
 
 

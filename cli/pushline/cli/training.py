@@ -1,4 +1,4 @@
-"""What a training shows of itself while it runs: the newest try's progress.json and log.txt in the store. Informs, decides nothing."""
+"""What a training shows of itself: the newest try's progress.json and log.txt in the store. Informs, decides nothing."""
 
 import json
 from dataclasses import dataclass

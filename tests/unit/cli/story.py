@@ -1,0 +1,201 @@
+"""A line in memory on which a test tells what happened: pushes, verdicts, promotions. Every record goes through the real ledger."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pushline.cli.line_of_sight import OpenLine
+from pushline.line.events import Commit, CommitPushed, File, ModelDeployed, ModelEvaluated, ModelServed, ModelTrained, Serving
+from pushline.line.ids import run_id
+from pushline.line.ledger import ModelLine, Run
+from pushline.line.memory import MemoryLog
+from pushline.line.tail import Tail
+from pushline.line.topics import TOPICS
+from pushline.line.writer import Published, Writer
+from pushline.objects import keys
+from pushline.objects.memory_store import MemoryStore
+
+MODEL = "digits"
+GATED_BY = "https://git.example.com/digits.git"
+
+
+def sha_of(name: str) -> str:
+    return hashlib.sha1(name.encode()).hexdigest()  # noqa: S324 - a git SHA
+
+
+def digest_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+class Story:
+    """Commits are named by a word; the model of a commit has the digest of `<word>`."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog(4)
+        self.tail = Tail(self.log, [topic.name for topic in TOPICS])
+        self.tail.start()
+        self.tail.catch_up(5)
+        self.store = MemoryStore()
+        self.open = OpenLine(self.log, self.tail, self.store)
+        self._writer = Writer(self.log, self.tail, "/test")
+
+    def line(self) -> ModelLine:
+        with self.tail.read() as ledger:
+            return ledger.line(MODEL)
+
+    def run(self, word: str) -> Run:
+        with self.tail.read() as ledger:
+            return next(run for run in ledger.runs.values() if run.commit.sha == sha_of(word))
+
+    def push(self, word: str) -> Run:
+        line = self.line()
+        number = line.highest_generation + 1
+        commit = Commit(GATED_BY, "refs/heads/main", sha_of(word), "", "Ada", f"{word}\n\nmore")
+        rid = run_id(MODEL, number, 1, commit.sha)
+        self.publish(CommitPushed(MODEL, rid, number, 1, commit, "", line.newest_generation, "", ""))
+        return self.run(word)
+
+    def train(self, word: str) -> None:
+        run = self.run(word)
+        files, manifest = self._store_files(run, word)
+        self.publish(
+            ModelTrained(
+                MODEL,
+                run.run_id,
+                run.generation,
+                1,
+                run.commit,
+                run.push.id,
+                "succeeded",
+                "",
+                "trained",
+                digest_of(word),
+                manifest,
+                files,
+                "bubblewrap",
+            )
+        )
+
+    def judge(self, word: str, verdict: str = "accepted") -> None:
+        run = self.run(word)
+        assert run.trained is not None
+        told = run.trained.event
+        self.publish(
+            ModelEvaluated(
+                MODEL,
+                run.run_id,
+                run.generation,
+                1,
+                run.commit,
+                run.trained.id,
+                told.digest,
+                self.line().live_digest,
+                verdict,
+                "",
+                verdict,
+                (),
+                (),
+                "",
+                "repository",
+                "",
+                "",
+                told.manifest_sha256,
+                told.files,
+            )
+        )
+
+    def promote(self, word: str) -> None:
+        """Push, train, judge and promote, as the services would."""
+        self.push(word)
+        self.train(word)
+        self.judge(word)
+        run, line = self.run(word), self.line()
+        assert run.trained is not None
+        serving = Serving(
+            run.run_id,
+            run.generation,
+            1,
+            run.commit,
+            digest_of(word),
+            run.trained.event.manifest_sha256,
+            run.trained.event.files,
+            100,
+            "live",
+        )
+        self.publish(
+            ModelDeployed(
+                MODEL,
+                run.run_id,
+                run.generation,
+                1,
+                run.commit,
+                run.evaluated[line.live_digest].id,
+                "promote",
+                line.highest_deploy_seq + 1,
+                line.deploy_seq,
+                line.live_digest,
+                line.floor_generation,
+                "",
+                "deployed",
+                "",
+                "accepted",
+                (serving,),
+                digest_of(word),
+            )
+        )
+
+    def serve(self, replica: str) -> None:
+        newest = self.line().newest_deployed
+        assert newest is not None
+        told = newest.event
+        self.publish(
+            ModelServed(
+                MODEL,
+                told.run_id,
+                told.generation,
+                told.attempt,
+                told.commit,
+                newest.id,
+                told.deploy_seq,
+                told.digest,
+                replica,
+                "start",
+                "serving",
+                "",
+                "",
+            )
+        )
+
+    def publish(self, event: CommitPushed | ModelTrained | ModelEvaluated | ModelDeployed | ModelServed) -> Published:
+        published = self._writer.publish(event)
+        assert published.counted, published.sentence
+        return published
+
+    def _store_files(self, run: Run, word: str) -> tuple[tuple[File, ...], str]:
+        files = []
+        for name, data in (("model.h5", word.encode()), ("program.tflite", f"{word} program".encode())):
+            sha256 = hashlib.sha256(data).hexdigest()
+            self.store.put_bytes(keys.model_file(MODEL, sha256, name), data)
+            files.append(File(name, sha256, len(data)))
+        manifest = f"{{{word}}}".encode()
+        sha256 = hashlib.sha256(manifest).hexdigest()
+        self.store.put_bytes(keys.manifest(MODEL, run.run_id, sha256), manifest)
+        return tuple(files), sha256
+
+
+@contextmanager
+def a_story(*promoted: str) -> Iterator[Story]:
+    story = Story()
+    try:
+        for word in promoted:
+            story.promote(word)
+        yield story
+    finally:
+        story.tail.stop()
+
+
+def a_secret(folder: Path) -> Path:
+    path = folder / "secret"
+    path.write_text("s" * 32)
+    return path
