@@ -12,6 +12,8 @@ from pushline.objects.store import DigestMismatch, ObjectTooLarge
 
 CHUNK_BYTES = 1024 * 1024
 MAX_OBJECT_BYTES = 2 * 1024**3  # where the caller names no bound
+CHECK_KEY = "checks/pushline"
+CHECK_DATA = b"Pushline checks that it can write, read and list here.\n"
 
 
 def digest_of(file: io.BytesIO | io.BufferedReader) -> str:

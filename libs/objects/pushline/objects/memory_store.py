@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from pushline.objects.local import CHUNK_BYTES, MAX_OBJECT_BYTES, bounded, private_file, write_verified
+from pushline.objects.local import CHECK_DATA, CHECK_KEY, CHUNK_BYTES, MAX_OBJECT_BYTES, bounded, private_file, write_verified
 from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreUnavailable
 
 
@@ -59,8 +59,7 @@ class MemoryStore:
             return iter(sorted(key for key in self._objects if key.startswith(prefix)))
 
     def check(self) -> None:
-        with self._lock:
-            self._check_here()
+        self.put_bytes(CHECK_KEY, CHECK_DATA)
 
     def set_unavailable(self, away: bool) -> None:
         """Be away, or back: every call raises StoreUnavailable meanwhile."""

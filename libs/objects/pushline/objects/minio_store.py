@@ -15,7 +15,16 @@ from minio import Minio
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
-from pushline.objects.local import CHUNK_BYTES, MAX_OBJECT_BYTES, bounded, digest_of, private_file, write_verified
+from pushline.objects.local import (
+    CHECK_DATA,
+    CHECK_KEY,
+    CHUNK_BYTES,
+    MAX_OBJECT_BYTES,
+    bounded,
+    digest_of,
+    private_file,
+    write_verified,
+)
 from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -23,8 +32,6 @@ READ_TIMEOUT_SECONDS = 30.0
 RETRIES = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
 CONNECTIONS = 16
 PART_BYTES = 16 * 1024 * 1024
-CHECK_KEY = "checks/pushline"
-CHECK_DATA = b"Pushline checks that it can write, read and list here.\n"
 
 
 class MinioStore:
@@ -93,7 +100,7 @@ class MinioStore:
 
     def _put(self, key: str, file: io.BytesIO | io.BufferedReader) -> Stored:
         sha256 = digest_of(file)
-        stored = Stored(key, sha256, file.tell())
+        stored = Stored(key, sha256, file.seek(0, io.SEEK_END))
         if sha256 in key and self._lies_there(key, sha256):
             return stored
         file.seek(0)
