@@ -1,0 +1,134 @@
+"""From a Keras model to serving programs that answer as it does: one for any batch, else a few of fixed ones."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .freeze import Array, leaves
+from .interface import Interface, output_names
+from .program import NotConverted, Opened, Tensor, convert
+from .result import Failed, what
+
+FIXED_BATCHES = (1, 8, 32)
+COMPARED_ROWS = 40
+TOLERANCE = 1e-3  # against gross errors alone; the evaluator judges by the whole set
+CALLED_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Exported:
+    programs: tuple[tuple[int | None, bytes], ...]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    max_difference: float
+
+
+class Answers:
+    """The model's own answers, by name; traced once."""
+
+    def __init__(self, model: Any, interface: Interface) -> None:  # noqa: ANN401 a Keras model
+        self._model, self._interface = model, interface
+
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        rows = len(next(iter(inputs.values())))
+        parts = [self._part(inputs, slice(start, start + CALLED_ROWS)) for start in range(0, rows, CALLED_ROWS)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _part(self, inputs: Mapping[str, Array], rows: slice) -> dict[str, Array]:
+        import tensorflow as tf  # noqa: PLC0415 the script may do without
+
+        tensors = [tf.constant(inputs[each.name][rows]) for each in self._interface.inputs]
+        answer = self._interface.call(self._model, tensors)
+        return dict(zip(output_names(self._model, answer), (np.asarray(leaf) for leaf in leaves(answer)), strict=True))
+
+
+def export(model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> Exported:  # noqa: ANN401 a Keras model
+    """Raises Failed with the reason not_servable."""
+    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or _made_up(interface)).items()}
+    answers = _answered(model, interface, sample)
+    complaints = []
+    for batches in ((None,), FIXED_BATCHES):
+        try:
+            return _compared(model, interface, batches, sample, answers)
+        except NotConverted as complaint:
+            complaints.append(str(complaint))
+    raise Failed("not_servable", f"the model cannot be compiled to a serving program: {'; with fixed batches: '.join(complaints)}")
+
+
+def adopt(
+    content: bytes, answers: Callable[[Mapping[str, Array]], dict[str, Array]] | None, rows: Mapping[str, Array] | None
+) -> Exported:
+    """A program that the script wrote itself, compared with the model where their names are the same."""
+    try:
+        opened = Opened(content, None)
+        difference = 0.0
+        if answers is not None and rows is not None and {each.name for each in opened.inputs} == set(rows):
+            sample = {name: array[:COMPARED_ROWS] for name, array in rows.items()}
+            difference = max_difference(opened.run(sample), answers(sample))
+    except NotConverted as complaint:
+        raise Failed("not_servable", f"program.tflite, which the script wrote, cannot be used: {complaint}") from complaint
+    return Exported(((None, content),), opened.inputs, opened.outputs, difference)
+
+
+def max_difference(got: Mapping[str, Array], want: Mapping[str, Array]) -> float:
+    """Raises NotConverted where the answers are not the same within the tolerance."""
+    largest = 0.0
+    for name in sorted(set(got) & set(want)):
+        if got[name].shape != want[name].shape:
+            raise NotConverted(f"the compiled program gives {name} of the shape {got[name].shape}, the model {want[name].shape}")
+        difference = np.abs(got[name].astype("float64") - want[name].astype("float64"))
+        allowed = TOLERANCE * np.maximum(1.0, np.abs(want[name].astype("float64")))
+        if not np.all(difference <= allowed):
+            raise NotConverted(f"the compiled program's {name} differs from the model's by {difference.max():.3g}")
+        largest = max(largest, float(difference.max(initial=0.0)))
+    return largest
+
+
+def _answered(model: Any, interface: Interface, sample: Mapping[str, Array]) -> dict[str, Array]:  # noqa: ANN401 a Keras model
+    try:
+        answers = Answers(model, interface)(sample)
+    except Exception as error:
+        raise Failed("not_servable", f"the model does not answer its own data: {what(error)}") from error
+    for name, answer in answers.items():
+        if answer.ndim == 0 or len(answer) != len(next(iter(sample.values()))):
+            raise Failed("not_servable", f"the model's {name} has the shape {answer.shape}, not one row for each of the input")
+        if not np.all(np.isfinite(answer)):
+            raise Failed("not_servable", f"the model answers {name} with NaN or infinite values")
+    return answers
+
+
+def _compared(
+    model: Any,  # noqa: ANN401 a Keras model
+    interface: Interface,
+    batches: tuple[int | None, ...],
+    sample: Mapping[str, Array],
+    answers: Mapping[str, Array],
+) -> Exported:
+    programs = []
+    difference = 0.0
+    for batch in batches:
+        content = convert(
+            lambda tensors: interface.call(model, tensors), interface.inputs, batch, lambda got: output_names(model, got)
+        )
+        opened = Opened(content, batch)
+        for rows in (1, 3, COMPARED_ROWS):
+            difference = max(difference, max_difference(opened.run(_first(sample, rows)), _first(answers, rows)))
+        programs.append((batch, content))
+    return Exported(tuple(programs), opened.inputs, opened.outputs, difference)
+
+
+def _first(arrays: Mapping[str, Array], rows: int) -> dict[str, Array]:
+    return {name: array[:rows] for name, array in arrays.items()}
+
+
+def _made_up(interface: Interface) -> dict[str, Array]:
+    random = np.random.default_rng(0)
+    made = {}
+    for each in interface.inputs:
+        shape = (COMPARED_ROWS, *(size or 1 for size in each.shape[1:]))
+        made[each.name] = (random.normal(size=shape) if each.dtype.startswith("float") else random.integers(0, 2, shape)).astype(
+            each.dtype
+        )
+    return made

@@ -1,0 +1,134 @@
+"""Copies of the data that a script gives Keras: arrays, nested ones, tf.data, Keras' own data sets, generators."""
+
+import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MAX_ROWS = 100_000
+MAX_BYTES = 512 * 1024 * 1024
+
+Array = npt.NDArray[Any]
+Nested = Any  # an array, or a dict, list or tuple of Nested
+
+
+@dataclass(frozen=True)
+class Frozen:
+    x: Nested
+    y: Nested
+    taken_from: str
+    truncated: bool = False
+
+    @property
+    def rows(self) -> int:
+        return len(leaves(self.x)[0])
+
+
+def leaves(nested: Nested) -> list[Any]:
+    """In the order in which Keras and TensorFlow flatten: dictionaries by sorted key."""
+    if isinstance(nested, dict):
+        return [leaf for key in sorted(nested) for leaf in leaves(nested[key])]
+    if isinstance(nested, list | tuple):
+        return [leaf for part in nested for leaf in leaves(part)]
+    return [nested]
+
+
+def mapped(function: Callable[[Any], Any], nested: Nested) -> Nested:
+    if isinstance(nested, dict):
+        return {key: mapped(function, part) for key, part in nested.items()}
+    if isinstance(nested, list | tuple):
+        return [mapped(function, part) for part in nested]
+    return function(nested)
+
+
+def from_arrays(x: Nested, y: Nested, taken_from: str) -> Frozen:
+    """Raises ValueError where there is nothing to judge by."""
+    if x is None or y is None:
+        raise ValueError("the data has no targets")
+    x, y = mapped(_numeric, x), mapped(_numeric, y)
+    every = leaves(x) + leaves(y)
+    rows = len(every[0])
+    if rows == 0 or any(len(array) != rows for array in every):
+        raise ValueError(f"the data has {[len(array) for array in every]} rows")
+    fit = _rows_that_fit(every)
+    return Frozen(mapped(lambda array: array[:fit].copy(), x), mapped(lambda array: array[:fit].copy(), y), taken_from, fit < rows)
+
+
+def from_batches(batches: Iterable[Any], taken_from: str) -> Frozen:
+    kept: list[tuple[Nested, Nested]] = []
+    rows, fit = 0, MAX_ROWS
+    for batch in batches:
+        kept.append(_pair(batch))
+        every = leaves(kept[-1][0]) + leaves(kept[-1][1])
+        fit = min(fit, _rows_that_fit(every))
+        rows += len(every[0])
+        if rows >= fit:
+            break
+    if not kept:
+        raise ValueError("the data has no batches")
+    frozen = from_arrays(_joined([x for x, _ in kept]), _joined([y for _, y in kept]), taken_from)
+    return Frozen(frozen.x, frozen.y, taken_from, frozen.truncated or rows >= fit)
+
+
+def batches_of(data: Any, steps: int | None) -> Iterator[Any] | None:  # noqa: ANN401 whatever a script passes
+    """The batches of a data set that can be read more than once; None where the data is no such thing."""
+    if isinstance(data, Generator) or _is_arrays(data):
+        return None
+    if hasattr(data, "__getitem__") and hasattr(data, "num_batches"):  # keras.utils.PyDataset
+        count = data.num_batches if steps is None else steps
+        return (data[number] for number in (range(count) if count else itertools.count()))
+    if hasattr(data, "element_spec") or hasattr(data, "__iter__"):
+        return itertools.islice(iter(data), steps)
+    return None
+
+
+class Recorded:
+    """A generator that keeps a copy of the batches that pass through it; it can be read only once, by Keras."""
+
+    def __init__(self, generator: Iterable[Any]) -> None:
+        self._generator = generator
+        self.seen: list[Any] = []
+        self._rows = 0
+
+    def batches(self) -> Generator[Any, None, None]:
+        for batch in self._generator:
+            if self._rows < MAX_ROWS:
+                self.seen.append(batch)
+                self._rows += len(leaves(batch)[0])
+            yield batch
+
+
+def _is_arrays(data: Any) -> bool:  # noqa: ANN401 whatever a script passes
+    if isinstance(data, dict | list | tuple):
+        return all(_is_arrays(part) for part in leaves(data))
+    return hasattr(data, "__array__") or isinstance(data, int | float)
+
+
+def _pair(batch: Any) -> tuple[Nested, Nested]:  # noqa: ANN401 whatever a data set yields
+    if not isinstance(batch, list | tuple) or len(batch) < 2:  # noqa: PLR2004 inputs and targets
+        raise ValueError("the data has no targets")
+    return mapped(_numeric, batch[0]), mapped(_numeric, batch[1])
+
+
+def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
+    array = np.asarray(leaf)
+    if array.ndim == 0 or array.dtype.kind not in "biuf":
+        raise ValueError(f"the data is of the kind {array.dtype}, not numbers in rows")
+    return array
+
+
+def _rows_that_fit(every: list[Array]) -> int:
+    row_bytes = sum(array.nbytes // max(len(array), 1) for array in every)
+    return max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1)))
+
+
+def _joined(parts: list[Nested]) -> Nested:
+    first = parts[0]
+    if isinstance(first, dict):
+        return {key: _joined([part[key] for part in parts]) for key in first}
+    if isinstance(first, list):
+        return [_joined([part[index] for part in parts]) for index in range(len(first))]
+    return np.concatenate(parts)
