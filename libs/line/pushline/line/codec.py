@@ -8,9 +8,10 @@ reads every record of the line and protobuf's JSON parser is several times slowe
 import json
 import types
 import typing
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf import json_format
 
@@ -87,7 +88,7 @@ def decode(record: Record) -> Entry[Event]:
         raise Undecodable(f"the value is not JSON: {error}") from None
     return Entry(
         id=headers.get("ce_id", ""),
-        event=_build(topic.event, data, "value"),
+        event=_build(topic.event, data),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
@@ -146,37 +147,88 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
+class _Wrong(Exception):
+    """What is wrong with a part of a value; the path to it grows on the way out."""
+
+
+Builder = Callable[[Any], Any]
+
+
+def _build(kind: type[Event], data: object) -> Event:
+    try:
+        return cast("Event", _builder(cast("Any", kind))(data))
+    except _Wrong as wrong:
+        raise Undecodable(f"value{wrong}") from None
+
+
 @cache
-def _shape(kind: type) -> tuple[tuple[str, Any], ...]:
-    hints = typing.get_type_hints(kind)
-    return tuple((field.name, hints[field.name]) for field in fields(kind))
-
-
-def _build(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - driven by the dataclass's own types
-    if is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(data, dict):
-            raise Undecodable(f"{where} is not an object")
-        return kind(**{name: _build(hint, data.get(name, _MISSING), f"{where}.{name}") for name, hint in _shape(kind)})
+def _builder(kind: Any) -> Builder:  # noqa: ANN401 - a dataclass, a tuple of them, a scalar or float | None
+    """Make the function that checks and builds one type, once: the fold reads every record of the line through it."""
+    if is_dataclass(kind):
+        return _object_builder(cast("type", kind))
     if typing.get_origin(kind) is tuple:
-        if not isinstance(data, list):
-            raise Undecodable(f"{where} is not a list")
-        (inner, _) = typing.get_args(kind)
-        return tuple(_build(inner, item, f"{where}[{index}]") for index, item in enumerate(data))
-    if isinstance(kind, types.UnionType):  # float | None
-        return None if data is _MISSING or data is None else _build(float, data, where)
-    return _scalar(kind, data, where)
+        return _list_builder(_builder(typing.get_args(kind)[0]))
+    if isinstance(kind, types.UnionType):
+        return _optional_float
+    return {str: _text_of, int: _number_of, float: _float_of, bool: _flag_of}[kind]
 
 
-def _scalar(kind: type, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
-    if data is _MISSING:
-        raise Undecodable(f"{where} is missing")
-    if kind is float and type(data) is int:
-        return float(data)
-    if type(data) is not kind:
-        raise Undecodable(f"{where} is not of type {kind.__name__}")
-    if isinstance(data, int) and kind is int and not 0 <= data < 2**32:
-        raise Undecodable(f"{where} is not an unsigned 32-bit number")
+def _object_builder(kind: type) -> Builder:
+    hints = typing.get_type_hints(kind)
+    parts = [(each.name, _builder(hints[each.name]), isinstance(hints[each.name], types.UnionType)) for each in fields(kind)]
+
+    def build(data: Any) -> Any:  # noqa: ANN401 - JSON in, the dataclass out
+        if type(data) is not dict:
+            raise _Wrong(" is not an object")
+        values = []
+        name = ""
+        try:
+            for name, inner, may_be_absent in parts:
+                values.append(inner(data.get(name) if may_be_absent else data[name]))
+        except KeyError:
+            raise _Wrong(f".{name} is missing") from None
+        except _Wrong as wrong:
+            raise _Wrong(f".{name}{wrong}") from None
+        return kind(*values)
+
+    return build
+
+
+def _list_builder(inner: Builder) -> Builder:
+    def build(data: Any) -> Any:  # noqa: ANN401 - JSON in, a tuple out
+        if type(data) is not list:
+            raise _Wrong(" is not a list")
+        try:
+            return tuple([inner(item) for item in data])
+        except _Wrong as wrong:
+            raise _Wrong(f"[]{wrong}") from None
+
+    return build
+
+
+def _text_of(data: object) -> str:
+    if type(data) is not str:
+        raise _Wrong(" is not text")
     return data
 
 
-_MISSING = object()
+def _number_of(data: object) -> int:
+    if type(data) is not int or not 0 <= data < 2**32:
+        raise _Wrong(" is not an unsigned 32-bit number")
+    return data
+
+
+def _float_of(data: object) -> float:
+    if type(data) is not float and type(data) is not int:
+        raise _Wrong(" is not a number")
+    return float(data)
+
+
+def _flag_of(data: object) -> bool:
+    if type(data) is not bool:
+        raise _Wrong(" is not true or false")
+    return data
+
+
+def _optional_float(data: object) -> float | None:
+    return None if data is None else _float_of(data)

@@ -1,6 +1,7 @@
 """Names that anyone can compute again: run ids, event ids (RFC 9562 UUIDv5), and Kafka's partition of a key (murmur2)."""
 
 import hashlib
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6f0a7a52-52b1-5c0e-9d0c-5a1fca5f3e11")  # fixed for good: every id of every line hangs on it
@@ -16,6 +17,7 @@ def event_id(run: str, topic: str, value: bytes) -> str:
     return str(uuid5(space, f"{topic}/{hashlib.sha256(value).hexdigest()}"))
 
 
+@lru_cache(maxsize=4096)  # a line has few models, and every record of theirs asks
 def partition_of(key: bytes, partitions: int) -> int:
     """Give the partition that Kafka's default partitioner (librdkafka: murmur2_random) gives a key that is not empty."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions

@@ -1,0 +1,20 @@
+"""Waiting for a condition, with a deadline."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+LOOK_AGAIN_SECONDS = 0.05
+
+
+def until(found: Callable[[], T | None], seconds: float, what: str = "") -> T:
+    """Give the first answer of `found` that is not None or False. Fails after `seconds`, saying what was waited for."""
+    deadline = time.monotonic() + seconds
+    pause = threading.Event()
+    while (answer := found()) is None or answer is False:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain{f' for {what}' if what else ''}")
+        pause.wait(LOOK_AGAIN_SECONDS)
+    return answer
