@@ -1,6 +1,7 @@
 """The predictor as one thing that starts and stops: the same wiring for __main__.py and for tests."""
 
 import secrets
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -10,7 +11,7 @@ from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
 from pushline.objects.store import Store
 from pushline.predictor.adapters.disk_cache import DiskCache
-from pushline.predictor.adapters.litert_programs import check, open_programs
+from pushline.predictor.adapters.litert_programs import check_program, open_programs
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.models import Models
@@ -32,7 +33,9 @@ class Service:
         predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"))
         self.door = GrpcServer(settings.door, settings.process.bind, predictions, metrics)
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
-        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, settings.max_program_bytes)
+        limit = settings.max_program_bytes
+        check = partial(check_program, max_bytes=limit)
+        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, limit)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=lambda *_: self.reloads.wake())
         watch = Watching(logger, metrics, self.health, self.door.serve)
         self.reloads = Reloads(self.tail, load, self.models, self.reports, watch)

@@ -12,6 +12,10 @@ def models(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
+def pause(text: str) -> float:
+    return 0.0 if text in ("0", "0s") else parse_duration(text)
+
+
 @dataclass(frozen=True)
 class DoorSettings:
     grpc_port: int = setting("PUSHLINE_GRPC_PORT", default=8001, parse=port, help="port of gRPC; 0 takes any free one")
@@ -23,7 +27,7 @@ class DoorSettings:
     )
     workers: int = setting("PUSHLINE_WORKERS", default=8, parse=count, help="threads that answer")
     drain_seconds: float = setting(
-        "PUSHLINE_DRAIN", default=0.5, parse=parse_duration, help="time between NOT_SERVING and refusing calls, at a stop"
+        "PUSHLINE_DRAIN", default=0.5, parse=pause, help="time between NOT_SERVING and refusing calls, at a stop"
     )
     grace_seconds: float = setting("PUSHLINE_GRACE", default=10.0, parse=parse_duration, help="time for calls under way, at a stop")
 
@@ -40,7 +44,7 @@ class Settings:
         "PUSHLINE_NON_FINITE", default="refuse", parse=one_of("refuse", "allow"), help="NaN and infinities in inputs and answers"
     )
     max_program_bytes: int = setting(
-        "PUSHLINE_MAX_PROGRAM", default=1 << 30, parse=parse_size, help="largest serving program that is fetched, such as 1GiB"
+        "PUSHLINE_MAX_PROGRAM", default=256 << 20, parse=parse_size, help="largest serving program that is fetched, such as 256MiB"
     )
     door: DoorSettings = group()
     line: LineSettings = group()
