@@ -13,7 +13,7 @@ from pushline.line.kafka_reader import KafkaReader
 from pushline.line.records import Message, Record
 from pushline.line.topics import TOPICS
 
-METADATA_TIMEOUT_SECONDS = 10.0
+METADATA_TIMEOUT_SECONDS = 5.0
 
 
 class KafkaLog:

@@ -13,7 +13,7 @@ from pushline.line.kafka_topic_ids import TopicIds
 from pushline.line.records import Record
 
 MAX_RECORDS_A_POLL = 500
-CONNECT_TIMEOUT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 5.0
 LOOK_TIMEOUT_SECONDS = 2.0
 GONE = {

@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, KafkaException, TopicCollection
 from pushline.line.broker import BrokerUnavailable, LogTruncated
 from pushline.line.kafka_clients import Clients, says
 
-CONNECT_TIMEOUT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 5.0
 
 
 class TopicIds:
