@@ -1,0 +1,115 @@
+"""The evaluator: hears `trained`, says `evaluated`. Read the settings, build, run."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
+from pushline.evaluator.assessment import Assessor, Rules
+from pushline.evaluator.metrics import Verdicts
+from pushline.evaluator.on_trained import OnTrained
+from pushline.evaluator.settings import EvaluationSettings, Settings
+from pushline.evaluator.verdict import Evaluation, next_evaluation
+from pushline.line.broker import Log
+from pushline.line.deadletters import DeadLetters
+from pushline.line.kafka import KafkaLog
+from pushline.line.ledger import Judgement
+from pushline.line.records import Record
+from pushline.line.stage import Stage, StageReport, Work
+from pushline.line.tail import Tail
+from pushline.line.topics import TOPICS, TRAINED
+from pushline.line.writer import Writer
+from pushline.objects.minio_store import MinioStore
+from pushline.runtime import logs, ports_file
+from pushline.runtime.health import Health
+from pushline.runtime.settings import SettingsError, read
+from pushline.runtime.shutdown import Shutdown
+from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.runtime.status_server import CannotListen, StatusServer
+
+GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    tail: Tail
+    stage: Stage[Evaluation]
+
+    def start(self) -> None:
+        self.tail.start()
+        self.stage.start()
+
+    def stop(self) -> None:
+        self.stage.stop(GRACE_SECONDS)
+        self.tail.stop()
+
+
+def build(line: Log, work: Work[Evaluation], workers: int, report: StageReport, registry: CollectorRegistry) -> Evaluator:
+    letters, counter, verdicts = DeadLetters(line, (TRAINED,)), RecordCounter(registry), Verdicts(registry)
+
+    def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
+        letters.note(record, judgements)
+        counter.note(judgements)
+        verdicts.note(judgements)
+        stage.wake()
+
+    tail = Tail(line, [topic.name for topic in TOPICS], on_fold=note)
+    stage = Stage(
+        name="evaluator",
+        hears=TRAINED,
+        log=line,
+        tail=tail,
+        writer=Writer(line, tail, "pushline/evaluator"),
+        decide=next_evaluation,
+        work=work,
+        max_workers=workers,
+        report=report,
+        dead_letters=letters,
+    )
+    return Evaluator(tail, stage)
+
+
+def assessor(settings: EvaluationSettings, log: structlog.BoundLogger) -> Assessor:
+    bubblewrap = working_bubblewrap()
+    if not bubblewrap:
+        log.warning("bubblewrap does not work here; programs are run in a child process with limits alone")
+    limits = Limits(settings.memory_bytes, settings.timeout_seconds, settings.answers_bytes)
+    rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes)
+    return Assessor(LimitedChild(limits, bubblewrap), rules)
+
+
+def run(settings: Settings, log: structlog.BoundLogger) -> None:
+    health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
+    shutdown.install()
+    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, settings.process.kafka_options)
+    s3 = settings.store
+    store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
+    work = OnTrained(store, assessor(settings.evaluation, log))
+    evaluator = build(line, work, settings.evaluation.workers, StageReporter("evaluator", log, registry), registry)
+    health.watch("line", lambda: evaluator.tail.problem)
+    health.watch("work", lambda: evaluator.stage.problem)
+    status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
+    status.start()
+    evaluator.start()
+    ports_file.announce(log, {"metrics": status.port}, settings.process.ports_file)
+    shutdown.wait()
+    evaluator.stop()
+    status.stop()
+    line.close()
+
+
+def main() -> int:
+    log = logs.configure("pushline-evaluator")
+    try:
+        run(read(Settings, os.environ), log)
+    except (SettingsError, CannotListen) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""Runs a stranger's programs in a limited child process (child.py): under bubblewrap where it works, by its own limits everywhere.
+
+The child gets no environment, no credentials, no network and no right answers; what it writes is read as a stranger's.
+"""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pushline.evaluator.arrays import Array, BadArrays, read_arrays, write_arrays
+from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
+LOOK_EVERY_SECONDS = 0.05
+TAIL_BYTES = 2000
+READY, RESULT = "ready", "result.json"  # as in child.py, which is never imported here
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    memory_bytes: int = 4 * 2**30
+    seconds: float = 120.0
+    output_bytes: int = 2**28
+    files: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedChild:
+    """`command` starts the child's Python module; tests put a hostile one in its place."""
+
+    limits: Limits
+    bubblewrap: str = ""  # path of bwrap where it works
+    command: tuple[str, ...] = (sys.executable, "-I", "-m", "pushline.evaluator.child")
+    scratch: Path | None = None
+
+    def run(self, programs: Sequence[ProgramFile], inputs: Mapping[str, Array], cancelled: threading.Event) -> Answers:
+        with TemporaryDirectory(prefix="pushline-child-", dir=self.scratch) as name:
+            folder = Path(name)
+            self._prepare(folder, programs, inputs)
+            status = self._wait(self._start(folder), cancelled)
+            _judge_end(folder, status, self.limits)
+            return _collect(folder, len(programs), self.limits.output_bytes)
+
+    def _prepare(self, folder: Path, programs: Sequence[ProgramFile], inputs: Mapping[str, Array]) -> None:
+        copies = [(f"programs/{program.name}", program.batch) for program in programs]
+        limits = {
+            "memory_bytes": self.limits.memory_bytes,
+            "cpu_seconds": math.ceil(self.limits.seconds) * (os.cpu_count() or 1),
+            "output_bytes": self.limits.output_bytes,
+            "files": self.limits.files,
+            "core_bytes": 0,
+        }
+        if shutil.disk_usage(folder).free < self.limits.output_bytes:
+            raise CannotRun(f"scratch space: less than {self.limits.output_bytes // 2**20} MiB free where temporary files lie")
+        try:
+            (folder / "programs").mkdir()
+            for program, (copy, _) in zip(programs, copies, strict=True):
+                shutil.copyfile(program.path, folder / copy)
+            write_arrays(folder / "inputs.npz", inputs)
+            request = json.dumps({"programs": copies, "limits": limits})
+            (folder / "request.json").write_text(request, encoding="utf-8")
+        except OSError as error:
+            raise CannotRun(f"scratch space: {error}") from error
+
+    def _start(self, folder: Path) -> "subprocess.Popen[bytes]":
+        command = [*(_bubblewrap(self.bubblewrap, folder) if self.bubblewrap else ()), *self.command]
+        try:
+            with (folder / "output.txt").open("wb") as output:
+                return subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=ENVIRONMENT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise CannotRun(f"the evaluation's child process does not start: {error}") from error
+
+    def _wait(self, process: "subprocess.Popen[bytes]", cancelled: threading.Event) -> int | None:
+        """Give the exit status, negative for a signal, None where the deadline ended it."""
+        deadline = time.monotonic() + self.limits.seconds
+        try:
+            while time.monotonic() < deadline:
+                if cancelled.is_set():
+                    raise Cancelled
+                try:
+                    return _unwrapped(process.wait(LOOK_EVERY_SECONDS))
+                except subprocess.TimeoutExpired:
+                    continue
+            return None
+        finally:
+            _kill(process)
+
+
+def working_bubblewrap() -> str:
+    """Give the path of a bwrap that works on this machine, else nothing."""
+    path = shutil.which("bwrap")
+    if path is None:
+        return ""
+    with TemporaryDirectory(prefix="pushline-probe-") as folder:
+        command = [*_bubblewrap(path, Path(folder)), sys.executable, "-I", "-c", ""]
+        try:
+            ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=20, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+    return path if ended.returncode == 0 else ""
+
+
+def _bubblewrap(path: str, folder: Path) -> list[str]:
+    python = [entry for entry in (sys.prefix, sys.base_prefix, *sys.path) if entry and Path(entry).is_dir()]
+    seen = dict.fromkeys([*SYSTEM_FOLDERS, *python])
+    binds = [word for entry in seen for word in ("--ro-bind-try", entry, entry)]
+    inside = str(folder.resolve())
+    return [
+        path,
+        *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *("--tmpfs", "/tmp", *binds, "--proc", "/proc", "--dev", "/dev"),  # noqa: S108 - the child's own, empty
+        *("--bind", inside, inside, "--chdir", inside, "--"),
+    ]
+
+
+def _unwrapped(status: int) -> int:
+    """Under bubblewrap it is 128 + n for signal n."""
+    return 128 - status if status > 128 else status  # noqa: PLR2004 - the shell's convention
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _judge_end(folder: Path, status: int | None, limits: Limits) -> None:
+    if not (folder / READY).exists():
+        raise CannotRun(f"the evaluation's child process does not start: {_tail(folder) or f'exit status {status}'}")
+    within = f"it had {limits.seconds:g} s and {limits.memory_bytes // 2**20} MiB"
+    if status is None or status == -signal.SIGXCPU:
+        raise ProgramFailed("program_timeout", f"the program did not end in time; {within}")
+    if status < 0:
+        raise ProgramFailed("program_crashed", f"the program killed the process that ran it ({_signal(-status)}); {within}")
+    if status != 0 or not (folder / RESULT).is_file():
+        raise ProgramFailed("program_crashed", f"the program ended the process that ran it (exit status {status}); {within}")
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tail(folder: Path) -> str:
+    lines = _read(folder / "output.txt", 2**20)[-TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Read a file that the child may have replaced by anything: never through a link, never more than the limit."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(limit)
+
+
+def _collect(folder: Path, programs: int, output_bytes: int) -> Answers:
+    try:
+        result = json.loads(_read(folder / RESULT, 2**16))
+        if "reason" in result:
+            raise ProgramFailed(str(result["reason"])[:60], f"the program cannot be run: {str(result['sentence'])[:1000]}")
+        together = _arrays(folder / "together.npz", output_bytes)
+        alone = tuple(_arrays(folder / f"alone-{at}.npz", output_bytes) for at in range(programs)) if programs > 1 else (together,)
+        numbers = _seconds(result["load_seconds"]), _seconds(result["run_seconds"]), int(result["peak_memory_bytes"])
+    except (BadArrays, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ProgramFailed("program_crashed", f"the process that ran the program left no readable answers: {error}") from error
+    return Answers(together, alone, *numbers)
+
+
+def _seconds(said: object) -> float:
+    if not (isinstance(said, float) and math.isfinite(said)):
+        raise ValueError("a time is no number")
+    return said
+
+
+def _arrays(path: Path, limit: int) -> dict[str, Any]:
+    if path.is_symlink() or not path.is_file():
+        raise BadArrays(f"{path.name} is missing")
+    return dict(read_arrays(path, limit))

@@ -1,0 +1,132 @@
+"""One evaluation from end to end, on files that were fetched and verified before: run, compare, measure, judge."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushline.engine.check import check_program
+from pushline.engine.engine import BadProgram
+from pushline.evaluator.agreement import Agreement, compare
+from pushline.evaluator.arrays import Array, BadArrays, read_arrays
+from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
+from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
+from pushline.evaluator.measures import Measured, measure
+from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
+from pushline.objects.manifest import Dataset, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator may set. `tolerance` times max(1, |answer|) is how far a program may be from Keras."""
+
+    tolerance: float = 1e-5
+    max_dataset_bytes: int = 2**30
+    max_program_bytes: int = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A run's files, here."""
+
+    manifest: Manifest
+    programs: tuple[ProgramFile, ...]
+    dataset: Path | None = None
+    answers: Path | None = None
+
+
+@dataclass(slots=True)
+class Assessment:
+    """What was found, as far as it went: filled step by step, so that a refusal still shows what came before it."""
+
+    verdict: Verdict = field(default_factory=lambda: Verdict("failed", "not_judged", "the run was not judged"))
+    judged: tuple[Judged, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    measured: Measured | None = None
+    champion: Champion | None = None
+    run: Answers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    programs: Programs
+    rules: Rules
+
+    def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
+        """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
+        found = Assessment()
+        try:
+            self._assess(own, champion, cancelled, found)
+        except NotJudgeable as refusal:
+            found.verdict = refusal.verdict
+        except ProgramFailed as failure:
+            found.verdict = Verdict("rejected", failure.reason, failure.sentence)
+        return found
+
+    def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:
+        manifest = own.manifest
+        if manifest.dataset is None or own.dataset is None:
+            raise NotJudgeable("no_evaluation_set", NO_SET)
+        data = read_set(own.dataset, manifest.dataset, self.rules.max_dataset_bytes)
+        keras = self._keras_answers(own)
+        self._check(own.programs)
+        found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
+        found.agreements = self._agreements(own.programs, found.run, keras)
+        found.measured = self._measure(manifest, data, found.run)
+        found.champion = self._champion(manifest, data, champion, cancelled)
+        evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
+        found.judged = judge_gates(manifest.gates, evidence)
+        found.verdict = conclude(found.judged, _on_what(manifest.dataset))
+
+    def _check(self, programs: Sequence[ProgramFile]) -> None:
+        if not programs:
+            raise NotJudgeable("no_program", "the run has no serving program")
+        for program in programs:
+            try:
+                check_program(program.path, self.rules.max_program_bytes)
+            except BadProgram as error:
+                raise NotJudgeable("program_refused", f"the serving program may not be opened: {error}") from error
+
+    def _keras_answers(self, own: Material) -> Mapping[str, Array]:
+        if own.answers is None:
+            sentence = "Keras' own answers (answers.npz) are missing, so nothing shows that the program agrees with model.h5"
+            raise NotJudgeable("no_answers", sentence)
+        try:
+            return read_arrays(own.answers, self.rules.max_dataset_bytes)
+        except BadArrays as error:
+            raise NotJudgeable("no_answers", f"Keras' own answers (answers.npz) cannot be read: {error}") from error
+
+    def _agreements(self, programs: Sequence[ProgramFile], run: Answers, keras: Mapping[str, Array]) -> tuple[Agreement, ...]:
+        compare("the serving program", run.together, keras, self.rules.tolerance)
+        pairs = zip(programs, run.alone, strict=True)
+        return tuple(compare(program.name, said, keras, self.rules.tolerance) for program, said in pairs)
+
+    def _measure(self, manifest: Manifest, data: EvaluationSet, run: Answers) -> Measured:
+        name = manifest.outputs[0].name if manifest.outputs else ""
+        if name not in run.together:
+            raise NotJudgeable(
+                "program_disagrees", f"the program has no output {name or 'at all'}; it has {', '.join(run.together)}"
+            )
+        return measure(manifest.task, data.truth, run.together[name], manifest.labels)
+
+    def _champion(
+        self, own: Manifest, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
+    ) -> Champion | None:
+        """The live model on the same set. What keeps it from being measured is told; the gates that need it then do not pass."""
+        if not isinstance(champion, Material):
+            return champion
+        try:
+            self._check(champion.programs)
+            run = self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
+            said = run.together[champion.manifest.outputs[0].name]
+            return Champion(measure(own.task, data.truth, said, own.labels).metrics)
+        except (NotJudgeable, ProgramFailed) as refusal:
+            return Champion({}, f"the live model cannot be measured on this run's set: {refusal}")
+        except (IndexError, KeyError):
+            return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+
+
+def _on_what(dataset: Dataset) -> str:
+    whose = " from the repository itself" if dataset.origin == "repository" else ""
+    return f"(evaluation set of {dataset.rows} rows{whose})"

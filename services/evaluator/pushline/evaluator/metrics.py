@@ -1,0 +1,35 @@
+"""What the evaluator counts beside its stage: verdicts that came to count, whoever wrote them."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from pushline.evaluator.gates import FIRST_METRIC
+from pushline.line.events import ModelEvaluated
+from pushline.line.ledger import Judgement
+
+
+class Verdicts:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._verdicts = Counter(
+            "pushline_verdicts",
+            "Verdicts in the line, by model, verdict and reason.",
+            ("model", "verdict", "reason"),
+            registry=registry,
+        )
+        self._number = Gauge(
+            "pushline_evaluated_metric",
+            "The task's first metric in a model's newest verdict.",
+            ("model", "metric"),
+            registry=registry,
+        )
+
+    def note(self, judgements: tuple[Judgement, ...]) -> None:
+        for judgement in judgements:
+            event = judgement.entry.event if judgement.entry is not None and judgement.verdict == "valid" else None
+            if isinstance(event, ModelEvaluated):
+                self._one(event)
+
+    def _one(self, event: ModelEvaluated) -> None:
+        self._verdicts.labels(event.model, event.verdict, event.reason).inc()
+        for metric in event.metrics:
+            if metric.name in FIRST_METRIC.values():
+                self._number.labels(event.model, metric.name).set(metric.value)

@@ -1,0 +1,160 @@
+"""What becomes of a trained run: its files and set are fetched, judged against what is live, reported, and answered.
+
+A complete report that is already there is taken instead of judging again; so a repeat after a crash says the same bytes.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pushline.evaluator.assessment import Assessment, Assessor, Material
+from pushline.evaluator.gates import Champion
+from pushline.evaluator.page import page
+from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFile
+from pushline.evaluator.report import BadReport, Json, build, dump, event_of, measured_json
+from pushline.evaluator.verdict import Evaluation, NotJudgeable
+from pushline.line.events import ModelEvaluated, ModelTrained, Serving
+from pushline.line.stage import Transient
+from pushline.objects import keys, manifest
+from pushline.objects.manifest import BadManifest, Manifest
+from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreUnavailable
+
+REPORT, MEASURED, PAGE, ANSWERS = "report.json", "measured.json", "report.html", "answers.npz"
+MAX_REPORT_BYTES = 16 * 2**20
+
+
+def _new_name() -> str:
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrained:
+    store: Store
+    assessor: Assessor
+    new_name: Callable[[], str] = field(default=_new_name)  # of the folder that an evaluation's files go into
+
+    def __call__(self, work: Evaluation, cancelled: threading.Event) -> ModelEvaluated | None:
+        """Raises Transient where store or machine fail. None: it was cancelled."""
+        try:
+            finished = self._finished(work)
+            if finished is None:
+                self._evaluate(work, cancelled)
+                finished = self._finished(work)
+        except Cancelled:
+            return None
+        except (StoreUnavailable, ObjectMissing, DigestMismatch, ObjectTooLarge) as error:
+            raise Transient(f"store: {error}") from error
+        except CannotRun as error:
+            raise Transient(str(error)) from error
+        if finished is None:
+            raise Transient("store: the report that was just written is not there")
+        return finished
+
+    def _finished(self, work: Evaluation) -> ModelEvaluated | None:
+        """Make the answer of the first complete report in name order, if there is one."""
+        run = work.trained.event
+        for key in self.store.list(keys.evaluations(run.model, run.run_id, work.baseline)):
+            if not key.endswith(f"/{REPORT}"):
+                continue
+            try:
+                event = event_of(self.store.read_bytes(key, MAX_REPORT_BYTES), key)
+            except (BadReport, ObjectTooLarge):
+                continue
+            if _answers(event, work):
+                return event
+        return None
+
+    def _evaluate(self, work: Evaluation, cancelled: threading.Event) -> None:
+        with TemporaryDirectory(prefix="pushline-evaluation-") as name:
+            about, found = self._assess(work, Path(name), cancelled)
+        if cancelled.is_set():
+            raise Cancelled
+        self._write(work, about, found)
+
+    def _assess(self, work: Evaluation, folder: Path, cancelled: threading.Event) -> tuple[Manifest | None, Assessment]:
+        about: Manifest | None = None
+        try:
+            about = self._manifest(work.trained.event)
+            own = self._material(about, folder / "candidate")
+            champion = self._champion(work, folder / "champion") if own.dataset else None
+            return about, self.assessor.assess(own, champion, cancelled)
+        except NotJudgeable as refusal:
+            return about, Assessment(verdict=refusal.verdict)
+
+    def _manifest(self, run: ModelTrained) -> Manifest:
+        about = self._read_manifest(run.model, run.run_id, run.manifest_sha256)
+        told = [(file.name, file.sha256, file.size) for file in run.files]
+        if (about.run_id, about.digest) != (run.run_id, run.digest):
+            raise NotJudgeable("bad_manifest", "the manifest is of another run or model than the trained event", "failed")
+        if told != [(file.name, file.sha256, file.size) for file in about.files]:
+            raise NotJudgeable("bad_manifest", "the manifest and the trained event name different files", "failed")
+        return about
+
+    def _read_manifest(self, model: str, run_id: str, sha256: str) -> Manifest:
+        with self.store.fetch(keys.manifest(model, run_id, sha256), sha256, manifest.MAX_MANIFEST_BYTES) as path:
+            try:
+                return manifest.load(path.read_bytes())
+            except BadManifest as error:
+                raise NotJudgeable("bad_manifest", f"the manifest cannot be read: {error}", "failed") from error
+
+    def _material(self, about: Manifest, folder: Path) -> Material:
+        """Fetch a run's programs, and Keras' answers and the set where there is one. Raises NotJudgeable for what is too large."""
+        folder.mkdir(mode=0o700)
+        rules, programs = self.assessor.rules, self._programs(about, folder)
+        if about.dataset is None:
+            return Material(about, programs)
+        if about.dataset.size > rules.max_dataset_bytes:
+            limit = f"{about.dataset.size} bytes; at most {rules.max_dataset_bytes} are read"
+            raise NotJudgeable("dataset", f"the evaluation set cannot be used: it has {limit}")
+        dataset, sha256 = folder / "dataset.npz", about.dataset.sha256
+        self.store.fetch_to(keys.dataset(about.model, sha256), sha256, dataset, rules.max_dataset_bytes)
+        known = {file.name for file in about.files}
+        answers = self._file(about, ANSWERS, folder, rules.max_dataset_bytes) if ANSWERS in known else None
+        return Material(about, programs, dataset, answers)
+
+    def _programs(self, about: Manifest, folder: Path) -> tuple[ProgramFile, ...]:
+        limit = self.assessor.rules.max_program_bytes
+        return tuple(ProgramFile(each.file, self._file(about, each.file, folder, limit), each.batch) for each in about.programs)
+
+    def _file(self, about: Manifest, name: str, folder: Path, limit: int) -> Path:
+        file = next(file for file in about.files if file.name == name)
+        if file.size > limit:
+            raise NotJudgeable("file_too_large", f"{name} has {file.size} bytes; at most {limit} are read")
+        self.store.fetch_to(keys.model_file(about.model, file.sha256, name), file.sha256, folder / name, limit)
+        return folder / name
+
+    def _champion(self, work: Evaluation, folder: Path) -> Material | Champion | None:
+        """Fetch the live model's programs; where they are no longer readable by this program, say so."""
+        live: Serving | None = work.champion
+        if live is None:
+            return None
+        model = work.trained.event.model
+        try:
+            about = self._read_manifest(model, live.run_id, live.manifest_sha256)
+            folder.mkdir(mode=0o700)
+            return Material(about, self._programs(about, folder))
+        except NotJudgeable as refusal:
+            return Champion({}, f"the live model cannot be measured: {refusal}")
+
+    def _write(self, work: Evaluation, about: Manifest | None, found: Assessment) -> None:
+        """The report comes last: where it is, everything is."""
+        report: Json = build(work, about, found, self.assessor.rules)
+        measured = measured_json(found.run, found.measured)
+        folder = self.new_name()
+        for name, data in ((PAGE, page(report, measured, found.measured)), (MEASURED, measured), (REPORT, dump(report))):
+            self.store.put_bytes(_key(work, folder, name), data)
+
+
+def _key(work: Evaluation, folder: str, name: str) -> str:
+    run = work.trained.event
+    return keys.evaluation_file(run.model, run.run_id, work.baseline, folder, name)
+
+
+def _answers(event: ModelEvaluated, work: Evaluation) -> bool:
+    """Say whether this report is about this very work."""
+    run = work.trained.event
+    about = (event.model, event.run_id, event.digest, event.baseline_digest, event.caused_by)
+    return about == (run.model, run.run_id, run.digest, work.baseline, work.trained.id)

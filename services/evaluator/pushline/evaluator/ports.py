@@ -1,0 +1,49 @@
+"""What the evaluator needs others to do. adapters/ has what does it."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pushline.evaluator.arrays import Array
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFile:
+    name: str
+    path: Path
+    batch: int | None  # None: dynamic
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """`together` is what a predictor would answer; `alone` what each program answers by itself, in the order given."""
+
+    together: Mapping[str, Array]
+    alone: tuple[Mapping[str, Array], ...]
+    load_seconds: float
+    run_seconds: float
+    peak_memory_bytes: int
+
+
+class ProgramFailed(Exception):
+    """The program's own fault: it is refused, crashes, hangs, or takes too much. `reason` is for machines."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason, self.sentence = reason, sentence
+
+
+class CannotRun(Exception):
+    """The fault of the machine here: nothing is known about the program. Try again later."""
+
+
+class Cancelled(Exception):
+    """The caller asked to stop."""
+
+
+class Programs(Protocol):
+    def run(self, programs: Sequence[ProgramFile], inputs: Mapping[str, Array], cancelled: threading.Event) -> Answers:
+        """Run a stranger's programs over every row, where they can harm nothing. Raises ProgramFailed, CannotRun, Cancelled."""
+        ...

@@ -1,0 +1,47 @@
+"""The evaluator's settings, from the environment."""
+
+import math
+from dataclasses import dataclass
+
+from pushline.runtime.durations import parse_duration, parse_size
+from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, count, group, setting
+
+
+def share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= 1:
+        raise ValueError(f'"{text}" is no number above 0 and up to 1')
+    return number
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    workers: int = setting("PUSHLINE_EVALUATIONS", default=2, parse=count, help="runs judged at once")
+    tolerance: float = setting(
+        "PUSHLINE_TOLERANCE", default=1e-5, parse=share, help="how far a program may be from Keras, times max(1, |answer|)"
+    )
+    timeout_seconds: float = setting(
+        "PUSHLINE_EVALUATION_TIMEOUT",
+        default=120.0,
+        parse=parse_duration,
+        help="longest that a program may take over the whole set",
+    )
+    memory_bytes: int = setting(
+        "PUSHLINE_EVALUATION_MEMORY", default=4 * 2**30, parse=parse_size, help="address space of the process that runs a program"
+    )
+    answers_bytes: int = setting(
+        "PUSHLINE_MAX_ANSWERS", default=2**28, parse=parse_size, help="largest file of answers that a program may give"
+    )
+    dataset_bytes: int = setting("PUSHLINE_MAX_DATASET", default=2**30, parse=parse_size, help="largest evaluation set")
+    program_bytes: int = setting("PUSHLINE_MAX_PROGRAM", default=2**28, parse=parse_size, help="largest serving program")
+
+
+@dataclass(frozen=True)
+class Settings:
+    line: LineSettings = group()
+    store: StoreSettings = group()
+    process: ProcessSettings = group(metrics_port=9102)
+    evaluation: EvaluationSettings = group()

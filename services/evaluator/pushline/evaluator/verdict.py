@@ -1,0 +1,111 @@
+"""What to judge next, and what the gates add up to. Pure: no file, no broker, no model is touched here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pushline.evaluator.gates import Judged
+from pushline.line.codec import Entry
+from pushline.line.events import ModelTrained, Serving
+from pushline.line.ledger import Ledger, ModelLine, Run
+from pushline.line.stage import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One piece of work: this trained run, against that live model (or none)."""
+
+    trained: Entry[ModelTrained]
+    baseline: str
+    champion: Serving | None
+
+    @property
+    def key(self) -> str:
+        return f"{self.trained.event.run_id}/{self.baseline}"
+
+
+def next_evaluation(ledger: Ledger, owned: frozenset[int], running: Mapping[str, Evaluation]) -> Decision[Evaluation]:
+    """Say which evaluations to start, in order, and which running ones are for nothing.
+
+    Newest first within a model, and models take turns. Work whose partition went to another replica runs on: the slot decides.
+    """
+    wanted = {line.name: list(open_evaluations(line)) for line in ledger.models.values()}
+    start = [
+        (rank, name, work)
+        for name, works in sorted(wanted.items())
+        if ledger.models[name].partition in owned
+        for rank, work in enumerate(works)
+        if work.key not in running
+    ]
+    useful = {work.key for works in wanted.values() for work in works}
+    ordered = tuple(work for _, _, work in sorted(start, key=lambda item: item[:2]))
+    return Decision(start=ordered, cancel=tuple(sorted(key for key in running if key not in useful)))
+
+
+def open_evaluations(line: ModelLine) -> Iterator[Evaluation]:
+    """Give what is open for a model, newest run first. A run that can no longer go live is the deployer's to close."""
+    champion = next((serving for serving in line.live if serving.digest == line.live_digest), None)
+    for run in sorted(line.runs, key=_age, reverse=True):
+        if run.trained is not None and _is_open(line, run, run.trained.event):
+            yield Evaluation(run.trained, line.live_digest, champion)
+
+
+def _is_open(line: ModelLine, run: Run, trained: ModelTrained) -> bool:
+    return (
+        trained.outcome == "succeeded"
+        and not run.outcome
+        and line.live_digest not in run.evaluated
+        and _age(run) > line.fence
+        and trained.digest not in line.barred
+    )
+
+
+def _age(run: Run) -> tuple[int, int]:
+    return run.generation, run.attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    verdict: str  # accepted | rejected | inconclusive | failed
+    reason: str
+    sentence: str
+
+
+class NotJudgeable(Exception):
+    """The run itself cannot be measured: a refused program, a broken set. An outcome, with its reason; never an incident."""
+
+    def __init__(self, reason: str, sentence: str, verdict: str = "rejected") -> None:
+        super().__init__(sentence)
+        self.verdict = Verdict(verdict, reason, sentence)
+
+
+def conclude(judged: Sequence[Judged], on_what: str) -> Verdict:
+    """Add the gates up. `on_what` says on which set they were measured.
+
+    Inconclusive is a refusal that a person may overrule: nothing failed but the comparison with a live model that cannot be measured.
+    """
+    refused = sorted((gate for gate in judged if not gate.result.passed), key=_severity)
+    if not judged:
+        return Verdict("rejected", "no_gate", f"no gate was applied {on_what}")
+    if not refused:
+        return Verdict("accepted", "", f"{_first_sentence(judged)}; {_count(judged)} passed {on_what}")
+    first, more = refused[0], len(refused) - 1
+    rest = f" ({more} more {'gate' if more == 1 else 'gates'} refused)" if more else ""
+    kind = "inconclusive" if first.reason == "champion_not_comparable" else "rejected"
+    return Verdict(kind, first.reason, f"{first.result.sentence} {on_what}{rest}")
+
+
+_SEVERITY = ("unknown_gate", "gate_without_number", "gate_not_finite", "not_finite")
+
+
+def _severity(gate: Judged) -> int:
+    if gate.reason in _SEVERITY:
+        return _SEVERITY.index(gate.reason)
+    return len(_SEVERITY) + (gate.reason == "champion_not_comparable")
+
+
+def _first_sentence(judged: Sequence[Judged]) -> str:
+    return next((gate for gate in judged if gate.result.champion is not None), judged[0]).result.sentence
+
+
+def _count(judged: Sequence[Judged]) -> str:
+    return "the only gate" if len(judged) == 1 else f"all {len(judged)} gates"
