@@ -1,0 +1,1 @@
+"""Intake of webhooks: receive within limits, verify the signature over the raw bytes, then parse, then look."""

@@ -1,0 +1,63 @@
+"""What a hint is answered with: 202 only once the log holds the commit, 200 where it is not the head, 503 where nobody can say."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pushline.line.codec import Entry
+from pushline.line.events import CommitPushed
+from pushline.trainer.look import LAG_SECONDS, LookFailed, Seen
+from pushline.trainer.webhook.forms import Hint
+
+RETRY_AFTER_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: dict[str, str | int]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Intake:
+    """Blocks: call it in a thread. Thread-safe."""
+
+    def __init__(
+        self, looks: Mapping[str, Callable[[], Seen]], stopping: threading.Event, lag_seconds: float = LAG_SECONDS
+    ) -> None:
+        self._looks, self._stopping, self._lag_seconds = looks, stopping, lag_seconds
+
+    def __call__(self, hint: Hint) -> Answer:
+        look = self._looks[hint.model]
+        try:
+            seen = look()
+            if not seen.counts(hint.sha):
+                self._stopping.wait(self._lag_seconds)  # the forge may tell us of a push before it shows it
+                seen = look()
+        except LookFailed as error:
+            return unknown(str(error))
+        if seen.newest is None or not seen.counts(hint.sha):
+            return ignored("not_head", "This commit is not the head of the branch.")
+        return accepted(seen.newest)
+
+
+def accepted(push: Entry[CommitPushed]) -> Answer:
+    event = push.event
+    body: dict[str, str | int] = {"status": "accepted", "model": event.model, "sha": event.commit.sha, "run_id": event.run_id}
+    return Answer(202, body | {"generation": event.generation, "event_id": push.id})
+
+
+def ignored(reason: str, sentence: str) -> Answer:
+    return Answer(200, {"status": "ignored", "reason": reason, "sentence": sentence})
+
+
+def unknown(error: str) -> Answer:
+    return Answer(503, {"status": "unknown", "error": error}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def refused(status: int, error: str) -> Answer:
+    return Answer(status, {"status": "refused", "error": error})
+
+
+def busy() -> Answer:
+    return Answer(503, {"status": "unknown", "error": "too many requests at once"}, {"Retry-After": "1"})
