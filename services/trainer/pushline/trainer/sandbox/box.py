@@ -1,0 +1,58 @@
+"""What a sandbox is asked for and what it answers. bubblewrap.py is the first rung; unboxed.py runs without one."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pushline.runtime.operator_file import Limits
+
+
+class SandboxUnavailable(Exception):
+    """No sandbox can be made on this machine; the message says what to install or allow. Nothing was run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    source: Path  # the checkout; what runs gets a copy of it
+    launcher: Path  # folder with launch.py, which is started as `launch.py <arguments> --out OUT --progress-fd N`
+    arguments: tuple[str, ...]
+    limits: Limits
+    results: Path  # an empty folder for the files that come out
+    on_log: Callable[[bytes], None]  # called from other threads, as is on_progress
+    on_progress: Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A regular file that came out, as it lies in the results folder."""
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    stopped: str  # "" where it ended by itself; else cancelled | timeout | memory | processes
+    exit_code: int | None  # negative: the signal that ended it; None: unknown, it was stopped or tore down its own supervisor
+    disk_full: bool
+    memory_refused: bool  # the kernel ended a process of it for memory
+    tail: str  # the last lines of its output, safe to print
+    files: dict[str, Received] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)  # name of an output → why it was left inside
+    seconds: float = 0.0
+
+
+class Sandbox(Protocol):
+    name: str  # as it stands in the trained event
+
+    def check(self) -> None:
+        """See that something can be run. Raises SandboxUnavailable."""
+        ...
+
+    def run(self, job: Job, cancelled: threading.Event, /) -> Ended:
+        """Run to the end, the deadline, a limit or until cancelled; nothing of it is left running. Raises SandboxUnavailable."""
+        ...

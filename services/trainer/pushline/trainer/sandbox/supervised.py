@@ -1,0 +1,250 @@
+"""Runs the supervisor in whatever encloses it, watches from outside, and takes in what comes out. Every limit has its end here."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, cast
+
+from pushline.runtime.operator_file import Limits
+from pushline.trainer.sandbox import cgroups
+from pushline.trainer.sandbox.box import Ended, Job, SandboxUnavailable
+from pushline.trainer.sandbox.processes import kill_tree, memory_of, tree
+from pushline.trainer.sandbox.streams import LogPump, ProgressPump, ResultPump
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+POLL_SECONDS = 0.05
+LOOK_SECONDS = 0.1
+READY_SECONDS = 30.0
+SEND_SECONDS = 120.0
+SATURATED_SECONDS = 2.0
+GROUP_MARGIN_BYTES = 128 * 1024 * 1024
+NICE = 5
+MAX_CPUS_DIVISOR = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """How a supervisor is started, and where things lie as seen from inside. RESULT_FD in the command stands for a number."""
+
+    command: tuple[str, ...]
+    python: str
+    source: str
+    launcher: str
+    base: str  # scratch space; the copy, the outputs and a home folder are made in it
+    environment: Mapping[str, str]
+    counts_own_processes: bool  # RLIMIT_NPROC there counts the sandbox's alone
+
+
+def run_supervised(enclosure: Enclosure, job: Job, cancelled: threading.Event) -> Ended:
+    started = time.monotonic()
+    pumps = _Pumps(job)
+    group = cgroups.make(job.limits.memory_bytes + job.limits.disk_bytes + GROUP_MARGIN_BYTES, job.limits.processes + 8)
+    try:
+        process = pumps.start(enclosure, group)
+        watch = _Watch(job.limits, process.pid, started, cancelled, pumps.results)
+        try:
+            stopped = watch.until_it_ends(pumps.received)
+        finally:
+            _end(process)
+            pumps.join()
+        memory_refused = group is not None and group.counted("oom_kill") > 0
+    finally:
+        if group is not None:
+            group.remove()
+    if not pumps.results.is_ready and not stopped:
+        raise SandboxUnavailable(pumps.log.tail() or f"the first process ended with {process.returncode}")
+    return replace(pumps.ended(stopped), memory_refused=memory_refused, seconds=time.monotonic() - started)
+
+
+class _Pumps:
+    """The pipes of one run, each read by a thread of its own."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._threads: list[threading.Thread] = []
+        self._send: Callable[[], None] = lambda: None
+        self.received = threading.Event()
+        self.log = LogPump(job.on_log)
+        self.progress = ProgressPump(job.on_progress)
+        self.results = ResultPump(job.results, job.limits.output_bytes, job.limits.disk_bytes, lambda: self._send())  # noqa: PLW0108 - it is set later
+
+    def start(self, enclosure: Enclosure, group: cgroups.ControlGroup | None) -> subprocess.Popen[bytes]:
+        result_read, result_write = os.pipe()
+        progress_read, progress_write = os.pipe()
+        command = [str(result_write) if word == "RESULT_FD" else word for word in enclosure.command]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(result_write, progress_write),
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(result_read)
+            os.close(progress_read)
+            raise SandboxUnavailable(f"{command[0]} cannot be started: {error.strerror}") from None
+        finally:
+            os.close(result_write)
+            os.close(progress_write)
+        words = json.dumps(_job_words(enclosure, self._job, progress_write)).encode()
+        self._send = partial(_let_go, process, words, group)
+        self._read(self.results.drain, os.fdopen(result_read, "rb"), self.received.set)
+        self._read(self.progress.drain, os.fdopen(progress_read, "rb"))
+        self._read(self.log.drain, cast("IO[bytes]", process.stdout))
+        return process
+
+    def _read(self, drain: Callable[[IO[bytes]], None], pipe: IO[bytes], at_end: Callable[[], None] = lambda: None) -> None:
+        def read() -> None:
+            with pipe:
+                try:
+                    drain(pipe)
+                finally:
+                    at_end()
+
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def join(self) -> None:
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def ended(self, stopped: str) -> Ended:
+        words, whole = self.results.words, self.results.is_complete
+        code = words.get("exit")
+        problem = words.get("problem")
+        return Ended(
+            stopped=stopped,
+            exit_code=code if type(code) is int and whole and not stopped else None,
+            disk_full=words.get("disk_full") is True,
+            memory_refused=False,
+            tail=str(problem)[:1000] if problem else self.log.tail(),
+            files=dict(self.results.files) if whole and not stopped else {},
+            refused=dict(self.results.refused),
+        )
+
+
+class _Watch:
+    """Looks at the whole tree of processes from outside, many times a second."""
+
+    def __init__(self, limits: Limits, root: int, started: float, cancelled: threading.Event, results: ResultPump) -> None:
+        self._limits, self._root, self._cancelled, self._results = limits, root, cancelled, results
+        self._ready_by = started + READY_SECONDS
+        self._deadline = started + limits.timeout_seconds
+        self._next_look = started
+        self._saturated_since: float | None = None
+        self._sent_by: float | None = None
+
+    def until_it_ends(self, received: threading.Event) -> str:
+        while not received.wait(POLL_SECONDS):
+            if self._cancelled.is_set():
+                return "cancelled"
+            now = time.monotonic()
+            if not self._results.is_ready and now > self._ready_by:
+                return ""
+            problem = self._sending(now) if self._results.is_done else self._running(now)
+            if problem:
+                return problem
+        return ""
+
+    def _sending(self, now: float) -> str:
+        self._sent_by = self._sent_by or now + SEND_SECONDS
+        return "timeout" if now > self._sent_by else ""
+
+    def _running(self, now: float) -> str:
+        if now > self._deadline:
+            return "timeout"
+        if now < self._next_look:
+            return ""
+        problem = self._look(now)
+        cost = time.monotonic() - now
+        self._next_look = now + max(LOOK_SECONDS, 20 * cost)
+        return problem
+
+    def _look(self, now: float) -> str:
+        processes = tree(self._root)
+        most = self._limits.memory_bytes
+        if sum(process.resident_bytes for process in processes) > most and memory_of(processes) > most:
+            return "memory"
+        count = sum(process.threads for process in processes)
+        if count > 2 * self._limits.processes + 16:
+            return "processes"
+        if count < self._limits.processes:
+            self._saturated_since = None
+        elif self._saturated_since is None:
+            self._saturated_since = now
+        elif now - self._saturated_since > SATURATED_SECONDS:
+            return "processes"
+        return ""
+
+
+def _job_words(enclosure: Enclosure, job: Job, progress_fd: int) -> dict[str, Any]:
+    base = Path(enclosure.base)
+    out = str(base / "out")
+    command = [
+        enclosure.python,
+        "-I",
+        f"{enclosure.launcher}/launch.py",
+        *job.arguments,
+        "--out",
+        out,
+        "--progress-fd",
+        str(progress_fd),
+    ]
+    return {
+        "command": command,
+        "source": enclosure.source,
+        "cwd": str(base / "work"),
+        "out": out,
+        "home": str(base / "home"),
+        "environment": {**enclosure.environment, "HOME": str(base / "home"), "TMPDIR": enclosure.base},
+        "progress_fd": progress_fd,
+        "limits": _inner_limits(job.limits, counts_own_processes=enclosure.counts_own_processes),
+    }
+
+
+def _inner_limits(limits: Limits, *, counts_own_processes: bool) -> dict[str, Any]:
+    cpus = max(1, limits.processes // MAX_CPUS_DIVISOR)  # libraries make pools of one thread a CPU, several times over
+    resources = {
+        "RLIMIT_DATA": limits.memory_bytes,  # not AS: TensorFlow reserves far more addresses than it uses
+        "RLIMIT_FSIZE": limits.disk_bytes,
+        "RLIMIT_NOFILE": 4096,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": int(limits.timeout_seconds * min(cpus, os.cpu_count() or 1)) + 10,
+    }
+    if counts_own_processes:
+        resources["RLIMIT_NPROC"] = limits.processes
+    return {"resources": resources, "cpus": cpus, "nice": NICE}
+
+
+def _let_go(process: subprocess.Popen[bytes], words: bytes, group: cgroups.ControlGroup | None) -> None:
+    """Put the waiting supervisor and what stands above it into its control group, then tell it what to run."""
+    if group is not None:
+        for each in tree(process.pid):
+            group.add(each.pid)
+    pipe = cast("IO[bytes]", process.stdin)
+    with suppress(BrokenPipeError), pipe:
+        pipe.write(words)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End all of it. Where there is a process namespace, its first process takes everything with it."""
+    deadline = time.monotonic() + 1
+    while len(tree(process.pid)) > 1 and time.monotonic() < deadline:
+        kill_tree(process.pid)
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()

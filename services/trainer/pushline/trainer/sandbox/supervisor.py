@@ -1,0 +1,162 @@
+"""The first process inside the sandbox: copies the source, starts the launcher under its limits, and sends out what it left.
+
+Runs alone (python -I -S supervisor.py RESULT_FD), on the standard library, by the training interpreter; its job comes as JSON on
+stdin. Nothing here is trusted by the outside: what runs may do as it likes with this process, and everything sent is checked again.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SAMPLE_SECONDS = 0.1
+FULL_BYTES = 64 * 1024
+CHUNK = 1024 * 1024
+
+
+def main() -> None:
+    out = os.fdopen(int(sys.argv[1]), "wb")
+    _say(out, {"ready": True})
+    text = sys.stdin.buffer.read()
+    if text:
+        job = json.loads(text)
+        _send(out, _run(job), Path(job["out"]))
+
+
+def _run(job: dict[str, Any]) -> dict[str, Any]:
+    _adopt_orphans()
+    try:
+        shutil.copytree(job["source"], job["cwd"], symlinks=True, dirs_exist_ok=True)
+        for folder in ("out", "home"):
+            Path(job[folder]).mkdir(exist_ok=True)
+    except OSError as error:
+        return {
+            "exit": None,
+            "disk_full": _is_full(job["cwd"]),
+            "problem": f"the repository does not fit into the sandbox: {error}",
+        }
+    child = subprocess.Popen(
+        job["command"],
+        stdin=subprocess.DEVNULL,
+        cwd=job["cwd"],
+        env=job["environment"],
+        pass_fds=(job["progress_fd"],),
+        preexec_fn=lambda: _limit(job["limits"]),  # noqa: PLW1509 - this process has one thread
+    )
+    os.close(job["progress_fd"])
+    full = False
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(SAMPLE_SECONDS)
+        full = full or _is_full(job["cwd"])
+        if child.returncode is not None:
+            break
+    _end_survivors()
+    return {"exit": child.returncode, "disk_full": full, "problem": ""}
+
+
+def _adopt_orphans() -> None:
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _limit(limits: dict[str, Any]) -> None:
+    for name, value in limits["resources"].items():
+        kind = getattr(resource, name)
+        _, hard = resource.getrlimit(kind)
+        most = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (most, most))
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: limits["cpus"]])
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    os.nice(limits["nice"])
+
+
+def _is_full(folder: str) -> bool:
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize < FULL_BYTES
+
+
+def _end_survivors() -> None:
+    """End what the launcher left running, so that nothing changes the results any more."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        left = _descendants(os.getpid())
+        if not left:
+            return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _descendants(root: int) -> list[int]:
+    parents = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names alone
+        with contextlib.suppress(OSError, ValueError):
+            fields = Path(f"/proc/{int(name)}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            if fields[0] != "Z":
+                parents[int(name)] = int(fields[1])
+    found = {root}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sorted(found - {root})
+
+
+def _send(out: IO[bytes], done: dict[str, Any], folder: Path) -> None:
+    """One line of JSON with every file's name and size, then their bytes, one after the other."""
+    names = sorted(os.listdir(folder)) if folder.is_dir() else []  # noqa: PTH208 - names alone
+    files, opened = [], []
+    for name in names[:64]:
+        descriptor, facts = _open(folder / name)
+        files.append({"name": name, **facts})
+        if descriptor is not None:
+            opened.append((descriptor, facts["size"]))
+    _say(out, {**done, "files": files})
+    for descriptor, size in opened:
+        with os.fdopen(descriptor, "rb") as file:
+            _copy(file, out, size)
+    out.flush()
+
+
+def _open(path: Path) -> tuple[int | None, dict[str, Any]]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return None, {"refused": "is a symbolic link" if path.is_symlink() else f"cannot be opened: {error.strerror}"}
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
+        os.close(descriptor)
+        return None, {"refused": "is no regular file" if not stat.S_ISREG(facts.st_mode) else "has a second name"}
+    return descriptor, {"size": facts.st_size}
+
+
+def _copy(file: IO[bytes], out: IO[bytes], size: int) -> None:
+    left = size
+    while left:
+        chunk = file.read(min(left, CHUNK))
+        if not chunk:
+            sys.exit("an output shrank while it was sent")
+        out.write(chunk)
+        left -= len(chunk)
+
+
+def _say(out: IO[bytes], words: dict[str, Any]) -> None:
+    out.write(json.dumps(words).encode() + b"\n")
+    out.flush()
+
+
+if __name__ == "__main__":
+    main()
