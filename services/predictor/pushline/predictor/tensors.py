@@ -14,6 +14,8 @@ DTYPES = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split(),  # noqa: SIM905 - reads as a row
 )
 Numbers = npt.NDArray[np.number]
+# NumPy's own guess would make floats of 0 and 2**64 - 1.
+WIDEST = {"u": np.uint64, "i": np.int64, "f": np.float64, "b": np.int64}
 Scalars = Sequence[int] | Sequence[float] | Sequence[bool]
 
 
@@ -115,8 +117,8 @@ def _from_bytes(content: bytes, spec: TensorSpec, count: int, where: str) -> Arr
 def _from_numbers(claim: Claim, spec: TensorSpec, count: int, where: str) -> Array:
     if len(claim.content) != count:
         raise BadRequest(f"{where}.contents", f"has {len(claim.content)} values; its shape needs {count}")
-    values: Numbers = np.array(claim.content)
     dtype = np.dtype(spec.dtype)
+    values: Numbers = np.array(claim.content, np.float64 if claim.dtype is None else WIDEST[dtype.kind])
     if dtype.kind == "b":
         return _booleans(values, where)
     if dtype.kind in "iu":

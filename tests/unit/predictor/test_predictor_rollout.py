@@ -1,0 +1,101 @@
+"""What a replica does next about one model: a table of situations."""
+
+import pytest
+
+from pushline.predictor.rollout import (
+    LONGEST_RETRY_SECONDS,
+    NO_TROUBLE,
+    NOTHING_FOLLOWED,
+    REPORT_AFTER,
+    Followed,
+    Sight,
+    Step,
+    Trouble,
+    Wanted,
+    after_failure,
+    next_step,
+    why_stale,
+)
+
+NOW = 100.0
+FIVE = Wanted(5, "five", empty=False)
+HELD_EMPTY = Wanted(5, "five", empty=True)
+SERVES_FIVE = Followed(5, "five", loaded=True)
+LOST_FIVE = Followed(5, "five", loaded=False)
+SERVES_FOUR = Followed(4, "four", loaded=True)
+OTHER_FIVE = Followed(5, "another five", loaded=True)
+SERVES_SIX = Followed(6, "six", loaded=True)
+LOST_SIX = Followed(6, "six", loaded=False)
+FAILED_FOR_GOOD = Trouble("five", permanent=True, failures=1, retry_at=0.0)
+FAILED_DUE = Trouble("five", permanent=False, failures=2, retry_at=NOW)
+FAILED_WAITING = Trouble("five", permanent=False, failures=2, retry_at=NOW + 1)
+FAILED_BEFORE = Trouble("four", permanent=True, failures=1, retry_at=0.0)
+
+
+def sight(wanted: Wanted | None, caught_up: bool = True, parked: bool = False, loading: bool = False) -> Sight:
+    return Sight(wanted, caught_up, parked, loading)
+
+
+@pytest.mark.parametrize(
+    ("seen", "followed", "trouble", "step"),
+    [
+        pytest.param(sight(None), NOTHING_FOLLOWED, NO_TROUBLE, Step.NOTHING, id="nothing was ever deployed"),
+        pytest.param(sight(FIVE), NOTHING_FOLLOWED, NO_TROUBLE, Step.LOAD, id="a first deployment"),
+        pytest.param(sight(FIVE), SERVES_FOUR, NO_TROUBLE, Step.LOAD, id="a newer deployment"),
+        pytest.param(sight(FIVE), SERVES_FIVE, NO_TROUBLE, Step.NOTHING, id="served already"),
+        pytest.param(sight(FIVE), LOST_FIVE, NO_TROUBLE, Step.LOAD, id="followed, but the files are lost"),
+        pytest.param(sight(FIVE), OTHER_FIVE, NO_TROUBLE, Step.NOTHING, id="the same number from another history"),
+        pytest.param(sight(FIVE), SERVES_SIX, NO_TROUBLE, Step.NOTHING, id="the log lost the newer record"),
+        pytest.param(sight(FIVE), LOST_SIX, NO_TROUBLE, Step.NOTHING, id="the log lost it and so did the disk: never older"),
+        pytest.param(sight(HELD_EMPTY), NOTHING_FOLLOWED, NO_TROUBLE, Step.NOTHING, id="a hold on a line with nothing live"),
+        pytest.param(sight(FIVE, loading=True), SERVES_FOUR, NO_TROUBLE, Step.NOTHING, id="something is loading: one at a time"),
+        pytest.param(sight(FIVE, caught_up=False), SERVES_FOUR, NO_TROUBLE, Step.NOTHING, id="not caught up: newest is not known"),
+        pytest.param(sight(FIVE), SERVES_FOUR, FAILED_FOR_GOOD, Step.NOTHING, id="it can never be loaded here"),
+        pytest.param(sight(FIVE), SERVES_FOUR, FAILED_DUE, Step.LOAD, id="a retry is due"),
+        pytest.param(sight(FIVE), SERVES_FOUR, FAILED_WAITING, Step.WAIT, id="a retry is not due yet"),
+        pytest.param(sight(FIVE), SERVES_FOUR, FAILED_BEFORE, Step.LOAD, id="an older record failed, this one is new"),
+    ],
+)
+def test_the_next_step_follows_from_the_situation(seen: Sight, followed: Followed, trouble: Trouble, step: Step) -> None:
+    assert next_step(seen, followed, trouble, NOW) is step
+
+
+@pytest.mark.parametrize(
+    ("seen", "followed", "why"),
+    [
+        pytest.param(sight(FIVE), SERVES_FIVE, "", id="the newest record is served"),
+        pytest.param(sight(FIVE, caught_up=False), SERVES_FIVE, "cannot be read", id="the broker is away"),
+        pytest.param(sight(FIVE, parked=True), SERVES_FIVE, "cannot be read", id="a newer version's record is in the way"),
+        pytest.param(sight(FIVE), SERVES_FOUR, "deploy_seq 5 is wanted", id="a newer one is not loaded"),
+        pytest.param(sight(FIVE), SERVES_SIX, "lacks the record", id="the log lost the record that is served"),
+        pytest.param(sight(FIVE), OTHER_FIVE, "lacks the record", id="another history"),
+        pytest.param(sight(None), SERVES_SIX, "lacks the record", id="the log is empty"),
+    ],
+)
+def test_a_replica_knows_why_it_may_be_stale(seen: Sight, followed: Followed, why: str) -> None:
+    said = why_stale(seen, followed)
+
+    assert said == "" if not why else why in said
+
+
+def test_a_failure_that_may_pass_is_reported_once_and_retried_with_longer_pauses() -> None:
+    trouble, reports, pauses = NO_TROUBLE, 0, []
+    for _ in range(20):
+        trouble = after_failure(trouble, "five", permanent=False, now=NOW)
+        reports += trouble.to_report
+        pauses.append(trouble.retry_at - NOW)
+
+    assert reports == 1
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_RETRY_SECONDS
+
+
+def test_a_failure_for_good_is_reported_at_once() -> None:
+    assert REPORT_AFTER > 1
+    assert after_failure(NO_TROUBLE, "five", permanent=True, now=NOW).to_report
+
+
+def test_another_record_starts_with_a_clean_sheet() -> None:
+    trouble = after_failure(FAILED_DUE, "six", permanent=False, now=NOW)
+
+    assert trouble.failures == 1
