@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 
 from pushline.cli.exits import Exit, Said
-from pushline.cli.line_of_sight import line_file_of, open_line
+from pushline.cli.find_line import line_file_of
+from pushline.cli.line_of_sight import open_line
 from pushline.cli.options import Json, LineOption
 from pushline.cli.sentences import sentence_of
 from pushline.cli.terminal import Terminal, terminal_of

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pushline.cli.exits import Exit, Said
+from pushline.cli.find_line import DEFAULT, line_file_of
 from pushline.cli.line_checks import check_line
-from pushline.cli.line_of_sight import DEFAULT, line_file_of
 from pushline.cli.machine_checks import Finding, check_machine
 from pushline.cli.options import Json, LineOption
 from pushline.cli.terminal import Terminal, terminal_of

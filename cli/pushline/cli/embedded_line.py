@@ -1,6 +1,7 @@
 """A whole line on this machine: the embedded broker and store in this process, every service in a process of its own."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pushline.cli.line_file import LineFile, StoreAccess, WatchedModel, write_li
 from pushline.cli.state_folder import state_folder
 from pushline.cli.supervisor import Service, Supervisor
 from pushline.runtime.operator_file import OperatorFile, OperatorFileError, read_operator_file
+from pushline.servers.child import ServerNotStarted
 from pushline.servers.embedded import KAFKA_OPTIONS, EmbeddedBroker, EmbeddedStore
 
 HOST = "127.0.0.1"
@@ -54,11 +56,7 @@ def read_config(file: Path) -> OperatorFile:
 @contextmanager
 def embedded_line(wanted: Wanted, tell: Callable[[str], None], stopped: Callable[[float], bool]) -> Iterator[RunningLine | None]:
     """Give the line once every service listens; None where `stopped` said so before."""
-    with (
-        state_folder(wanted.config.up.state) as folder,
-        EmbeddedBroker() as broker,
-        EmbeddedStore(folder / "objects") as store,
-    ):
+    with state_folder(wanted.config.up.state) as folder, _servers(folder) as (broker, store):
         access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, REGION)
         supervisor = Supervisor(_services(wanted, folder, broker.bootstrap, access), tell)
         try:
@@ -72,6 +70,25 @@ def embedded_line(wanted: Wanted, tell: Callable[[str], None], stopped: Callable
             yield RunningLine(line, folder / LINE_FILE, supervisor)
         finally:
             supervisor.stop(GRACE_SECONDS)
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[tuple[EmbeddedBroker, EmbeddedStore]]:
+    """They are of the terminal's process group, and must outlive the Ctrl-C that lets the services stop first."""
+    broker, store = EmbeddedBroker(), EmbeddedStore(folder / "objects")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by processes started now
+    try:
+        broker.start()
+        store.start()
+    except ServerNotStarted as error:
+        raise Said(f"The embedded servers did not start: {error}", Exit.FAILED) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        yield broker, store
+    finally:
+        store.stop()
+        broker.stop()
 
 
 def _services(wanted: Wanted, folder: Path, bootstrap: str, store: StoreAccess) -> list[Service]:
@@ -101,6 +118,7 @@ def _service(name: str, folder: Path, common: Mapping[str, str], *, free_ports: 
         **{setting: "0" if free_ports else str(default) for setting, default in PORTS[name].items()},
         "PUSHLINE_PORTS_FILE": str(ports_file),
         "PUSHLINE_WORK": str(work),
+        "PUSHLINE_CACHE": str(work / "cache"),
         "TMPDIR": str(work),
     }
     return Service(name, [sys.executable, "-m", f"pushline.{name}"], environ, ports_file, folder / "logs" / f"{name}.log")

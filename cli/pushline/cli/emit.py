@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from pushline.cli.exits import Exit, Said
+from pushline.cli.find_line import line_file_of
 from pushline.cli.hint import Answer, Hint, Webhook, send
-from pushline.cli.line_of_sight import line_file_of
 from pushline.cli.options import Json, LineOption, Model
 from pushline.cli.terminal import Terminal, terminal_of
 

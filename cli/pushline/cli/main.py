@@ -3,35 +3,25 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 import typer
 
-from pushline.cli.audit import audit
-from pushline.cli.demo import demo
-from pushline.cli.doctor import doctor
-from pushline.cli.emit import emit
 from pushline.cli.exits import MEANINGS, Exit, Said
-from pushline.cli.init import init
-from pushline.cli.logs import logs
-from pushline.cli.predict import predict
-from pushline.cli.redeploy import redeploy
-from pushline.cli.rollback import rollback
-from pushline.cli.runs import runs
-from pushline.cli.status import status
 from pushline.cli.terminal import Terminal, make_terminal
-from pushline.cli.up import up
 
-SET_UP, WATCH, ACT = "Set up", "Watch", "Act"
-COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    SET_UP: (doctor, demo, up, init),
-    WATCH: (status, runs, logs),
-    ACT: (emit, predict, rollback, redeploy),
+# Each is a module of this package with one function, or group of commands, of the same name.
+COMMANDS = {
+    "Set up": ("doctor", "demo", "up", "init"),
+    "Watch": ("status", "runs", "logs", "audit"),
+    "Act": ("emit", "predict", "rollback", "redeploy"),
 }
 EXIT_CODES = "Exit codes:\n\n" + "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
 
 
-def make_app() -> typer.Typer:
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Imports nothing but the command that is asked for, where one is: a git hook waits for it."""
     app = typer.Typer(
         name="pushline",
         help="A git push becomes a trained, judged and serving model.",
@@ -41,17 +31,30 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="rich",
     )
-    for panel, commands in COMMANDS.items():
-        for command in commands:
-            app.command(rich_help_panel=panel)(command)
-    app.add_typer(audit, name="audit", rich_help_panel=WATCH)
+    asked = next((word for word in arguments if not word.startswith("-")), "")
+    known = {name: panel for panel, names in COMMANDS.items() for name in names}
+    for name in [asked] if asked in known else known:
+        _register(app, name, known[name])
+    app.callback()(_pushline)
     return app
+
+
+def _pushline() -> None:
+    """A git push becomes a trained, judged and serving model."""
+
+
+def _register(app: typer.Typer, name: str, panel: str) -> None:
+    command = getattr(import_module(f"pushline.cli.{name}"), name)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, rich_help_panel=panel)
+    else:
+        app.command(name, rich_help_panel=panel)(command)
 
 
 def run(arguments: Sequence[str], terminal: Terminal) -> int:
     """Give the exit code."""
     try:
-        make_app()(args=list(arguments), prog_name="pushline", obj=terminal)
+        make_app(arguments)(args=list(arguments), prog_name="pushline", obj=terminal)
     except Said as said:
         _tell(terminal, said, as_json="--json" in arguments)
         return int(said.code)

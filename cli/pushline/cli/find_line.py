@@ -1,0 +1,42 @@
+"""Find a line: the line.json that an option, the environment or the folder names, or settings that name broker and store."""
+
+import os
+from pathlib import Path
+
+from pushline.cli.exits import Exit, Said
+from pushline.cli.line_file import LineFile, StoreAccess, read_line_file
+from pushline.cli.terminal import Terminal
+from pushline.runtime.settings import LineSettings, SettingsError, StoreSettings, read
+
+DEFAULT = Path("state/line.json")
+
+
+def line_file_of(terminal: Terminal, path: Path | None) -> LineFile:
+    """The line that the options and the environment name. Raises Said where there is none, or it has ended."""
+    if path is None and terminal.environ.get("PUSHLINE_KAFKA"):
+        return _from_settings(terminal)
+    line = read_line_file(path or DEFAULT)
+    if line.pid and not _runs(line.pid):
+        raise Said(
+            f"The line of {path or DEFAULT} has ended (process {line.pid} is gone). Start it with `pushline up`.", Exit.UNREACHABLE
+        )
+    return line
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _from_settings(terminal: Terminal) -> LineFile:
+    try:
+        line, store = read(LineSettings, terminal.environ), read(StoreSettings, terminal.environ)
+    except SettingsError as error:
+        raise Said(str(error), Exit.BAD_FILE) from None
+    access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
+    return LineFile(0, line.kafka, {}, line.topic_prefix, access, "127.0.0.1", {}, {}, "")

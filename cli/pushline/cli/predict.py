@@ -1,0 +1,109 @@
+"""`pushline predict`: ask the live model, and see which commit answered."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from pushline.cli.exits import Exit, Said
+from pushline.cli.find_line import line_file_of
+from pushline.cli.inputs import ONE, read_input
+from pushline.cli.options import Json, LineOption, OneModel
+from pushline.cli.terminal import Terminal, terminal_of
+from pushline.client import Answer, BadRequest, Client, ModelNotFound, PredictionFailed, Unavailable
+
+STDIN = "-"
+PROBABILITIES_SHOWN = 3
+CODES: dict[type[PredictionFailed], Exit] = {
+    BadRequest: Exit.BAD_FILE,
+    ModelNotFound: Exit.NOT_FOUND,
+    Unavailable: Exit.UNREACHABLE,
+}
+
+
+def predict(
+    context: typer.Context,
+    *,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", help="Rows as .json, .csv or .npz; - is standard input.")] = STDIN,
+    model: OneModel = "",
+    rows: Annotated[int, typer.Option("--rows", "-n", min=0, help="Only the first rows; 0 takes all.")] = 0,
+    address: Annotated[str, typer.Option("--address", metavar="HOST:PORT", help="A predictor's gRPC; else that of the line.")] = "",
+    line: LineOption = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the live model: one prediction a row, and which commit answered.
+
+    JSON: rows ([[1, 2], [3, 4]]) or, for several inputs, an object of rows by name. CSV: a row a line, a head is skipped.
+    npz: x, or x.NAME for several inputs.
+    """
+    terminal = terminal_of(context)
+    inputs = read_input("standard input" if file == STDIN else file, _bytes(file), rows)
+    found = None if address else line_file_of(terminal, line)
+    answer = _ask(address or f"{found.host}:{found.port('predictor', 'grpc')}" if found else address, inputs, model)
+    if as_json:
+        terminal.json(_plain(answer))
+    else:
+        _show(terminal, answer)
+
+
+def _bytes(file: str) -> bytes:
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise Said(f"{file} cannot be read: {error.strerror}.", Exit.BAD_FILE) from None
+
+
+def _ask(address: str, inputs: dict[str, Any], model: str) -> Answer:
+    one = inputs.get(ONE) if len(inputs) == 1 else None
+    asked = inputs if one is None else one.reshape(1, -1) if one.ndim == 1 else one
+    with Client(address) as client:
+        try:
+            return client.predict(asked, model or None)
+        except PredictionFailed as error:
+            raise Said(
+                f"The predictor at {address} says {error.code}: {error.sentence}", CODES.get(type(error), Exit.FAILED)
+            ) from None
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return {
+        "labels": list(answer.labels),
+        "y": answer.y.tolist(),
+        "outputs": {name: array.tolist() for name, array in answer.outputs.items()},
+        "answered_by": {
+            "model": answer.model,
+            "commit": answer.commit,
+            "digest": answer.digest,
+            "deploy_seq": answer.deploy_seq,
+            "run_id": answer.run_id,
+            "stale": answer.stale,
+        },
+    }
+
+
+def _show(terminal: Terminal, answer: Answer) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("ROW", "LABEL" if answer.labels else "ANSWER", "MOST LIKELY" if answer.labels else ""):
+        table.add_column(name)
+    for number, row in enumerate(answer.y.reshape(len(answer.y), -1)):
+        if answer.labels:
+            table.add_row(str(number), f"[bold]{escape(answer.labels[number])}[/bold]", _likely(row))
+        else:
+            table.add_row(str(number), " ".join(f"{value:.6g}" for value in row), "")
+    terminal.out.print(table)
+    stale = "  [yellow]stale: not sure to be the newest[/yellow]" if answer.stale else ""
+    by = f"{answer.model} commit {answer.commit[:10]}, digest {answer.digest[:12]}, deploy_seq {answer.deploy_seq}"
+    terminal.say(f"[dim]answered by {by}[/dim]{stale}")
+
+
+def _likely(row: Any) -> str:  # noqa: ANN401 - one row of an array
+    if row.size == 1:
+        return f"{float(row[0]):.4f}"
+    order = np.argsort(-row)[:PROBABILITIES_SHOWN]
+    return "  ".join(f"[dim]#{index}[/dim] {float(row[index]):.4f}" for index in order)
