@@ -1,6 +1,6 @@
 """From a Keras model to serving programs that answer as it does: one for any batch, else a few of fixed ones."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ class Exported:
     inputs: list[Tensor]
     outputs: list[Tensor]
     max_difference: float
+    input_names: Mapping[str, str]  # the model's name to the program's
+    output_names: Mapping[str, str]
 
 
 class Answers:
@@ -57,19 +59,18 @@ def export(model: Any, interface: Interface, rows: Mapping[str, Array] | None) -
     raise Failed("not_servable", f"the model cannot be compiled to a serving program: {'; with fixed batches: '.join(complaints)}")
 
 
-def adopt(
-    content: bytes, answers: Callable[[Mapping[str, Array]], dict[str, Array]] | None, rows: Mapping[str, Array] | None
-) -> Exported:
-    """A program that the script wrote itself, compared with the model where their names are the same."""
+def adopt(content: bytes, model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> Exported:  # noqa: ANN401 a Keras model
+    """A program that the script wrote itself. Raises Failed with the reason not_servable."""
+    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or _made_up(interface)).items()}
+    answers = _answered(model, interface, sample)
     try:
         opened = Opened(content, None)
-        difference = 0.0
-        if answers is not None and rows is not None and {each.name for each in opened.inputs} == set(rows):
-            sample = {name: array[:COMPARED_ROWS] for name, array in rows.items()}
-            difference = max_difference(opened.run(sample), answers(sample))
+        inputs, outputs = opened.names(sample, opened.inputs), opened.names(answers, opened.outputs)
+        got = opened.run({inputs[name]: array for name, array in sample.items()})
+        difference = max_difference({name: got[outputs[name]] for name in answers}, answers)
     except NotConverted as complaint:
         raise Failed("not_servable", f"program.tflite, which the script wrote, cannot be used: {complaint}") from complaint
-    return Exported(((None, content),), opened.inputs, opened.outputs, difference)
+    return Exported(((None, content),), opened.inputs, opened.outputs, difference, inputs, outputs)
 
 
 def max_difference(got: Mapping[str, Array], want: Mapping[str, Array]) -> float:
@@ -116,7 +117,8 @@ def _compared(
         for rows in (1, 3, COMPARED_ROWS):
             difference = max(difference, max_difference(opened.run(_first(sample, rows)), _first(answers, rows)))
         programs.append((batch, content))
-    return Exported(tuple(programs), opened.inputs, opened.outputs, difference)
+    inputs, outputs = opened.names(sample, opened.inputs), opened.names(answers, opened.outputs)
+    return Exported(tuple(programs), opened.inputs, opened.outputs, difference, inputs, outputs)
 
 
 def _first(arrays: Mapping[str, Array], rows: int) -> dict[str, Array]:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,15 @@ def main(words: Sequence[str]) -> None:
     arguments = _parsed(words)
     _prepare_process()
     progress = Progress(arguments.progress_fd)
-    watch = Watch(Path.cwd() / "model.h5", progress)
+    folder = Path.cwd()
+    watch = Watch(folder / "model.h5", progress)
     sys.meta_path.insert(0, AfterImport(lambda keras: hook(keras, watch)))
     try:
         script.run(arguments.script)
+        os.chdir(folder)
         progress.say("export")
         with noise.held_back():
-            ended = _finished(arguments, watch)
+            ended = _finished_or_failed(arguments, watch)
     except result.Failed as failed:
         ended = result.failure(failed)
         print(f"{failed.reason}: {failed.sentence}", file=sys.stderr)
@@ -61,6 +64,16 @@ def _prepare_process() -> None:
     noise.quieten_python()
 
 
+def _finished_or_failed(arguments: argparse.Namespace, watch: Watch) -> dict[str, Any]:
+    try:
+        return _finished(arguments, watch)
+    except result.Failed:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise result.Failed("not_servable", f"the model cannot be exported: {result.what(error)}") from error
+
+
 def _finished(arguments: argparse.Namespace, watch: Watch) -> dict[str, Any]:
     out: Path = arguments.out
     modelfile.take_model(Path("model.h5"), out / "model.h5", arguments.script, watch)
@@ -71,7 +84,7 @@ def _finished(arguments: argparse.Namespace, watch: Watch) -> dict[str, Any]:
     frozen = dataset.chosen(arguments.dataset, watch, model)
     rows = _rows(frozen, interface, arguments.dataset, watch)
     exported = _exported(model, interface, rows, out)
-    answers = _answers(model, interface, rows, out)
+    answers = _answers(model, interface, rows, exported, out)
     loss = task.loss_name(model)
     return result.success(
         inputs=[each.as_json() for each in exported.inputs],
@@ -81,7 +94,7 @@ def _finished(arguments: argparse.Namespace, watch: Watch) -> dict[str, Any]:
         task=arguments.task or task.infer(loss, answers, frozen.y if frozen else None),
         loss=loss,
         from_logits=task.from_logits(model),
-        dataset=_dataset(frozen, rows, out),
+        dataset=_dataset(frozen, rows, exported, out),
         dataset_problem="" if rows else result.one_line(watch.problem),
         history=watch.history(model),
         seeds=watch.seeds,
@@ -105,7 +118,7 @@ def _exported(model: Any, interface: Interface, rows: Mapping[str, Array] | None
     if not own.is_file() or own.is_symlink():
         return export(model, interface, rows)
     modelfile.take(own, out / OWN_PROGRAM)
-    return adopt((out / OWN_PROGRAM).read_bytes(), Answers(model, interface), rows)
+    return adopt((out / OWN_PROGRAM).read_bytes(), model, interface, rows)
 
 
 def _written(exported: Exported, out: Path) -> list[dict[str, Any]]:
@@ -121,17 +134,19 @@ def _answers(
     model: Any,  # noqa: ANN401 a Keras model
     interface: Interface,
     rows: Mapping[str, Array] | None,
+    exported: Exported,
     out: Path,
 ) -> dict[str, Array] | None:
     if rows is None:
         return None
     answers = Answers(model, interface)({name: array[:ANSWERED_ROWS] for name, array in rows.items()})
+    answers = {exported.output_names[name]: array for name, array in answers.items()}
     np.savez(out / "answers.npz", allow_pickle=False, **answers)
     return answers
 
 
-def _dataset(frozen: Frozen | None, rows: Mapping[str, Array] | None, out: Path) -> dict[str, Any] | None:
+def _dataset(frozen: Frozen | None, rows: Mapping[str, Array] | None, exported: Exported, out: Path) -> dict[str, Any] | None:
     if frozen is None or rows is None:
         return None
-    dataset.write(rows, frozen.y, out / "dataset.npz")
+    dataset.write({exported.input_names[name]: array for name, array in rows.items()}, frozen.y, out / "dataset.npz")
     return {"file": "dataset.npz", "rows": frozen.rows, "taken_from": frozen.taken_from, "truncated": frozen.truncated}

@@ -1,6 +1,6 @@
 """A serving program: a LiteRT flatbuffer of builtin operators. Made from a Keras model, named, opened, run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,6 +122,14 @@ class Opened:
         )
         self.inputs = [_tensor(name, index, details[0]) for name, index in self._inputs.items()]
         self.outputs = [_tensor(name, index, details[1]) for name, index in self._outputs.items()]
+
+    @staticmethod
+    def names(keras: Iterable[str], own: Sequence[Tensor]) -> dict[str, str]:
+        """Keras' names to the program's own: the same ones, or one for one. Raises NotConverted."""
+        told, found = sorted(keras), sorted(each.name for each in own)
+        if told != found and (len(told), len(found)) != (1, 1):
+            raise NotConverted(f"its names are {', '.join(found)}, the model's {', '.join(told)}")
+        return dict(zip(told, found, strict=True))
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Any number of rows. Raises NotConverted."""

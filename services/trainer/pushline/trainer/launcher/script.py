@@ -21,7 +21,7 @@ def run(script: str) -> None:
     except OSError as error:
         raise Failed("script_failed", f"{script} cannot be read: {error.strerror}") from error
     try:
-        exec(compile(source, script, "exec"), module.__dict__)  # noqa: S102 it is what this is for
+        exec(compile(source, script, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 it is what this is for
     except SystemExit as left:
         if left.code not in (None, 0):
             print(left.code, file=sys.stderr)
