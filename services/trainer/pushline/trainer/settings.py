@@ -7,6 +7,7 @@ from pathlib import Path
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.operator_file import LEAST_SECRET_BYTES
 from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, count, group, one_of, port, setting
+from pushline.trainer.webhook.app import MAX_BYTES
 
 SANDBOXES = ("bubblewrap", "off")
 
@@ -22,7 +23,7 @@ def secret(text: str) -> bytes:
 class WebhookSettings:
     port: int = setting("PUSHLINE_WEBHOOK_PORT", default=8080, parse=port, help="port of the webhooks; 0 takes any free one")
     max_bytes: int = setting(
-        "PUSHLINE_WEBHOOK_MAX_SIZE", default=5 * 1024**2, parse=parse_size, help="largest body of a webhook, such as 5MiB"
+        "PUSHLINE_WEBHOOK_MAX_SIZE", default=MAX_BYTES, parse=parse_size, help="largest body of a webhook, such as 5MiB"
     )
     emit_secret: bytes = setting(
         "PUSHLINE_EMIT_SECRET",

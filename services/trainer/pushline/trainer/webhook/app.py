@@ -15,12 +15,13 @@ from pushline.trainer.webhook.signature import Keyring
 from pushline.trainer.webhook.strict_json import Malformed
 from pushline.trainer.webhook.threads import DaemonThreads, TooManyThreads
 
+MAX_BYTES = 5 * 1024**2
 Report = Callable[[str, Answer], None]  # form, answer
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiveLimits:
-    max_bytes: int = 5 * 1024**2
+    max_bytes: int = MAX_BYTES
     max_seconds: float = 10.0
     max_requests: int = 32
     max_buffered_bytes: int = 32 * 1024**2  # of all requests together

@@ -1,0 +1,156 @@
+"""The trainer put together from its parts, and the order in which they start and stop."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from pushline.line.broker import Log
+from pushline.line.deadletters import DeadLetters
+from pushline.line.ledger import Judgement
+from pushline.line.records import Record
+from pushline.line.stage import Stage
+from pushline.line.tail import Tail
+from pushline.line.topics import COMMIT, TOPICS
+from pushline.line.writer import Writer
+from pushline.runtime.health import Health
+from pushline.runtime.operator_file import ModelConfig
+from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.trainer.look import LAG_SECONDS, Look, Seen, SharedLook
+from pushline.trainer.metrics import Metrics
+from pushline.trainer.on_commit import OnCommit
+from pushline.trainer.poller import Poller
+from pushline.trainer.ports import Heads, Trainer
+from pushline.trainer.recipe import Recipe, Task
+from pushline.trainer.reports import LookLog, UnknownModels, WebhookLog
+from pushline.trainer.webhook.app import MAX_BYTES, ReceiveLimits, make_app
+from pushline.trainer.webhook.forms import Form, GitHubForm, PushlineForm
+from pushline.trainer.webhook.intake import Intake
+from pushline.trainer.webhook.server import WebhookServer
+from pushline.trainer.webhook.signature import Keyring
+
+SOURCE = "pushline/trainer"
+ANSWERS_AT_ONCE = 4  # threads for `superseded`, beside those that train
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the settings say, apart from who is talked to."""
+
+    models: tuple[ModelConfig, ...]
+    bind: str
+    webhook_port: int
+    max_trainings: int = 1
+    max_bytes: int = MAX_BYTES
+    emit_secret: bytes = field(default=b"", repr=False)
+    grace_seconds: float = 10.0
+    lag_seconds: float = LAG_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every process has."""
+
+    log: structlog.BoundLogger
+    registry: CollectorRegistry
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerService:
+    """start(), stop()."""
+
+    tail: Tail
+    stage: Stage[Task]
+    pollers: tuple[Poller, ...]
+    webhooks: WebhookServer
+    stopping: threading.Event
+    grace_seconds: float
+
+    def start(self) -> None:
+        """Raises CannotListen."""
+        self.webhooks.start()
+        self.tail.start()
+        self.stage.start()
+        for poller in self.pollers:
+            poller.start()
+
+    def stop(self) -> None:
+        """Answer what was received, stop trainings; what is open then is open work of the next start."""
+        self.stopping.set()
+        self.webhooks.stop(self.grace_seconds)
+        self.stage.stop(self.grace_seconds)
+        for poller in self.pollers:
+            poller.stop(0.5)  # one that waits for a forge goes down with the process
+        self.tail.stop()
+
+
+def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Surroundings) -> TrainerService:
+    metrics, stopping = Metrics(around.registry), threading.Event()
+    letters = DeadLetters(line, (COMMIT,))
+    tail, wake = _tail(wishes, line, letters, around)
+    writer = Writer(line, tail, SOURCE)
+    stage = _stage(wishes, line, (tail, writer), trainer, letters, around)
+    wake.append(stage.wake)
+    looks = {
+        model.name: LookLog(
+            model.name, SharedLook(Look(model, heads, tail, writer, stopping, wishes.lag_seconds)), around.log, metrics
+        )
+        for model in wishes.models
+    }
+    pollers = tuple(
+        Poller(model.name, model.reconcile_interval_seconds, looks[model.name], around.health) for model in wishes.models
+    )
+    webhooks = _webhooks(wishes, looks, stopping, WebhookLog(around.log, metrics))
+    around.health.watch("line", lambda: tail.problem)
+    around.health.watch("work", lambda: stage.problem)
+    return TrainerService(tail, stage, pollers, webhooks, stopping, wishes.grace_seconds)
+
+
+def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings) -> tuple[Tail, list[Callable[[], None]]]:
+    """Give the tail, and a list of what it calls after every record."""
+    counter = RecordCounter(around.registry)
+    unknown = UnknownModels(around.log, [model.name for model in wishes.models])
+    wake: list[Callable[[], None]] = []
+
+    def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
+        letters.note(record, judgements)
+        counter.note(judgements)
+        unknown.note(judgements)
+        for call in wake:
+            call()
+
+    return Tail(line, [topic.name for topic in TOPICS], on_fold=note), wake
+
+
+def _stage(
+    wishes: Wishes, line: Log, folded: tuple[Tail, Writer], trainer: Trainer, letters: DeadLetters, around: Surroundings
+) -> Stage[Task]:
+    tail, writer = folded
+    recipe = Recipe({model.name: model for model in wishes.models}, wishes.max_trainings)
+    return Stage(
+        name="trainer",
+        hears=COMMIT,
+        log=line,
+        tail=tail,
+        writer=writer,
+        decide=recipe,
+        work=OnCommit(recipe, trainer, tail.read),
+        max_workers=wishes.max_trainings + ANSWERS_AT_ONCE,
+        report=StageReporter("trainer", around.log, around.registry),
+        dead_letters=letters,
+    )
+
+
+def _webhooks(
+    wishes: Wishes, looks: Mapping[str, Callable[[], Seen]], stopping: threading.Event, report: WebhookLog
+) -> WebhookServer:
+    models = wishes.models
+    doors: dict[str, tuple[Form, Keyring]] = {
+        "github": (GitHubForm(models), Keyring.of(models)),
+        "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
+    }
+    app = make_app(doors, Intake(looks, stopping, wishes.lag_seconds), ReceiveLimits(max_bytes=wishes.max_bytes), report)
+    return WebhookServer(wishes.bind, wishes.webhook_port, app, drain_seconds=max(1, int(wishes.grace_seconds)))
