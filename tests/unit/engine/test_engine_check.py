@@ -66,6 +66,8 @@ def test_a_file_above_the_bound_is_refused_unread(tmp_path: Path) -> None:
         ("model.subgraphs[0].inputs = [-1]", "names the tensor -1"),
         ("model.subgraphs[0].inputs = []", "has no input or no output"),
         ("model.subgraphs[0].tensors[0].type = schema.TensorType.STRING", "which is no numbers"),
+        ("model.subgraphs[0].tensors[0].name = b'\\xff'", "is damaged: 'utf-8'"),
+        ("model.signatureDefs[0].outputs[0].name = b''", "has the signature name"),
         ("model.signatureDefs *= 2", "has 2 signatures"),
         ("model.signatureDefs[0].subgraphIndex = 1", "not the main one"),
         ("model.signatureDefs[0].inputs[0].tensorIndex = 90", "names the tensor 90"),

@@ -141,8 +141,8 @@ def _check_interface(main: Any) -> None:  # noqa: ANN401 the schema has no types
     if not main.InputsLength() or not main.OutputsLength():
         raise BadProgram("has no input or no output")
     for index in (*_numbers(main, "Inputs"), *_numbers(main, "Outputs")):
+        name = (main.Tensors(index).Name() or b"").decode()[:80]  # raises where it is no text
         if main.Tensors(index).Type() not in ITEM_BYTES:
-            name = (main.Tensors(index).Name() or b"").decode("utf-8", "replace")[:80]
             raise BadProgram(f"takes or gives {name!r}, which is no numbers")
 
 
@@ -157,3 +157,5 @@ def _check_signatures(model: Any, main: Any) -> None:  # noqa: ANN401 the schema
         named += [signature.Outputs(index) for index in range(min(signature.OutputsLength(), MAX_TENSORS))]
         for tensor in named:
             _check_index(int(tensor.TensorIndex()), main, lowest=0)
+            if not (tensor.Name() or b"").decode().isprintable() or not tensor.Name():
+                raise BadProgram(f"has the signature name {tensor.Name()!r}")
