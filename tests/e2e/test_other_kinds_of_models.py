@@ -1,0 +1,63 @@
+"""Repositories of a kind that the examples are not: each is trained, exported and served, and answers as Keras did."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pushline.client import Client
+from pushline.objects import keys
+from tests.e2e.running_line import RunningLine, running_line
+
+SCRIPTS = Path(__file__).parents[1] / "fixtures" / "scripts"
+KINDS = ("table", "convolution", "two-inputs", "lstm", "tape")
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
+    with running_line(tmp_path_factory.mktemp("line"), dict.fromkeys(KINDS, "")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def runs(line: RunningLine) -> dict[str, str]:
+    """Push all at once; models do not wait for each other's commits."""
+    return {kind: line.push(kind, {"train.py": (SCRIPTS / f"{kind.replace('-', '_')}.py").read_bytes()}) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.timeout(300)
+def test_it_is_served_and_equals_keras(line: RunningLine, runs: dict[str, str], kind: str) -> None:
+    run = line.ended(runs[kind], 240)
+    assert run.outcome == "deployed", run.sentence
+    line.served(runs[kind])
+    inputs, wanted = keras_answers(line, runs[kind])
+
+    with Client(line.grpc) as client:
+        answer = client.predict(inputs, model=kind)
+
+    got = np.asarray(answer.y, dtype="float64").reshape(wanted.shape)
+    assert np.all(np.abs(got - wanted) <= 1e-5 * np.maximum(1, np.abs(wanted)))
+
+
+def keras_answers(line: RunningLine, run_id: str) -> tuple[dict[str, np.ndarray] | np.ndarray, np.ndarray]:
+    """Give rows of the frozen set and what Keras answered to them in the sandbox."""
+    with line.tail.read() as ledger:
+        run = ledger.runs[run_id]
+        assert run.trained is not None
+        trained = run.trained.event
+    manifest_key = keys.manifest(run.model, run_id, trained.manifest_sha256)
+    manifest = json.loads(line.store.read_bytes(manifest_key))
+    (answers,) = [file for file in trained.files if file.name == "answers.npz"]
+    with (
+        line.store.fetch(keys.model_file(run.model, answers.sha256, answers.name), answers.sha256) as path,
+        np.load(path) as arrays,
+    ):
+        wanted = arrays[manifest["outputs"][0]["name"]][:64]
+    dataset = manifest["dataset"]["sha256"]
+    with line.store.fetch(keys.dataset(run.model, dataset), dataset) as path, np.load(path) as arrays:
+        names = [name for name in arrays.files if name.startswith("x")]
+        rows = {name.removeprefix("x."): arrays[name][: len(wanted)] for name in names}
+    return (rows["x"] if set(rows) == {"x"} else rows), wanted
