@@ -68,12 +68,13 @@ class Assessor:
         manifest = own.manifest
         if manifest.dataset is None or own.dataset is None:
             raise NotJudgeable("no_evaluation_set", NO_SET)
-        data = read_set(own.dataset, manifest.dataset, self.rules.max_dataset_bytes)
+        output = manifest.outputs[0].name if manifest.outputs else ""
+        data = read_set(own.dataset, manifest.dataset, output, self.rules.max_dataset_bytes)
         keras = self._keras_answers(own)
         self._check(own.programs)
         found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
         found.agreements = self._agreements(own.programs, found.run, keras)
-        found.measured = self._measure(manifest, data, found.run)
+        found.measured = self._measure(manifest, data, output, found.run)
         found.champion = self._champion(manifest, data, champion, cancelled)
         evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
         found.judged = judge_gates(manifest.gates, evidence)
@@ -102,8 +103,7 @@ class Assessor:
         pairs = zip(programs, run.alone, strict=True)
         return tuple(compare(program.name, said, keras, self.rules.tolerance) for program, said in pairs)
 
-    def _measure(self, manifest: Manifest, data: EvaluationSet, run: Answers) -> Measured:
-        name = manifest.outputs[0].name if manifest.outputs else ""
+    def _measure(self, manifest: Manifest, data: EvaluationSet, name: str, run: Answers) -> Measured:
         if name not in run.together:
             raise NotJudgeable(
                 "program_disagrees", f"the program has no output {name or 'at all'}; it has {', '.join(run.together)}"
@@ -121,8 +121,10 @@ class Assessor:
             run = self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
             said = run.together[champion.manifest.outputs[0].name]
             return Champion(measure(own.task, data.truth, said, own.labels).metrics)
-        except (NotJudgeable, ProgramFailed) as refusal:
-            return Champion({}, f"the live model cannot be measured on this run's set: {refusal}")
+        except NotJudgeable as refusal:
+            return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
+        except ProgramFailed as failure:
+            return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
         except (IndexError, KeyError):
             return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
 

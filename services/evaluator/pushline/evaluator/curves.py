@@ -72,7 +72,7 @@ def _precision_recall(measured: Measured, labels: Sequence[str]) -> Chart:
     for name, truth, scores in _sides(measured, labels):
         precision, recall, _ = sk.precision_recall_curve(truth, scores)
         area = float(sk.average_precision_score(truth, scores))
-        found.append((area, name, list(zip(recall.tolist(), precision.tolist(), strict=True))))
+        found.append((area, name, list(zip(recall.tolist()[:-1], precision.tolist()[:-1], strict=True))))
     return lines("Precision and recall", _chosen(found, "average precision"), Axis("recall", *SHARE), Axis("precision", *SHARE))
 
 

@@ -24,25 +24,26 @@ class EvaluationSet:
 
 
 def bad(sentence: str) -> NotJudgeable:
-    return NotJudgeable("dataset", f"the evaluation set cannot be used: {sentence}")
+    return NotJudgeable("dataset", f"the evaluation set cannot be used: {sentence}", detail=sentence)
 
 
-def read_set(path: Path, about: Dataset, max_bytes: int) -> EvaluationSet:
-    """Raises NotJudgeable."""
+def read_set(path: Path, about: Dataset, output: str, max_bytes: int) -> EvaluationSet:
+    """`output` is the one that is measured: a set with several targets has its own as y.<output>, or first. Raises NotJudgeable."""
     try:
         arrays = read_arrays(path, max_bytes)
     except BadArrays as error:
         raise bad(str(error)) from error
-    if "y" not in arrays:
+    target = next((name for name in ("y", f"y.{output}", "y.0") if name in arrays), None)
+    if target is None:
         raise bad(f"array y is missing; there is {_names(arrays)}")
     for name, array in arrays.items():
         _check_plain(name, array)
-    rows = len(arrays["y"])
+    rows = len(arrays[target])
     if rows == 0:
         raise bad("it is empty")
     if rows != about.rows:
         raise bad(f"it has {rows} rows, its manifest says {about.rows}")
-    return EvaluationSet(arrays, arrays["y"], rows)
+    return EvaluationSet(arrays, arrays[target], rows)
 
 
 def _check_plain(name: str, array: Array) -> None:

@@ -1,6 +1,7 @@
 """report.html: one self-contained page for people, without a script or a request. What it says stands in report.json."""
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from itertools import islice
@@ -42,12 +43,31 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"show": _show, "short": _short, "size": _size, "percent": _percent, "rule": _rule, "time": _time}
+    environment.filters |= {
+        "show": _show,
+        "brief": _brief,
+        "change": _change,
+        "short": _short,
+        "size": _size,
+        "percent": _percent,
+        "rule": _rule,
+        "time": _time,
+    }
     return environment.get_template("page.html.j2")
 
 
 def _show(number: float | None) -> str:
     return NOTHING if number is None else show(number)
+
+
+def _brief(number: float | None) -> str:
+    """Write four digits, for tables that nothing is decided by."""
+    return NOTHING if number is None else f"{number:.4g}"
+
+
+def _change(number: float | None) -> str:
+    """Write a difference with its sign; the minus is as wide as the plus."""
+    return NOTHING if number is None else f"{number:+.4g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _short(digest: str) -> str:
@@ -107,7 +127,8 @@ def _matrix(report: Json) -> list[dict[str, Any]]:
     for at, (label, counts) in enumerate(zip(_labels(report), report["confusion"], strict=True)):
         total = sum(counts)
         cells = [
-            {"count": count, "share": count / total if total else 0.0, "right": at == said} for said, count in enumerate(counts)
+            {"count": count, "shade": math.sqrt(count / total) if total else 0.0, "right": at == said}
+            for said, count in enumerate(counts)
         ]
         rows.append({"label": label, "cells": cells, "total": total})
     return rows

@@ -73,15 +73,17 @@ class Verdict:
 class NotJudgeable(Exception):
     """The run itself cannot be measured: a refused program, a broken set. An outcome, with its reason; never an incident."""
 
-    def __init__(self, reason: str, sentence: str, verdict: str = "rejected") -> None:
+    def __init__(self, reason: str, sentence: str, verdict: str = "rejected", *, detail: str = "") -> None:
+        """`detail` is the sentence without what it is about, where another one is put in front."""
         super().__init__(sentence)
+        self.detail = detail or sentence
         self.verdict = Verdict(verdict, reason, sentence)
 
 
 def conclude(judged: Sequence[Judged], on_what: str) -> Verdict:
     """Add the gates up. `on_what` says on which set they were measured.
 
-    Inconclusive is a refusal that a person may overrule: nothing failed but the comparison with a live model that cannot be measured.
+    Inconclusive is a refusal that a person may overrule: nothing failed but the comparison with a live model without numbers.
     """
     refused = sorted((gate for gate in judged if not gate.result.passed), key=_severity)
     if not judged:
@@ -89,9 +91,9 @@ def conclude(judged: Sequence[Judged], on_what: str) -> Verdict:
     if not refused:
         return Verdict("accepted", "", f"{_first_sentence(judged)}; {_count(judged)} passed {on_what}")
     first, more = refused[0], len(refused) - 1
-    rest = f" ({more} more {'gate' if more == 1 else 'gates'} refused)" if more else ""
+    rest = f"; {more} more {'gate' if more == 1 else 'gates'} refused" if more else ""
     kind = "inconclusive" if first.reason == "champion_not_comparable" else "rejected"
-    return Verdict(kind, first.reason, f"{first.result.sentence} {on_what}{rest}")
+    return Verdict(kind, first.reason, f"{first.result.sentence}{rest} {on_what}")
 
 
 _SEVERITY = ("unknown_gate", "gate_without_number", "gate_not_finite", "not_finite")
