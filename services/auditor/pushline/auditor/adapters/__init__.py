@@ -1,0 +1,1 @@
+"""What the auditor calls or runs on."""

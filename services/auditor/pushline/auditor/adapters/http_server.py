@@ -1,0 +1,58 @@
+"""The auditor's HTTP server: uvicorn in a thread of its own."""
+
+import socket
+import threading
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from pushline.runtime.status_server import CannotListen
+
+BACKLOG = 256
+MAX_CONNECTIONS = 256
+HEADER_BYTES = 16 * 1024
+KEEP_ALIVE_SECONDS = 5
+GRACE_SECONDS = 5
+
+
+class HttpServer:
+    """start() listens and returns; stop() lets running requests end. Port 0 takes any free one; `port` tells which."""
+
+    def __init__(self, bind: str, port: int, app: ASGIApp) -> None:
+        self.port = port
+        self._bind = bind
+        config = uvicorn.Config(
+            app,
+            loop="asyncio",
+            http="h11",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=HEADER_BYTES,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Raises CannotListen. Whoever connects from now on is served."""
+        try:
+            family = socket.AF_INET6 if ":" in self._bind else socket.AF_INET
+            listening = socket.create_server((self._bind, self.port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            raise CannotListen("PUSHLINE_HTTP_PORT", self._bind, self.port, error) from None
+        self.port = listening.getsockname()[1]
+        run = self._server.run
+        self._thread = threading.Thread(target=run, kwargs={"sockets": [listening]}, name="http-server", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(GRACE_SECONDS + 1)
