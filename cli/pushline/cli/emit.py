@@ -71,10 +71,9 @@ def _webhook(terminal: Terminal, model: str, url: str, secret_file: Path | None,
     if url:
         return Webhook(url, _read_secret(secret_file))
     found = line_file_of(terminal, line)
-    watched = found.models.get(model)
-    if watched is None:
+    if model not in found.models:
         raise Said(f"This line knows no model {model!r}; it knows {', '.join(sorted(found.models)) or 'none'}.", Exit.NOT_FOUND)
-    return Webhook(found.url("trainer", "webhook"), watched.secret.encode())
+    return Webhook(found.url("trainer", "webhook"), found.emit_secret.encode())
 
 
 def _read_secret(path: Path | None) -> bytes:
@@ -90,4 +89,5 @@ def _sentence(answer: Answer) -> str:
     place = f"{answer.hint.ref.removeprefix(BRANCHES)} {answer.hint.sha[:10]}"
     if answer.told.get("run_id"):
         return f"pushline: {answer.hint.model} {place}: run {answer.told['run_id']}"
-    return f"pushline: {answer.hint.model} {place}: ignored ({answer.told.get('reason', 'no reason given')})"
+    why = answer.told.get("sentence") or answer.told.get("reason") or "no reason given"
+    return f"pushline: {answer.hint.model} {place}: ignored: {why}"

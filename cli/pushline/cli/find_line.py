@@ -39,4 +39,4 @@ def _from_settings(terminal: Terminal) -> LineFile:
     except SettingsError as error:
         raise Said(str(error), Exit.BAD_FILE) from None
     access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    return LineFile(0, line.kafka, {}, line.topic_prefix, access, "127.0.0.1", {}, {}, "")
+    return LineFile(0, line.kafka, {}, line.topic_prefix, access, "127.0.0.1", {}, {}, "", "")

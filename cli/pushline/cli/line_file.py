@@ -24,7 +24,6 @@ class StoreAccess:
 class WatchedModel:
     repository: str
     branch: str
-    secret: str = field(repr=False)  # signs hints for the trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class LineFile:
     ports: dict[str, dict[str, int]]  # service → name → port
     models: dict[str, WatchedModel]
     folder: str
+    emit_secret: str = field(repr=False)  # signs hints for the trainer
 
     def url(self, service: str, name: str, path: str = "") -> str:
         return f"http://{self.host}:{self.port(service, name)}{path}"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushline.cli.embedded_line import HOST, PORTS
+from pushline.cli.service_settings import HOST, PORTS
 
 LEAST_DISK = 4 * 1024**3
 LEAST_GIT = (2, 30)

@@ -52,7 +52,7 @@ def up(
         if running is not None:
             _ready(terminal, wanted, running, as_json=as_json)
             while not stop.wait(TEND_SECONDS):
-                running.supervisor.tend()
+                running.tend()
             terminal.warn("stopping")
 
 

@@ -21,8 +21,9 @@ LINE = LineFile(
     store=StoreAccess("http://127.0.0.1:9000", "pushline", "key", "very secret", "us-east-1"),
     host="127.0.0.1",
     ports={"trainer": {"webhook": 8080, "metrics": 9101}},
-    models={"digits": WatchedModel("/srv/digits.git", "main", "hush")},
+    models={"digits": WatchedModel("/srv/digits.git", "main")},
     folder="/srv/state",
+    emit_secret="hush",
 )
 
 

@@ -163,7 +163,7 @@ def test_a_line_whose_process_is_gone_has_ended(tmp_path: Path) -> None:
     path.write_text(
         json.dumps(
             {"schema": 1, "pid": 2**22 + 1, "kafka": "x:1", "kafka_options": {}, "topic_prefix": "", "store": store, "host": "h",
-             "ports": {}, "models": {}, "folder": ""}
+             "ports": {}, "models": {}, "folder": "", "emit_secret": ""}
         )
     )  # fmt: skip
 

@@ -1,0 +1,72 @@
+"""What each service of an embedded line is told, by environment, and where it works: everything in the state folder."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushline.cli.line_file import StoreAccess
+from pushline.cli.supervisor import Service
+from pushline.servers.embedded import KAFKA_OPTIONS
+
+HOST = "127.0.0.1"
+KAFKA = dict(KAFKA_OPTIONS)
+
+# service → its ports: setting → default
+PORTS: dict[str, dict[str, int]] = {
+    "trainer": {"PUSHLINE_WEBHOOK_PORT": 8080, "PUSHLINE_METRICS_PORT": 9101},
+    "evaluator": {"PUSHLINE_METRICS_PORT": 9102},
+    "deployer": {"PUSHLINE_METRICS_PORT": 9103},
+    "predictor": {"PUSHLINE_GRPC_PORT": 8001, "PUSHLINE_METRICS_PORT": 9104},
+    "auditor": {"PUSHLINE_HTTP_PORT": 8088},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LineToServe:
+    bootstrap: str
+    store: StoreAccess
+    emit_secret: str = field(repr=False)
+    file: Path  # the operator's
+    folder: Path  # of the line's state
+
+
+def services_of(line: LineToServe, environ: Mapping[str, str], *, free_ports: bool) -> list[Service]:
+    """Make their folders. `environ` comes through, but for what the line itself decides."""
+    for name in ("logs", "ports", "work"):
+        (line.folder / name).mkdir()
+    return [_service(name, line, environ, free_ports=free_ports) for name in PORTS]
+
+
+def _service(name: str, line: LineToServe, environ: Mapping[str, str], *, free_ports: bool) -> Service:
+    folder = line.folder.resolve()
+    work, ports_file = folder / "work" / name, folder / "ports" / f"{name}.json"
+    work.mkdir()
+    ours = {
+        **_common(line),
+        **{setting: "0" if free_ports else str(default) for setting, default in PORTS[name].items()},
+        "PUSHLINE_PORTS_FILE": str(ports_file),
+        "PUSHLINE_WORK": str(work),
+        "PUSHLINE_CACHE": str(work / "cache"),
+        "TMPDIR": str(work),
+        **({"PUSHLINE_EMIT_SECRET": line.emit_secret} if name == "trainer" else {}),
+    }
+    theirs = {setting: value for setting, value in environ.items() if setting.removesuffix("_FILE") not in ours}
+    return Service(
+        name, [sys.executable, "-m", f"pushline.{name}"], {**theirs, **ours}, ports_file, folder / "logs" / f"{name}.log"
+    )
+
+
+def _common(line: LineToServe) -> dict[str, str]:
+    return {
+        "PUSHLINE_KAFKA": line.bootstrap,
+        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in KAFKA.items()),
+        "PUSHLINE_TOPIC_PREFIX": "",
+        "PUSHLINE_S3_ENDPOINT": line.store.endpoint,
+        "PUSHLINE_S3_BUCKET": line.store.bucket,
+        "PUSHLINE_S3_ACCESS_KEY": line.store.access_key,
+        "PUSHLINE_S3_SECRET_KEY": line.store.secret_key,
+        "PUSHLINE_S3_REGION": line.store.region,
+        "PUSHLINE_BIND": HOST,
+        "PUSHLINE_CONFIG": str(line.file.resolve()),
+    }
