@@ -5,7 +5,7 @@ import sys
 
 from pushline.line.kafka import KafkaLog
 from pushline.objects.minio_store import MinioStore
-from pushline.predictor.service import Service
+from pushline.predictor.service import Service, let_go
 from pushline.predictor.settings import Settings
 from pushline.runtime import logs, ports_file
 from pushline.runtime.settings import SettingsError, read
@@ -38,7 +38,7 @@ def run(settings: Settings, shutdown: Shutdown) -> None:
     logger.info("stopping")
     service.stop()
     status.stop()
-    log.close()
+    let_go(log.close)
 
 
 if __name__ == "__main__":

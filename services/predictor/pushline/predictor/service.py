@@ -1,6 +1,8 @@
 """The predictor as one thing that starts and stops: the same wiring for __main__.py and for tests."""
 
 import secrets
+import threading
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -23,6 +25,8 @@ from pushline.predictor.settings import Settings
 from pushline.predictor.tensors import Limits
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
+
+LET_GO_SECONDS = 2.0
 
 
 class Service:
@@ -53,6 +57,13 @@ class Service:
         self.health.report("process", "stopping")
         self.door.stop()
         self.reloads.stop()
-        self.tail.stop()
-        self.reports.stop()
+        self.reports.stop(LET_GO_SECONDS)
+        let_go(self.tail.stop)
         self.models.close()
+
+
+def let_go(close: Callable[[], None]) -> None:
+    """Close what may wait for a broker that does not answer, without waiting for it long: nothing there can be lost."""
+    thread = threading.Thread(target=close, name="closing", daemon=True)
+    thread.start()
+    thread.join(LET_GO_SECONDS)

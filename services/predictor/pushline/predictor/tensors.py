@@ -50,13 +50,15 @@ def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
     where = f"inputs.{spec.name}"
     if claim.dtype is not None and claim.dtype != spec.dtype:
         raise BadRequest(f"{where}.datatype", f"is {claim.dtype}; the model takes {spec.dtype}")
-    _check_shape(claim.shape, spec, limits, where)
+    _check_shape(claim.shape, spec, where)
     count = math.prod(claim.shape)
     array = (
         _from_bytes(claim.content, spec, count, where)
         if isinstance(claim.content, bytes)
         else _from_numbers(claim, spec, count, where)
     )
+    if claim.shape and claim.shape[0] > limits.max_rows:
+        raise TooLarge(f"{where}.shape", f"has {claim.shape[0]} rows; the limit is {limits.max_rows} a request")
     if limits.refuse_non_finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise BadRequest(f"{where}.contents", "holds NaN or an infinity")
     return array.reshape(claim.shape)
@@ -90,14 +92,12 @@ def _name_of(claim: Claim, known: Sequence[str]) -> str:
     return known[0]
 
 
-def _check_shape(shape: tuple[int, ...], spec: TensorSpec, limits: Limits, where: str) -> None:
+def _check_shape(shape: tuple[int, ...], spec: TensorSpec, where: str) -> None:
     fits = len(shape) == len(spec.shape) and all(
         size > 0 and wanted in (size, DYNAMIC) for size, wanted in zip(shape, spec.shape, strict=True)
     )
     if not fits:
         raise BadRequest(f"{where}.shape", f"is {_cut(shape)}; the model takes {shape_text(spec.shape)}, each size above 0")
-    if shape and shape[0] > limits.max_rows:
-        raise TooLarge(f"{where}.shape", f"has {shape[0]} rows; the limit is {limits.max_rows} a request")
 
 
 def _cut(shape: tuple[int, ...]) -> str:
