@@ -25,24 +25,25 @@ class Ledger:
         self.partitions = partitions
         self.models: dict[str, ModelLine] = {}
         self.runs: dict[str, Run] = {}
-        self.parked: dict[int, str] = {}  # partition → why; a newer version's record lies there
+        self.parked: dict[int, str] = {}  # partition → why; a newer version's record lies there, on one of its topics
         self.counts: Counter[tuple[str, str]] = Counter()  # (topic, verdict)
         self.broken_rules: Counter[tuple[str, str]] = Counter()  # (topic, rule)
         self._rules = rules
+        self._parked: dict[tuple[str, int], str] = {}  # where exactly: what else is on that partition is folded as ever
         self._valid: dict[str, Entry[Event]] = {}
         self._kept: defaultdict[str, list[Entry[Event]]] = defaultdict(list)  # by the cause they wait for
 
     def fold(self, record: Record) -> tuple[Judgement, ...]:
         """Take one record in: its own judgement first, then those of kept records that it released."""
         place = (record.topic, record.partition, record.offset)
-        if record.partition in self.parked:
-            return (self._count(Judgement(place, None, "parked", "", self.parked[record.partition])),)
+        if place[:2] in self._parked:
+            return (self._count(Judgement(place, None, "parked", "", self._parked[place[:2]])),)
         try:
             entry = decode(record)
         except Undecodable as error:
             return (self._count(Judgement(place, None, "undecodable", "", str(error))),)
         except NewerVersion as error:
-            self.parked[record.partition] = str(error)
+            self.parked[record.partition] = self._parked[place[:2]] = str(error)
             return (self._count(Judgement(place, None, "newer", "", str(error))),)
         return self._fold_entry(entry)
 

@@ -103,7 +103,8 @@ class Run:
 
     @property
     def _ended_by(self) -> Entry[ModelTrained] | Entry[ModelDeployed] | None:
-        if self.trained is not None and self.trained.event.outcome != "succeeded":
+        """Its slot ends no run before its training is read: on another topic that may yet say `failed`, and outcomes stand."""
+        if self.trained is None or self.trained.event.outcome != "succeeded":
             return self.trained
         return self.slot
 
