@@ -4,7 +4,7 @@ import pytest
 
 from pushline.objects.manifest import Gate
 from pushline.runtime.operator_file import GateConfig, Limits, ModelConfig
-from pushline.trainer.repository_file import Recipe, RepositoryFileError, parse_repository_file, read_repository_file
+from pushline.trainer.repository_file import Plan, RepositoryFileError, parse_repository_file, read_repository_file
 
 LIMITS = Limits(timeout_seconds=3600.0, memory_bytes=4 * 1024**3, processes=256, disk_bytes=2 * 1024**3, output_bytes=1024**3)
 CONFIG = ModelConfig(
@@ -40,9 +40,9 @@ strategy = "immediate"
 
 
 def test_a_full_file_is_read() -> None:
-    recipe = parse_repository_file(FULL, CONFIG)
+    plan = parse_repository_file(FULL, CONFIG)
 
-    assert recipe == Recipe(
+    assert plan == Plan(
         task="classification",
         labels=("0", "1"),
         script="src/train.py",
@@ -60,9 +60,9 @@ def test_a_full_file_is_read() -> None:
 def test_without_a_file_everything_is_as_the_operator_has_it(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("pass\n")
 
-    recipe = read_repository_file(tmp_path, CONFIG)
+    plan = read_repository_file(tmp_path, CONFIG)
 
-    assert recipe == Recipe("", (), "train.py", LIMITS, "", (), (Gate("accuracy", 0.8, None, 0.01, {}, "operator"),))
+    assert plan == Plan("", (), "train.py", LIMITS, "", (), (Gate("accuracy", 0.8, None, 0.01, {}, "operator"),))
 
 
 def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:

@@ -27,7 +27,7 @@ class RepositoryFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Plan:
     """How this commit is trained and judged: pushline.toml, with the operator's limits and gates in it."""
 
     task: str  # "" where the script's own loss and output decide
@@ -39,7 +39,7 @@ class Recipe:
     gates: tuple[Gate, ...]
 
 
-def read_repository_file(folder: Path, config: ModelConfig) -> Recipe:
+def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
     """Read pushline.toml of a checkout; without one, everything is as the operator has it. Raises RepositoryFileError."""
     path = folder / NAME
     if not path.exists():
@@ -53,10 +53,10 @@ def read_repository_file(folder: Path, config: ModelConfig) -> Recipe:
     return _checked(parse_repository_file(text, config), folder)
 
 
-def parse_repository_file(text: str, config: ModelConfig) -> Recipe:
+def parse_repository_file(text: str, config: ModelConfig) -> Plan:
     """Raises RepositoryFileError. Looks at no file but the text."""
     try:
-        return _recipe(StrictTable(tomllib.loads(text)), config)
+        return _plan(StrictTable(tomllib.loads(text)), config)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise RepositoryFileError("bad_repository_file", f"{NAME} is no TOML: {error}") from None
     except _OtherModel as error:
@@ -77,7 +77,7 @@ class _NotBuilt(WrongKey):
     pass
 
 
-def _recipe(table: StrictTable, config: ModelConfig) -> Recipe:
+def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     task, labels = _model(table.table("model"), config)
     script, limits = _train(table.table("train"), config.limits)
     dataset, slices = _evaluate(table.table("evaluate"))
@@ -86,7 +86,7 @@ def _recipe(table: StrictTable, config: ModelConfig) -> Recipe:
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    return Recipe(task, labels, script, limits, dataset, slices, gates)
+    return Plan(task, labels, script, limits, dataset, slices, gates)
 
 
 def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
@@ -161,15 +161,15 @@ def _strategy(text: str) -> str:
     return text
 
 
-def _checked(recipe: Recipe, folder: Path) -> Recipe:
-    if not _is_file(folder, recipe.script):
+def _checked(plan: Plan, folder: Path) -> Plan:
+    if not _is_file(folder, plan.script):
         raise RepositoryFileError(
             "no_script",
-            f"{NAME}: train.script: the repository has no file {recipe.script}; add it, or name the training script there",
+            f"{NAME}: train.script: the repository has no file {plan.script}; add it, or name the training script there",
         )
-    if recipe.dataset and not recipe.dataset.startswith("python:") and not _is_file(folder, recipe.dataset):
-        raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.dataset: the repository has no file {recipe.dataset}")
-    return recipe
+    if plan.dataset and not plan.dataset.startswith("python:") and not _is_file(folder, plan.dataset):
+        raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.dataset: the repository has no file {plan.dataset}")
+    return plan
 
 
 def _is_file(folder: Path, name: str) -> bool:

@@ -49,6 +49,11 @@ class Ended:
 class Sandbox(Protocol):
     name: str  # as it stands in the trained event
 
+    @property
+    def environment_sha256(self) -> str:
+        """Digest of the training environment: its Python and every package in it, with versions."""
+        ...
+
     def check(self) -> None:
         """See that something can be run. Raises SandboxUnavailable."""
         ...

@@ -1,0 +1,181 @@
+"""From a run to its `trained` event: checkout, pushline.toml, the script in the sandbox, upload. Implements ports.Trainer."""
+
+import secrets
+import shutil
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pushline.line.events import ModelTrained
+from pushline.line.ledger import Run
+from pushline.line.stage import Transient
+from pushline.objects.manifest import BadManifest
+from pushline.objects.store import Store, StoreError
+from pushline.runtime.operator_file import ModelConfig
+from pushline.trainer import trained_event, tries, upload
+from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, Forge, ForgeUnavailable
+from pushline.trainer.failures import Failure, failure_of
+from pushline.trainer.launch_result import NAME, BadResult, LaunchResult, read_result
+from pushline.trainer.live import LiveTraining
+from pushline.trainer.repository_file import Plan, RepositoryFileError, read_repository_file
+from pushline.trainer.sandbox.box import Ended, Job, Sandbox, SandboxUnavailable
+from pushline.trainer.upload import Product
+
+LAUNCHER = Path(__file__).with_name("launcher")
+ANSWERS_KEPT = 64
+_CRASHED = Failure(
+    "crashed", f"The training was begun {tries.MAX_TRIES} times, and each time the trainer ended before the training did."
+)
+
+
+@dataclass
+class Training:
+    """Thread-safe: several runs may be trained side by side.
+
+    What was trained is kept on this machine until the store has it, and an answer until it was given again, so that trouble with
+    the store or the broker never costs a training.
+    """
+
+    store: Store
+    forge: Forge
+    sandbox: Sandbox
+    work_folder: Path
+    launcher: Path = LAUNCHER
+    checkout_limits: CheckoutLimits = field(default_factory=CheckoutLimits)
+    _unsent: dict[str, tuple[Path, Product]] = field(default_factory=dict, init=False)
+    _answers: OrderedDict[str, ModelTrained] = field(default_factory=OrderedDict, init=False)
+
+    def prepare(self) -> None:
+        """Remove what a former process left; call before the first training. Two trainers never share a work folder."""
+        shutil.rmtree(self.work_folder / "trainings", ignore_errors=True)
+
+    def train(self, run: Run, config: ModelConfig, cancelled: threading.Event, /) -> ModelTrained | None:
+        try:
+            answer = self._answers.get(run.run_id) or self._train(run, config, cancelled)
+        except ForgeUnavailable as error:
+            raise Transient(f"forge: {error}") from error
+        except StoreError as error:
+            raise Transient(f"store: {error}") from error
+        if answer is not None:
+            self._answers[run.run_id] = answer
+            while len(self._answers) > ANSWERS_KEPT:
+                self._answers.popitem(last=False)
+        return answer
+
+    def _train(self, run: Run, config: ModelConfig, cancelled: threading.Event) -> ModelTrained | None:
+        if run.run_id in self._unsent:
+            return self._upload(run)
+        self._drop_older(run)
+        known = upload.found(self.store, run)
+        if known is not None:
+            return trained_event.succeeded(run, *known)
+        folder = self.work_folder / "trainings" / f"{run.run_id}-{secrets.token_hex(4)}"
+        try:
+            return self._attempt(run, config, cancelled, folder)
+        except (CheckoutRefused, RepositoryFileError) as error:
+            return trained_event.failed(run, Failure(error.reason, error.sentence), "")
+        except SandboxUnavailable as error:
+            return trained_event.failed(run, Failure("sandbox_unavailable", f"No sandbox for the script: {error}."), "")
+        finally:
+            if run.run_id not in self._unsent:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _drop_older(self, run: Run) -> None:
+        """A run that is trained while an older one of its model still waits for the store has taken that one's place."""
+        for run_id, (folder, product) in list(self._unsent.items()):
+            if product.run.model == run.model:
+                del self._unsent[run_id]
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _attempt(self, run: Run, config: ModelConfig, cancelled: threading.Event, folder: Path) -> ModelTrained | None:
+        """The checkout comes before the try begins: a forge that is away costs none of the tries."""
+        self.sandbox.check()
+        checkout = self.forge.checkout(config.repository, config.branch, run.commit.sha, folder / "source", self.checkout_limits)
+        plan = read_repository_file(checkout.folder, config)
+        if cancelled.is_set():
+            return None
+        made = tries.begin(self.store, run.model, run.run_id)
+        if made is None:
+            return trained_event.failed(run, _CRASHED, self.sandbox.name)
+        live = LiveTraining(made)
+        live.start()
+        stage = "stopped"
+        try:
+            outcome = self._run(run, plan, checkout, live, cancelled)
+            stage = "failed" if isinstance(outcome, Failure) else "uploading" if outcome else "stopped"
+        finally:
+            live.close(stage)
+            if stage == "stopped":
+                made.let_go()
+        if isinstance(outcome, Failure):
+            return trained_event.failed(run, outcome, self.sandbox.name)
+        if outcome is None:
+            return None
+        self._unsent[run.run_id] = (folder, outcome)
+        return self._upload(run)
+
+    def _run(
+        self, run: Run, plan: Plan, checkout: Checkout, live: LiveTraining, cancelled: threading.Event
+    ) -> Product | Failure | None:
+        live.say(f"commit {run.commit.sha} of {run.commit.ref}, generation {run.generation}, attempt {run.attempt}")
+        for note in checkout.notes:
+            live.say(note)
+        if self.sandbox.name == "off":
+            live.say("WARNING: this script runs without a sandbox (PUSHLINE_SANDBOX=off)")
+        results = checkout.folder.with_name("results")
+        results.mkdir()
+        job = Job(checkout.folder, self.launcher, _arguments(plan), plan.limits, results, live.on_log, live.on_progress)
+        live.stage("running")
+        ended = self.sandbox.run(job, cancelled)
+        if ended.stopped == "cancelled":
+            live.say("stopped")
+            return None
+        outcome = self._outcome(run, plan, ended)
+        if isinstance(outcome, Failure):
+            live.say(f"failed ({outcome.reason}): {outcome.sentence}")
+        else:
+            live.say(f"trained in {ended.seconds:.1f} s: {_summary(outcome)}")
+        return outcome
+
+    def _outcome(self, run: Run, plan: Plan, ended: Ended) -> Product | Failure:
+        result: LaunchResult | None = None
+        try:
+            if NAME in ended.files:
+                result = read_result(ended.files[NAME].path)
+        except BadResult as error:
+            return Failure("output_invalid", f"{error}.")
+        failure = failure_of(ended, result, plan.limits, plan.script)
+        if failure is not None or result is None:
+            return failure or Failure("output_invalid", f"There is no {NAME}.")
+        return Product(run, plan, result, ended.files, ended.seconds, self.sandbox.name, self.sandbox.environment_sha256)
+
+    def _upload(self, run: Run) -> ModelTrained:
+        """Raises StoreError; the files are kept for the next time."""
+        folder, product = self._unsent[run.run_id]
+        try:
+            manifest, sha256 = upload.upload(self.store, product)
+            answer = trained_event.succeeded(run, manifest, sha256)
+        except BadManifest as error:
+            answer = trained_event.failed(
+                run, Failure("output_invalid", f"What the training says of its model is wrong: {error}."), product.sandbox
+            )
+        del self._unsent[run.run_id]
+        shutil.rmtree(folder, ignore_errors=True)
+        return answer
+
+
+def _arguments(plan: Plan) -> tuple[str, ...]:
+    words = ["--script", plan.script]
+    if plan.dataset:
+        words += ["--dataset", plan.dataset]
+    if plan.task:
+        words += ["--task", plan.task]
+    return tuple(words)
+
+
+def _summary(product: Product) -> str:
+    frozen = product.result.dataset
+    rows = f"{frozen.rows} rows to evaluate, from {frozen.taken_from}" if frozen else "nothing to evaluate with"
+    problem = f" ({product.result.dataset_problem})" if product.result.dataset_problem else ""
+    return f"{', '.join(sorted(product.files))}; {rows}{problem}"

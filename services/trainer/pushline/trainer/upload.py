@@ -1,0 +1,96 @@
+"""A training's files into the store, the manifest last: once it is there, everything is."""
+
+import hashlib
+from dataclasses import dataclass
+
+from pushline.line.ledger import Run
+from pushline.objects import keys, manifest
+from pushline.objects.manifest import BadManifest, Dataset, Manifest, ManifestFile
+from pushline.objects.store import ObjectMissing, ObjectTooLarge, Store
+from pushline.trainer.failures import MODEL
+from pushline.trainer.launch_result import LaunchResult
+from pushline.trainer.repository_file import Plan
+from pushline.trainer.sandbox.box import Received
+
+ANSWERS = "answers.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Everything of a training that succeeded, on this machine."""
+
+    run: Run
+    plan: Plan
+    result: LaunchResult
+    files: dict[str, Received]
+    seconds: float
+    sandbox: str
+    environment_sha256: str
+
+
+def found(store: Store, run: Run) -> tuple[Manifest, str] | None:
+    """Give the run's first complete manifest in name order, with its SHA-256. Raises StoreError."""
+    prefix = keys.manifests(run.model, run.run_id)
+    for key in store.list(prefix):
+        promised = key.removeprefix(prefix).removesuffix(".json")
+        try:
+            data = store.read_bytes(key, manifest.MAX_MANIFEST_BYTES)
+            read = manifest.load(data)
+        except (ObjectMissing, ObjectTooLarge, BadManifest):
+            continue
+        if hashlib.sha256(data).hexdigest() == promised and (read.model, read.run_id) == (run.model, run.run_id):
+            return read, promised
+    return None
+
+
+def upload(store: Store, product: Product) -> tuple[Manifest, str]:
+    """Raises StoreError, BadManifest (before anything is written)."""
+    made = manifest_of(product)
+    data = manifest.dump(made)
+    sha256 = hashlib.sha256(data).hexdigest()
+    model = product.run.model
+    for file in made.files:
+        store.put_file(keys.model_file(model, file.sha256, file.name), product.files[file.name].path)
+    if made.dataset is not None and product.result.dataset is not None:
+        store.put_file(keys.dataset(model, made.dataset.sha256), product.files[product.result.dataset.file].path)
+    store.put_bytes(keys.manifest(model, product.run.run_id, sha256), data)
+    return made, sha256
+
+
+def manifest_of(product: Product) -> Manifest:
+    run, plan, result, commit = product.run, product.plan, product.result, product.run.commit
+    names = [MODEL, *dict.fromkeys(program.file for program in result.programs)]
+    names += [ANSWERS] if ANSWERS in product.files else []
+    return Manifest(
+        schema=manifest.SCHEMA,
+        model=run.model,
+        run_id=run.run_id,
+        generation=run.generation,
+        attempt=run.attempt,
+        commit={name: getattr(commit, name) for name in ("repository", "ref", "sha", "before", "author", "message")},
+        digest=product.files[MODEL].sha256,
+        files=tuple(ManifestFile(name, product.files[name].sha256, product.files[name].size) for name in names),
+        programs=result.programs,
+        inputs=result.inputs,
+        outputs=result.outputs,
+        task=plan.task or result.task,
+        labels=plan.labels,
+        dataset=_dataset(product),
+        gates=plan.gates,
+        slices=plan.slices,
+        loss=result.loss,
+        versions=result.versions,
+        environment_sha256=product.environment_sha256,
+        seeds=result.seeds,
+        history=result.history,
+        seconds=round(product.seconds, 3),
+        sandbox=product.sandbox,
+    )
+
+
+def _dataset(product: Product) -> Dataset | None:
+    frozen = product.result.dataset
+    if frozen is None:
+        return None
+    file = product.files[frozen.file]
+    return Dataset(file.sha256, file.size, frozen.rows, "repository", frozen.taken_from or product.plan.dataset)
