@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.fixtures.predictor.deploying import DOUBLE, Line
-from tests.fixtures.predictor.entries import entry_of
 
 from pushline.line.memory import MemoryLog
 from pushline.objects.memory_store import MemoryStore
 from pushline.predictor.adapters.disk_cache import DiskCache
 from pushline.predictor.ports import Deployment
+from tests.fixtures.predictor.deploying import DOUBLE, Line
+from tests.fixtures.predictor.entries import entry_of
 
 
 @pytest.fixture
