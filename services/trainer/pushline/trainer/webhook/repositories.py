@@ -25,7 +25,7 @@ def models_of(models: Iterable[ModelConfig], addresses: Iterable[str], full_name
     known = [(normalise(model.repository), model) for model in models]
     wanted = {normalise(address) for address in addresses}
     found = tuple(model for name, model in known if name in wanted)
-    if found or not full_name:
+    if found or "/" not in full_name.strip("/"):
         return found
     end = "/" + full_name.strip("/").casefold()
     return tuple(model for name, model in known if name.endswith(end))
