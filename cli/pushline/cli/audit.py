@@ -71,7 +71,8 @@ def _show(terminal: Terminal, record: Record, judged: tuple[Judgement, ...], *, 
     place = f"{record.topic}/{record.partition}/{record.offset}"
     text = sentence_of(own.entry.event) if own.entry else own.sentence
     mark = "" if own.verdict == "valid" else f" [{STYLES[own.verdict]}]{own.verdict}{f' ({own.rule})' if own.rule else ''}[/]"
-    terminal.say(f"[dim]{when(record.timestamp_ms)}{place:<16}[/dim]{mark} {escape(text)}")
+    time = when(record.timestamp_ms)[11:]
+    terminal.say(f"[dim]{time:<9}{place:<14}[/dim]{mark} {escape(text)}")
     for other in released:
         terminal.say(f"[dim]{'':<16} now {other.verdict}: {'/'.join(map(str, other.place))}[/dim]")
 

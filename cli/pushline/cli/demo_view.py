@@ -79,7 +79,7 @@ class Epochs:
         )
         self._bar = Bar(*columns, console=terminal.out, transient=True, disable=silent or self._lines)
         self._task = self._bar.add_task("training", total=None, numbers="starting TensorFlow in the sandbox")
-        self._shown = 0
+        self._shown = ("", 0)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -89,12 +89,15 @@ class Epochs:
         self._bar.stop()
 
     def show(self, progress: Progress | None) -> None:
-        if progress is None or progress.epoch <= self._shown:
+        if progress is None or (progress.stage, progress.epoch) == self._shown:
             return
-        self._shown = progress.epoch
-        self._bar.update(self._task, completed=progress.epoch, total=progress.epochs or None, numbers=progress.numbers)
-        if self._lines:
-            self._terminal.say(f"  epoch      {progress.epoch}/{progress.epochs or '?'}  {progress.numbers}")
+        self._shown = (progress.stage, progress.epoch)
+        text = progress.numbers or progress.stage
+        self._bar.update(self._task, completed=progress.epoch, total=progress.epochs or None, numbers=text)
+        if self._lines and progress.epoch:
+            self._terminal.say(
+                f"  {progress.stage:<10}          epoch {progress.epoch}/{progress.epochs or '?'}  {progress.numbers}"
+            )
 
 
 def draw(row: npt.NDArray[Any]) -> list[str]:

@@ -39,4 +39,12 @@ def _service(service: str, url: str) -> Finding:
         return Finding(service, "missing", f"does not answer at {url} ({type(error).__name__})")
     if response.status_code == httpx.codes.OK:
         return Finding(service, "ok", f"ready ({url})")
-    return Finding(service, "warning", f"not ready: {' '.join(response.text.split())[:300]}")
+    return Finding(service, "warning", f"not ready: {_problems(response)}")
+
+
+def _problems(response: httpx.Response) -> str:
+    try:
+        problems = response.json()["problems"]
+        return "; ".join(f"{part}: {problem}" for part, problem in problems.items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return " ".join(response.text.split())[:300]

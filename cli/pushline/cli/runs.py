@@ -96,12 +96,15 @@ def _table(views: list[RunView]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("MODEL", "RUN", "COMMIT", "STAGE"):
         table.add_column(name, no_wrap=True)
-    table.add_column("MESSAGE", max_width=30, no_wrap=True, overflow="ellipsis")
-    table.add_column("WHY", overflow="fold", ratio=1)
+    table.add_column("MESSAGE, AND WHY IT STOPPED", ratio=1)
     for view in views:
         style = STYLES.get(view.stage, "")
         stage = f"[{style}]{view.stage}[/{style}]" + (" [bold green]live[/bold green]" if view.live else "")
         number = view.run_id[:8] + (f" #{view.attempt}" if view.attempt > 1 else "")
-        why = view.sentence.strip().partition("\n")[0] or view.reason
-        table.add_row(view.model, number, view.commit[:10], stage, escape(view.message), escape(why))
+        table.add_row(view.model, number, view.commit[:10], stage, _text(view))
     return table
+
+
+def _text(view: RunView) -> str:
+    why = "" if view.outcome == "deployed" else view.sentence.strip().partition("\n")[0] or view.reason
+    return escape(view.message) + (f"\n[yellow]{escape(why)}[/yellow]" if why else "")

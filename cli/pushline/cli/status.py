@@ -74,7 +74,7 @@ def _view(line: ModelLine) -> ModelView:
 
 def _table(views: list[ModelView]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("MODEL", "COMMIT", "DIGEST", "SEQ", "BY", "SINCE", "REPLICAS", "OPEN"):
+    for name in ("MODEL", "COMMIT", "DIGEST", "SEQ", "ACT", "SINCE", "REPLICAS", "OPEN"):
         table.add_column(name, no_wrap=name != "REPLICAS")
     for view in views:
         live = view.live_digest[:12] or "[dim]nothing[/dim]"

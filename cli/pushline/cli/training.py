@@ -12,6 +12,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Progress:
+    stage: str  # checkout | training | evaluating | exporting | …
     epoch: int
     epochs: int  # 0 where it is not known
     metrics: dict[str, float]
@@ -68,7 +69,7 @@ def peek(store: Store, model: str, run_id: str) -> Progress | None:
 def read_progress(plain: dict[str, Any]) -> Progress:
     numbers = plain.get("metrics")
     metrics = {str(name): float(value) for name, value in numbers.items() if _is_number(value)} if isinstance(numbers, dict) else {}
-    return Progress(_count(plain.get("epoch")), _count(plain.get("epochs")), metrics, plain)
+    return Progress(str(plain.get("stage", "")), _count(plain.get("epoch")), _count(plain.get("epochs")), metrics, plain)
 
 
 def _count(value: object) -> int:
