@@ -118,15 +118,16 @@ def _against(metric: str, threshold: float, value: float, before: float) -> Judg
     if math.isnan(before):
         return _no(result, "champion_not_comparable", f"the live model's {metric} on this set is missing or not finite")
     worse, word = (value - before, "above") if is_error(metric) else (before - value, "under")
+    numbers = f"{metric} {show(value)} {_compared(worse, word)} the live model's {show(before)} on the same set"
+    allowed = f"{numbers}; the gate allows {show(threshold)}"
     if not worse <= threshold + SLACK:
-        numbers = f"{metric} {show(value)} is {show(worse)} {word} the live model's {show(before)} on the same set"
-        return _no(result, "worse_than_champion", f"{numbers}; the gate allows {show(threshold)}")
-    return _yes(result, f"{metric} {show(value)} {_compared(worse, word)} the live model's {show(before)} on the same set")
+        return _no(result, "worse_than_champion", allowed)
+    return _yes(result, allowed if worse > SLACK else numbers)
 
 
 def _compared(worse: float, word: str) -> str:
     if worse > SLACK:
-        return f"is allowed to be {show(worse)} {word}"
+        return f"is {show(worse)} {word}"
     return "is better than" if worse < -SLACK else "equals"
 
 
