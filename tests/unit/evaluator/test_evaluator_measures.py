@@ -55,7 +55,9 @@ def test_the_numbers_of_a_classifier_are_scikit_learns(scores: Array) -> None:
 
     assert numbers["accuracy"] == np.mean(said == TRUTH)
     assert numbers["f1"] == sk.f1_score(TRUTH, said, average="macro", zero_division=0)
-    assert numbers["log_loss"] == pytest.approx(-np.mean(np.log(np.clip(shares[np.arange(12), TRUTH], 1e-16, 1))), rel=1e-6)
+    assert numbers["log_loss"] == pytest.approx(
+        -np.mean(np.log(np.clip(shares[np.arange(12), TRUTH], np.finfo(float).eps, 1))), rel=1e-6
+    )
     recalls = [float(np.mean(said[label == TRUTH] == label)) for label in range(3)]
     assert [numbers[f"recall.{label}"] for label in range(3)] == pytest.approx(recalls)
     assert numbers["recall"] == pytest.approx(np.mean(recalls))

@@ -4,9 +4,11 @@ np.load believes a header's shape before it sees the data, so the members are re
 """
 
 import math
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +18,7 @@ from numpy.lib import format as npy
 
 Array = npt.NDArray[Any]
 MAX_ARRAYS = 64
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -25,12 +28,13 @@ class BadArrays(Exception):
 
 def read_arrays(path: Path, max_bytes: int) -> dict[str, Array]:
     """Give the arrays by name. Raises BadArrays, also where they would be larger than `max_bytes` together."""
+    data = BytesIO(path.read_bytes())  # so that an OSError from here on is the file's fault, not the disk's
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(data) as archive:
             members = archive.infolist()
             _check_sizes(members, max_bytes)
             return {_name(member): _read(archive, member) for member in members}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise BadArrays(f"not a readable .npz file: {error}") from error
 
 
