@@ -90,9 +90,11 @@ def _refused(ended: Ended) -> Failure:
 
 
 def _with_output(reason: str, sentence: str, ended: Ended) -> Failure:
-    lines = [line.strip() for line in ended.tail.splitlines() if line.strip()][-LAST_LINES:]
-    words = " | ".join(lines)[-MAX_LAST_LINES:]
-    return Failure(reason, _cut(f"{sentence} Last lines of its output: {words}" if words else sentence))
+    """Leaves out the launcher's own last line, which says the sentence once more, and a traceback's underlining."""
+    lines = [line.strip() for line in ended.tail.splitlines() if line.strip("~^ ") and not line.startswith(f"{reason}: ")]
+    words = " | ".join(lines[-LAST_LINES:])[-MAX_LAST_LINES:]
+    stem = sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+    return Failure(reason, _cut(f"{stem} Last lines of its output: {words}" if words else stem))
 
 
 def _cut(sentence: str) -> str:

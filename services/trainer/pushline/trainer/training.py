@@ -140,14 +140,17 @@ class Training:
 
     def _outcome(self, run: Run, plan: Plan, ended: Ended) -> Product | Failure:
         result: LaunchResult | None = None
+        problem = f"There is no {NAME}."
         try:
             if NAME in ended.files:
                 result = read_result(ended.files[NAME].path)
         except BadResult as error:
-            return Failure("output_invalid", f"{error}.")
+            problem = f"{error}."
+        if result is None and ended.exit_code == 0 and not ended.refused:
+            return Failure("output_invalid", problem)
         failure = failure_of(ended, result, plan.limits, plan.script)
         if failure is not None or result is None:
-            return failure or Failure("output_invalid", f"There is no {NAME}.")
+            return failure or Failure("output_invalid", problem)
         return Product(run, plan, result, ended.files, ended.seconds, self.sandbox.name, self.sandbox.environment_sha256)
 
     def _upload(self, run: Run) -> ModelTrained:
