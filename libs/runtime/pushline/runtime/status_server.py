@@ -1,6 +1,7 @@
 """The HTTP port of every process: /metrics for Prometheus, /livez, /readyz. Reads health and registry; decides nothing."""
 
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,7 +15,8 @@ class CannotListen(Exception):
     """The address or port cannot be listened on."""
 
     def __init__(self, what: str, bind: str, port: int, error: OSError) -> None:
-        super().__init__(f"{what}: cannot listen on {bind} port {port}: {error.strerror or error}")
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        super().__init__(f"{what}: cannot listen on {bind} port {port}: {why}")
         self.bind, self.port = bind, port
 
 
