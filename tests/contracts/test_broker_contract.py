@@ -8,10 +8,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from pushline.line.broker import MAX_RECORD_BYTES, BrokerUnavailable, Log, LogTruncated, MessageTooLarge, Ownership, Reader
+from pushline.line.broker import (
+    MAX_RECORD_BYTES,
+    AppendUnknown,
+    BrokerUnavailable,
+    Log,
+    LogTruncated,
+    MessageTooLarge,
+    Ownership,
+    Reader,
+)
 from pushline.line.ids import partition_of
 from pushline.line.kafka import KafkaLog
-from pushline.line.memory import MemoryLog
+from pushline.line.memory import Fate, MemoryLog
 from pushline.line.records import Message, Record
 
 DEADLINE_SECONDS = 20.0
@@ -185,7 +194,6 @@ def test_groups_do_not_see_each_other(subject: Subject) -> None:
     members = [subject.log.ownership("trainer", "commit"), subject.log.ownership("evaluator", "trained")]
 
     until(lambda: all(len(member.poll()) == 4 for member in members))
-
     for member in members:
         member.close()
 
@@ -213,3 +221,80 @@ def overflow(log: Log) -> None:
     message = Message("commit", b"digits", b"x" * 60_000, ())
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(log.append, [message] * 400))
+
+
+@pytest.mark.parametrize(
+    ("fate", "at_once", "after_release"),
+    [(Fate.WRITTEN, [b"value 0"], [b"value 0"]), (Fate.HELD, [], [b"value 0"]), (Fate.LOST, [], [])],
+)
+def test_an_append_without_a_report_has_the_fate_that_was_set(fate: Fate, at_once: list[bytes], after_release: list[bytes]) -> None:
+    log = MemoryLog()
+    log.fail_next(fate)
+
+    with pytest.raises(AppendUnknown):
+        log.append(a_message())
+
+    assert values(log.records("commit")) == at_once
+    log.release()
+    assert values(log.records("commit")) == after_release
+
+
+def test_a_broker_in_memory_goes_away_and_comes_back_with_nothing_skipped() -> None:
+    log = MemoryLog()
+    reader = log.reader(["commit"])
+    log.append(a_message())
+    log.set_unavailable(True)
+
+    for call in (lambda: reader.poll(0), lambda: reader.end(0), lambda: log.append(a_message()), log.partitions):
+        with pytest.raises(BrokerUnavailable):
+            call()
+    log.set_unavailable(False)
+
+    assert values(reader.poll(0)) == [b"value 0"]
+
+
+def test_a_topic_in_memory_that_is_made_anew_voids_the_fold() -> None:
+    log = MemoryLog()
+    reader = log.reader(["commit"])
+    log.append(a_message())
+    log.recreate("commit")
+
+    with pytest.raises(LogTruncated, match="another one than before"):
+        reader.poll(0)
+
+    assert list(log.reader(["commit"]).poll(0)) == []
+
+
+def test_an_offset_without_a_record_is_stepped_over() -> None:
+    log = MemoryLog()
+    log.append(a_message(0))
+    partition = partition_of(b"digits", 4)
+    log.skip_offset("commit", partition)
+    log.append(a_message(1))
+    log.skip_offset("commit", partition)
+    reader = log.reader(["commit"])
+
+    assert [record.offset for record in reader.poll(0)] == [0, 2]
+    assert reader.position() == reader.end(0)
+
+
+def test_a_member_that_is_expelled_owns_nothing_and_its_heir_everything() -> None:
+    log = MemoryLog()
+    first, second = log.ownership("trainer", "commit"), log.ownership("trainer", "commit")
+    first.poll()
+    first.expel()
+
+    assert first.poll() == frozenset()
+    assert second.poll() == {0, 1, 2, 3}
+
+
+def test_a_partition_comes_to_its_next_owner_only_after_the_last_one_let_go() -> None:
+    log = MemoryLog()
+    first = log.ownership("trainer", "commit")
+    assert first.poll() == {0, 1, 2, 3}
+
+    second = log.ownership("trainer", "commit")
+
+    assert second.poll() == frozenset()
+    assert first.poll() == {0, 2}
+    assert second.poll() == {1, 3}

@@ -92,8 +92,21 @@ def test_a_failed_run_says_why(subject: Subject) -> None:
     (run,) = subject.get("/api/runs?stage=failed")["runs"]
 
     assert (run["reason"], run["sentence"].splitlines()[0]) == ("script_failed", "NameError: x")
+    assert (run["reached"], run["stopped_at"]) == (["commit"], "trained")
     assert subject.get("/api/runs?stage=deployed")["runs"] == []
     assert "NameError: x" in subject.page()
+
+
+def test_a_rejected_run_stops_in_front_of_deployed(subject: Subject) -> None:
+    told = subject.tell.push("worse")
+    subject.tell.train(told)
+    subject.tell.judge(told, "rejected", "accuracy 0.81 is under the gate 0.95")
+    subject.tell.close(told, "accuracy 0.81 is under the gate 0.95")
+
+    (run,) = subject.get("/api/runs")["runs"]
+
+    assert (run["stage"], run["verdict"], run["sentence"]) == ("rejected", "rejected", "accuracy 0.81 is under the gate 0.95")
+    assert (run["reached"], run["stopped_at"]) == (["commit", "trained", "evaluated"], "deployed")
 
 
 def test_one_run_shows_its_records_and_its_verdict(subject: Subject) -> None:
@@ -117,6 +130,7 @@ def test_a_model_shows_what_is_live_and_which_replicas_serve_it(subject: Subject
     subject.tell.deploy("first")
     told = subject.tell.deploy("second")
 
+    assert [run["reached"][-1] for run in subject.get("/api/runs")["runs"]] == ["served", "served"]
     (model,) = subject.get("/api/models")["models"]
 
     assert (model["model"], model["live_digest"], model["live_run_id"]) == (MODEL, digest_of("second"), told.run_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pushline.auditor.history import History, Seen
 from pushline.line.codec import Entry
+from pushline.line.events import ModelServed
 from pushline.line.ledger import Ledger, ModelLine, Run
 
 View = dict[str, Any]
@@ -34,21 +35,29 @@ def run_view(run: Run, history: History) -> View:
         "digest": run.trained.event.digest if run.trained else "",
         "verdict": run.verdict.event.verdict if run.verdict else "",
         "live": bool(run.line.live) and run.line.live[0].run_id == run.run_id,
-        "reached": list(reached(run)),
+        "reached": list(reached(run, history)),
+        "stopped_at": stopped_at(run),
     }
 
 
-def reached(run: Run) -> tuple[str, ...]:
-    """Name the topics on which the run has a valid record, in the order of the flow."""
-    served = any(entry.event.run_id == run.run_id and entry.event.state == "serving" for entry in run.line.served.values())
+def reached(run: Run, history: History) -> tuple[str, ...]:
+    """Name the hand-overs that the run made, by topic, in the order of the flow."""
+    served = any(_serves(seen) for seen in history.of_run(run.run_id))
     there = {
         "commit": True,
-        "trained": run.trained is not None,
+        "trained": run.trained is not None and run.trained.event.outcome == "succeeded",
         "evaluated": bool(run.evaluated),
-        "deployed": run.slot is not None,
+        "deployed": run.slot is not None and run.slot.event.kind == "promote",
         "served": served,
     }
     return tuple(topic for topic, is_there in there.items() if is_there)
+
+
+def stopped_at(run: Run) -> str:
+    """Name the topic that says that the run goes no further; empty while it is open, and where it was deployed."""
+    if run.outcome in ("", "deployed"):
+        return ""
+    return "trained" if run.slot is None else "deployed"
 
 
 def run_detail(run: Run, history: History) -> View:
@@ -155,6 +164,11 @@ def _commit(run: Run) -> View:
         "author": commit.author,
         "message": commit.message,
     }
+
+
+def _serves(seen: Seen) -> bool:
+    event = seen.entry.event if seen.entry is not None and seen.verdict == "valid" else None
+    return isinstance(event, ModelServed) and event.state == "serving"
 
 
 def _replica(entry: Entry[Any]) -> View:
