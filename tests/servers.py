@@ -1,7 +1,6 @@
 """The servers that tests run against: one embedded broker and one embedded store a session, a topic prefix a test."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -33,8 +32,7 @@ def embedded_broker() -> Iterator["EmbeddedBroker"]:
 def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedStore"]:
     from pushline.servers.embedded import EmbeddedStore  # noqa: PLC0415 - only for who asks for a store
 
-    folder: Path = tmp_path_factory.mktemp("store")
-    with EmbeddedStore(folder) as running:
+    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running:
         yield running
 
 
