@@ -25,8 +25,9 @@ X = [[1.0, 2.0, 3.0, 4.0]]
 
 @dataclass
 class Running:
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     ports: dict[str, int]
+    output: Path  # a file, not a pipe: nobody reads while it runs
 
     @property
     def address(self) -> str:
@@ -67,11 +68,12 @@ def a_predictor(environ: dict[str, str]) -> Iterator[Running]:
     ports = Path(environ["PUSHLINE_PORTS_FILE"])
     ports.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pushline.predictor"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    output = ports.with_name("output.log")
+    with output.open("wb") as out, subprocess.Popen(command, env=environ, stdout=out, stderr=subprocess.STDOUT) as process:
         try:
             wait_for(lambda: ports.exists() or process.poll() is not None, "the ports file")
-            assert ports.exists(), process.communicate()[0]
-            yield Running(process, json.loads(ports.read_text()))
+            assert ports.exists(), output.read_text()
+            yield Running(process, json.loads(ports.read_text()), output)
         finally:
             process.kill()
 
@@ -94,9 +96,10 @@ def test_a_deployment_becomes_an_answer_and_a_signal_ends_it_well(
         assert f'commit="{event.commit.sha}",deploy_seq="2"' in predictor.get("/metrics")[1]
 
         predictor.process.send_signal(signal.SIGTERM)
-        output, _ = predictor.process.communicate(timeout=20)
+        predictor.process.wait(timeout=20)
     log.close()
 
+    output = predictor.output.read_text()
     assert predictor.process.returncode == 0, output
     lines = [json.loads(each) for each in output.splitlines() if each.startswith("{")]
     listening = [each for each in lines if each["message"] == "listening"]
