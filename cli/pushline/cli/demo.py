@@ -104,8 +104,10 @@ def _stage(terminal: Terminal, example: Path, view: DemoView) -> Iterator[Stage]
             hook = HookSettings(MODEL, line_file=str(path), command=(sys.executable, "-m", "pushline.cli"))
             repository.install_hook(post_receive(hook))
             address = f"{line.host}:{line.port('predictor', 'grpc')}"
-            view.say(f"  five services, an embedded Kafka at {line.kafka} and an S3 store at {line.store.endpoint}")
-            view.say(f"  predictions at {address} (gRPC), history at {line.url('auditor', 'http', '/')}")
+            view.row("broker", f"{line.kafka} (Kafka protocol, embedded)")
+            view.row("store", f"{line.store.endpoint} (S3 protocol, embedded)")
+            view.row("predictions", f"{address} (gRPC)")
+            view.row("history", line.url("auditor", "http", "/"))
             with open_line(line) as seen:
                 yield Stage(seen, repository, address, view)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pushline.cli.demo_view import DemoView
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import OpenLine
-from pushline.cli.sentences import sentence_of
+from pushline.cli.sentences import what_of
 from pushline.cli.training import peek
 from pushline.line.codec import Entry
 from pushline.line.events import Event
@@ -74,7 +74,7 @@ def _sight(ledger: Ledger, sha: str) -> Sight | None:
     run = next((run for run in ledger.runs.values() if run.commit.sha == sha), None)
     if run is None:
         return None
-    steps = {name: sentence_of(entry.event) for name, entry in _entries(run) if entry is not None}
+    steps = {name: what_of(entry.event) for name, entry in _entries(run) if entry is not None}
     return Sight(run.run_id, run.model, steps, run.outcome, run.sentence)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.table import Table
 
 from pushline.cli.demo_figures import Figures
 from pushline.cli.terminal import Terminal
@@ -39,7 +40,17 @@ class DemoView:
 
     def step(self, name: str, text: str) -> None:
         seconds = time.monotonic() - self._since
-        self.say(f"  [green]{name:<10}[/green] [dim]{seconds:5.1f} s[/dim]  {escape(text)}")
+        self.row(f"[green]{name:<10}[/green] [dim]{seconds:5.1f} s[/dim]", escape(text))
+
+    def row(self, name: str, text: str) -> None:
+        """Two columns; what does not fit goes on under the second one."""
+        if self._silent:
+            return
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=20, no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(f"  {name}", text)
+        self._terminal.out.print(grid)
 
     def epochs(self) -> "Epochs":
         return Epochs(self._terminal, silent=self._silent)

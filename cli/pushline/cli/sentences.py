@@ -5,10 +5,11 @@ from pushline.line.events import CommitPushed, Event, ModelDeployed, ModelEvalua
 
 def sentence_of(event: Event) -> str:
     head = f"{event.model} {event.commit.sha[:10]}" if event.commit.sha else event.model
-    return f"{head}: {_rest(event)}"
+    return f"{head}: {what_of(event)}"
 
 
-def _rest(event: Event) -> str:
+def what_of(event: Event) -> str:
+    """Without model and commit."""
     match event:
         case CommitPushed():
             first = event.commit.message.partition("\n")[0]
