@@ -1,130 +1,22 @@
 """A run becomes a `trained` event: real git, the real sandbox, a small script in the launcher's place, the store in memory."""
 
 import json
-import subprocess
 import sys
-import textwrap
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pushline.line.codec import Entry, decode, encode
-from pushline.line.events import Commit, CommitPushed, ModelTrained
-from pushline.line.ids import run_id
-from pushline.line.ledger import ModelLine, Run
-from pushline.line.records import Record
+from pushline.line.codec import encode
 from pushline.line.stage import Transient
 from pushline.objects import keys, manifest
-from pushline.objects.memory_store import MemoryStore
 from pushline.objects.store import Stored
-from pushline.runtime.operator_file import GateConfig, Limits, ModelConfig
+from pushline.runtime.operator_file import GateConfig
 from pushline.trainer import tries
-from pushline.trainer.adapters.git_remote import GitRemote
-from pushline.trainer.sandbox.bubblewrap import Bubblewrap
 from pushline.trainer.sandbox.unboxed import Unboxed
-from pushline.trainer.training import LAUNCHER, Training
-
-MiB = 1024 * 1024
-LIMITS = Limits(timeout_seconds=30.0, memory_bytes=512 * MiB, processes=64, disk_bytes=64 * MiB, output_bytes=8 * MiB)
-ROOT = Path(__file__).parents[3]
-TRAINING_PYTHON = ROOT / ".venv/training/bin/python"
-STUB = """
-import json, os, runpy, sys, traceback
-out = sys.argv[sys.argv.index("--out") + 1]
-script = sys.argv[sys.argv.index("--script") + 1]
-progress = os.fdopen(int(sys.argv[sys.argv.index("--progress-fd") + 1]), "w", buffering=1)
-sys.path.insert(0, os.getcwd())
-result = {"schema": 1, "outcome": "failed", "reason": "script_failed", "sentence": ""}
-try:
-    runpy.run_path(script, {"say": lambda **words: print(json.dumps(words), file=progress)}, "__main__")
-    if os.path.isfile("model.h5") and not os.path.islink("model.h5"):
-        os.rename("model.h5", out + "/model.h5")
-        for name in ("program.tflite", "dataset.npz", "answers.npz"):
-            open(f"{out}/{name}", "w").write("content of " + name)
-        tensor = [{"name": "x", "dtype": "float32", "shape": [-1, 64]}]
-        result = {"schema": 1, "outcome": "succeeded", "reason": "", "sentence": "", "inputs": tensor, "outputs": tensor,
-            "programs": [{"file": "program.tflite", "batch": None}], "task": "classification", "loss": "mse",
-            "dataset": {"file": "dataset.npz", "rows": 360, "taken_from": "evaluate"}, "history": {"loss": [0.5, 0.25]},
-            "versions": {"python": "3"}, "seeds": {"numpy": 1}}
-    else:
-        result.update(reason="no_model", sentence="train.py ended, but it saved no model.h5.")
-except Exception as error:
-    sys.stdout.flush()
-    traceback.print_exc()
-    result["sentence"] = f"{script} raised {type(error).__name__}: {error}"
-json.dump(result, open(out + "/result.json", "w"))
-sys.exit(0 if result["outcome"] == "succeeded" else 1)
-"""
-SAVES = "open('model.h5', 'wb').write(b'the weights')\n"
-SAYS = "say(event='fit', epochs=2); say(event='epoch', epoch=1, epochs=2, metrics={'loss': .5}); print('hello')\n"
-
-
-@dataclass
-class Bench:
-    folder: Path
-    store: MemoryStore = field(default_factory=MemoryStore)
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    limits: Limits = LIMITS
-    gates: dict[str, GateConfig] = field(default_factory=dict)
-    generation: int = 0
-    training: Training = field(init=False)
-
-    def __post_init__(self) -> None:
-        (self.folder / "launcher").mkdir()
-        (self.folder / "launcher/launch.py").write_text(STUB)
-        (self.folder / "repository").mkdir()
-        self.git("init", "-q", "-b", "main")
-        self.training = self.made(Path(sys.executable))
-
-    def made(self, python: Path, launcher: Path | None = None) -> Training:
-        work = self.folder / "work"
-        return Training(self.store, GitRemote(work), Bubblewrap(python, work), work, launcher or self.folder / "launcher")
-
-    def git(self, *words: str) -> str:
-        author = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-        done = subprocess.run(["git", *author, *words], cwd=self.folder / "repository", capture_output=True, check=True, text=True)
-        return done.stdout.strip()
-
-    def push(self, script: str, files: dict[str, str] | None = None) -> Run:
-        for name, text in {"train.py": textwrap.dedent(script), **(files or {})}.items():
-            (self.folder / "repository" / name).write_text(text)
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "a commit")
-        self.generation += 1
-        return self.run_of(self.git("rev-parse", "HEAD"))
-
-    def run_of(self, sha: str) -> Run:
-        commit = Commit(str(self.folder / "repository"), "refs/heads/main", sha, "", "Ada", "a commit")
-        run = run_id("digits", self.generation, 1, sha)
-        event = CommitPushed("digits", run, self.generation, 1, commit, "", self.generation - 1, "", "")
-        message = encode(event, "test")
-        entry = decode(Record("commit", 0, self.generation, message.key, message.value, message.headers, 0))
-        return Run(
-            Entry(**{**{name: getattr(entry, name) for name in entry.__slots__}, "event": entry.event}), ModelLine("digits", 0)
-        )
-
-    @property
-    def config(self) -> ModelConfig:
-        repository = str(self.folder / "repository")
-        return ModelConfig("digits", repository, "main", "latest", True, (), 180.0, self.gates, self.limits)
-
-    def train(self, run: Run) -> ModelTrained | None:
-        return self.training.train(run, self.config, self.cancelled)
-
-    def trained(self, run: Run) -> ModelTrained:
-        event = self.train(run)
-        assert event is not None
-        return event
-
-    def try_file(self, run: Run, name: str) -> bytes:
-        (key,) = [key for key in self.store.list(keys.tries("digits", run.run_id)) if key.endswith("/" + name)]
-        return self.store.read_bytes(key)
-
-    def leftovers(self) -> list[str]:
-        return [path.name for path in (self.folder / "work").glob("trainings/*")]
+from pushline.trainer.training import LAUNCHER
+from tests.fixtures.trainer_sandbox.trainings import LIMITS, ROOT, SAVES, TRAINING_PYTHON, Bench, MiB, read, wait_for
 
 
 @pytest.fixture
@@ -289,7 +181,7 @@ def test_tries_that_were_stopped_in_good_order_do_not_count(bench: Bench) -> Non
 
 def test_progress_and_log_are_in_the_store_while_the_script_runs(bench: Bench) -> None:
     run = bench.push("say(event='epoch', epoch=1, epochs=9, metrics={})\nprint('begun', flush=True)\nimport time\ntime.sleep(600)")
-    answers: list[ModelTrained | None] = []
+    answers: list[object] = []
     thread = threading.Thread(target=lambda: answers.append(bench.train(run)))
     thread.start()
 
@@ -347,16 +239,3 @@ def test_a_real_script_that_raises_is_told_with_its_own_last_lines(bench: Bench)
     assert event.reason == "script_failed"
     assert event.sentence.startswith("train.py raised ValueError: no such column: age. Last lines of its output: reading data | ")
     assert event.sentence.endswith("ValueError: no such column: age")
-
-
-def read(bench: Bench, run: Run, name: str) -> bytes | None:
-    found = [key for key in bench.store.list(keys.tries("digits", run.run_id)) if key.endswith("/" + name)]
-    return bench.store.read_bytes(found[0]) if found else None
-
-
-def wait_for(holds: Callable[[], bool]) -> bool:
-    for _ in range(400):
-        if holds():
-            return True
-        threading.Event().wait(0.05)
-    return False

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+LIBC = ctypes.CDLL(None)
 SAMPLE_SECONDS = 0.1
 FULL_BYTES = 64 * 1024
 CHUNK = 1024 * 1024
@@ -66,12 +67,12 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _adopt_orphans() -> None:
-    libc = ctypes.CDLL(None)
-    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(limits: dict[str, Any]) -> None:
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     for name, value in limits["resources"].items():
         kind = getattr(resource, name)
         _, hard = resource.getrlimit(kind)
