@@ -130,7 +130,7 @@ def _bubblewrap(path: str, folder: Path) -> list[str]:
         path,
         *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *("--tmpfs", "/tmp", *binds, "--proc", "/proc", "--dev", "/dev"),  # noqa: S108 - the child's own, empty
-        *("--bind", inside, inside, "--chdir", inside, "--"),
+        *("--bind", inside, inside, "--remount-ro", "/", "--chdir", inside, "--"),
     ]
 
 
