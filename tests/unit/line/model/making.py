@@ -83,8 +83,16 @@ def serving(run: CommitPushed, model_digest: str) -> tuple[Serving, ...]:
     return (Serving(run.run_id, run.generation, run.attempt, run.commit, model_digest, digest("manifest"), (), 100, "live"),)
 
 
-def deployed(  # noqa: PLR0913 - what a record on `deployed` says
-    kind: str, run: CommitPushed, model_file: str, seq: int, previous: int, *, baseline: str = "none", floor: int = 0, cause: str = ""
+def deployed(
+    kind: str,
+    run: CommitPushed,
+    model_file: str,
+    seq: int,
+    previous: int,
+    *,
+    baseline: str = "none",
+    floor: int = 0,
+    cause: str = "",
 ) -> ModelDeployed:
     """A numbered record that puts a run live; without a cause it is a person's."""
     what = digest(model_file)
@@ -114,9 +122,7 @@ def close(run: CommitPushed, previous: int, outcome: str = "rejected", cause: st
     return replace(plain, outcome=outcome, serving=())
 
 
-def hold(  # noqa: PLR0913 - what a record on `deployed` says
-    kind: str, model: str, live: tuple[Serving, ...], seq: int, previous: int, floor: int = 0
-) -> ModelDeployed:
+def hold(kind: str, model: str, live: tuple[Serving, ...], seq: int, previous: int, floor: int = 0) -> ModelDeployed:
     """`hold` or `release`: the live run's fields and list, empty where nothing is live."""
     now = live[0] if live else None
     return ModelDeployed(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import pairwise
 from uuid import UUID, uuid5
 
 from pushline.line.codec import Entry
@@ -56,7 +57,7 @@ def _run_fits(event: Event) -> bool:
 
 
 def _every_answer_has_its_cause(valid: Valid) -> bool:
-    answers = [*valid.trained, *valid.evaluated, *valid.served, *(each for each in valid.commits if each.caused_by)]
+    answers: list[Event] = [*valid.trained, *valid.evaluated, *valid.served, *(each for each in valid.commits if each.caused_by)]
     return all(_causes(valid.by_id.get(answer.caused_by), answer) for answer in answers)
 
 
@@ -128,7 +129,9 @@ def _kinds_and_outcomes_go_together(valid: Valid) -> bool:
 
 def _a_floor_never_sinks(valid: Valid) -> bool:
     floors = [0, *(each.floor_generation for each in valid.numbered)]
-    kept = all(now == before or each.kind == "rollback" for each, before, now in zip(valid.numbered, floors, floors[1:], strict=False))
+    kept = all(
+        now == before or each.kind == "rollback" for each, before, now in zip(valid.numbered, floors, floors[1:], strict=False)
+    )
     return kept and floors == sorted(floors)
 
 
@@ -159,7 +162,9 @@ def _judged_against_what_is_live(valid: Valid) -> bool:
 
 
 def _hold_holds(valid: Valid) -> bool:
-    return all([other.kind for other in front if other.kind in ("hold", "release")][-1:] != ["hold"] for _, front in valid.promotes())
+    return all(
+        [other.kind for other in front if other.kind in ("hold", "release")][-1:] != ["hold"] for _, front in valid.promotes()
+    )
 
 
 def _a_barred_digest_stays_away(valid: Valid) -> bool:
@@ -215,7 +220,7 @@ def _no_repeats(names: Sequence[object]) -> bool:
 
 
 def _strictly_rising(numbers: Sequence[int]) -> bool:
-    return all(low < high for low, high in zip(numbers, numbers[1:], strict=False))
+    return all(low < high for low, high in pairwise(numbers))
 
 
 PROMISES: Mapping[str, Callable[[Valid], bool]] = {

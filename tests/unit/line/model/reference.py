@@ -262,7 +262,9 @@ def read(record: Record, partitions: int) -> tuple[Fact | None, str]:
     if says is None or int(version[1]) != 1:
         return None, "undecodable"
     model = says["model"]
-    named = record.key.decode() == headers.get("ce_subject") == model != "" and record.partition == partition_of(record.key, partitions)
+    named = record.key.decode() == headers.get("ce_subject") == model != "" and record.partition == partition_of(
+        record.key, partitions
+    )
     itself = named and _names_fit(record, says, headers.get("ce_id", ""))
     return Fact((record.topic, record.partition, record.offset), headers.get("ce_id", ""), says, itself, named), "read"
 

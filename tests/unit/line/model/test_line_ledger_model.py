@@ -9,7 +9,7 @@ from random import Random
 from typing import ClassVar
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -20,8 +20,9 @@ from tests.unit.line.model.writers import WRITERS, Dice
 
 READERS = 3
 DICE = st.integers(0, 2**40)
-WEIGHTS = {"push": 3, "train": 4, "judge": 4, "promote": 5, "whole_run": 2, "spoil": 4, "repeat": 2, "roll_back": 2}
+WEIGHTS = {"push": 3, "train": 4, "judge": 4, "promote": 5, "whole_run": 2, "spoil": 4, "repeat": 2, "roll_back": 2, "rerun": 2}
 ACTS = [name for name in WRITERS for _ in range(WEIGHTS.get(name, 1))]
+ACT = st.tuples(st.sampled_from(ACTS), DICE, st.sampled_from((True, True, False)))
 
 
 class LineMachine(RuleBasedStateMachine):
@@ -34,13 +35,14 @@ class LineMachine(RuleBasedStateMachine):
         self.readers = [LedgerReader(self.world, self.rules_in_force) for _ in range(READERS)]
         self.done["sequences"] += 1
 
-    @rule(act=st.sampled_from(ACTS), reader=st.integers(0, READERS - 1), dice=DICE, caught_up=st.sampled_from((True, True, False)))
-    def write(self, act: str, reader: int, dice: int, caught_up: bool) -> None:
+    @rule(acts=st.lists(ACT, min_size=1, max_size=8), reader=st.integers(0, READERS - 1))
+    def write(self, acts: list[tuple[str, int, bool]], reader: int) -> None:
         """A writer decides on what its reader has folded, which may be long ago."""
-        if caught_up:
-            self.readers[reader].read_all(_shuffled(dice))
-        WRITERS[act](self.world, self.readers[reader].ledger, Dice(dice))
-        self.done["steps"] += 1
+        for act, dice, caught_up in acts:
+            if caught_up:
+                self.readers[reader].read_all(_shuffled(dice))
+            WRITERS[act](self.world, self.readers[reader].ledger, Dice(dice))
+            self.done["steps"] += 1
 
     @rule(reader=st.integers(0, READERS - 1), dice=DICE, most=st.integers(1, 5))
     def read(self, reader: int, dice: int, most: int) -> None:
@@ -65,6 +67,8 @@ class LineMachine(RuleBasedStateMachine):
         self.check(everyone[0])
         self.done["records"] += len(self.world.all())
         self.done["valid"] += sum(judgement.verdict == "valid" for judgement in everyone[0].judged.values())
+        for (_, broken), count in everyone[0].ledger.broken_rules.items():
+            self.done[f"broken {broken}"] += count
         for other in everyone[1:]:
             assert other.changed_its_mind == []
             assert {place: said.verdict for place, said in other.judged.items()} == {
@@ -79,18 +83,52 @@ def _shuffled(number: int) -> tuple[tuple[str, int], ...]:
     return tuple(places)
 
 
+def _campaign() -> bool:
+    return settings.get_current_profile_name() == "campaign"
+
+
+def _profile(request: pytest.FixtureRequest) -> settings:
+    chosen = settings.get_profile("campaign" if _campaign() else "ledger")
+    return settings(chosen, derandomize=request.config.getoption("--hypothesis-seed") is None)
+
+
 @pytest.mark.timeout(3600)
-def test_all_readers_and_the_reference_agree_on_every_log(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
-    seed = request.config.getoption("--hypothesis-seed")
-    chosen = "campaign" if settings.get_current_profile_name() == "campaign" else "ledger"
-    LineMachine.done.clear()
+def test_all_readers_and_the_reference_agree_on_every_log(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile, done = _profile(request), LineMachine.done
+    done.clear()
 
-    run_state_machine_as_test(LineMachine, settings=settings(settings.get_profile(chosen), derandomize=seed is None))
+    run_state_machine_as_test(LineMachine, settings=profile)
 
-    done = LineMachine.done
+    seed = request.config.getoption("--hypothesis-seed") or "derandomized"
     with capsys.disabled():
         print(  # noqa: T201 - the figure of this campaign
-            f"\ncampaign=ledger sequences={done['sequences']} steps={done['steps']} records={done['records']} valid={done['valid']} "
-            f"disagreements={done['disagreements']} seed={seed or 'derandomized'}"
+            f"\ncampaign=ledger sequences={done['sequences']} steps={done['steps']} records={done['records']} "
+            f"valid={done['valid']} disagreements={done['disagreements']} seed={seed}"
         )
-    assert done["sequences"] >= settings.get_profile(chosen).max_examples
+    assert done["sequences"] >= profile.max_examples
+    if _campaign():
+        assert {name for name in RULE_NAMES if not done[f"broken {name}"]} == set()
+
+
+@pytest.mark.timeout(3600)
+def test_random_logs_turn_red_without_a_rule(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every rule in the campaign; a few on every day, where test_every_rule_is_needed has a log for each."""
+    rules = sorted(RULE_NAMES) if _campaign() else ["deploy_previous", "promote_fence", "trained_slot"]
+    profile = settings(_profile(request), phases=[Phase.generate], report_multiple_bugs=False)
+
+    red = {name: _sequences_until_red(name, profile) for name in rules}
+
+    with capsys.disabled():
+        print(f"\ncampaign=rules turned_red={len(red)}/{len(rules)} after_sequences={red}")  # noqa: T201 - likewise
+
+
+def _sequences_until_red(rule_name: str, profile: settings) -> int:
+    class Lawless(LineMachine):
+        rules_in_force = RULE_NAMES - {rule_name}
+        done: ClassVar[Counter[str]] = Counter()
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Lawless, settings=profile)
+    return int(Lawless.done["sequences"])

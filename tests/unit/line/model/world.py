@@ -92,7 +92,13 @@ def state_of(ledger: Ledger, model: str) -> State:
         "verdicts": {(run.run_id, base): entry.id for run in line.runs for base, entry in run.evaluated.items()},
         "deployed": [entry.id for entry in line.deployments],
         "newest": line.newest_deployed.id if line.newest_deployed else "",
-        "numbers": (line.newest_generation, line.deploy_seq, line.highest_generation, line.highest_deploy_seq, line.highest_served_seq),
+        "numbers": (
+            line.newest_generation,
+            line.deploy_seq,
+            line.highest_generation,
+            line.highest_deploy_seq,
+            line.highest_served_seq,
+        ),
         "live": (line.live_digest, [each.run_id for each in line.live]),
         "barred": line.barred,
         "hold": line.on_hold,
@@ -137,5 +143,9 @@ def disagreements(reader: LedgerReader) -> list[str]:
     ]
     for model in MODELS:
         mine, right = state_of(reader.ledger, model), state_in(reference.models[model])
-        odd += [f"{model}.{name}: the ledger says {mine[name]}, the reference {right[name]}" for name in right if mine[name] != right[name]]
+        odd += [
+            f"{model}.{name}: the ledger says {mine[name]}, the reference {right[name]}"
+            for name in right
+            if mine[name] != right[name]
+        ]
     return odd

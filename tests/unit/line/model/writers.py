@@ -36,9 +36,21 @@ class Dice:
         return self.pick((True, True, True, False))
 
 
+def _say(world: World, dice: Dice, event: Event) -> None:
+    """Append; now and then a whole event that lies about one thing, with an id that fits it."""
+    world.append(event if dice.pick((True,) * 7 + (False,)) else _with_a_lie(event, dice))
+
+
+def _with_a_lie(event: Event, dice: Dice) -> Event:
+    name = dice.pick([name for name in _LIES if hasattr(event, name)])
+    lie = replace(event, **{name: dice.pick(_LIES[name])})
+    right = run_id(lie.model, lie.generation, lie.attempt, lie.commit.sha)
+    return replace(lie, run_id=right) if lie.run_id and dice.often() else lie
+
+
 def push(world: World, ledger: Ledger, dice: Dice) -> None:
     line = ledger.line(dice.pick(MODELS))
-    world.append(_next_push(line, dice.pick(SHAS)))
+    _say(world, dice, _next_push(line, dice.pick(SHAS)))
 
 
 def _next_push(line: ModelLine, sha: str) -> CommitPushed:
@@ -50,7 +62,11 @@ def rerun(world: World, ledger: Ledger, dice: Dice) -> None:
     if line.pushes:
         push_of_it = dice.pick(list(line.pushes.values()))
         event, attempt = push_of_it.event, line.attempts[push_of_it.event.generation] + 1
-        world.append(make.push(line.name, event.generation, previous=0, sha=event.commit.sha, attempt=attempt, cause=push_of_it.id))
+        _say(
+            world,
+            dice,
+            make.push(line.name, event.generation, previous=0, sha=event.commit.sha, attempt=attempt, cause=push_of_it.id),
+        )
 
 
 def train(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -58,7 +74,7 @@ def train(world: World, ledger: Ledger, dice: Dice) -> None:
     run = _run(ledger, dice, lambda run: run.trained is None)
     if run is not None:
         outcome = dice.pick(("succeeded", "succeeded", "succeeded", "succeeded", "failed", "superseded"))
-        world.append(make.trained(run.push.event, outcome, dice.pick(FILES), dice.pick(("", "another try"))))
+        _say(world, dice, make.trained(run.push.event, outcome, dice.pick(FILES), dice.pick(("", "another try"))))
 
 
 def judge(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -66,7 +82,7 @@ def judge(world: World, ledger: Ledger, dice: Dice) -> None:
     if run is not None and run.trained is not None:
         baseline = run.line.live_digest if dice.often() else dice.pick(["none", *map(make.digest, FILES)])
         verdict = dice.pick(("accepted", "accepted", "rejected", "inconclusive"))
-        world.append(make.evaluated(run.trained.event, baseline, verdict, dice.pick(("", "another try"))))
+        _say(world, dice, make.evaluated(run.trained.event, baseline, verdict, dice.pick(("", "another try"))))
 
 
 def promote(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -77,7 +93,7 @@ def promote(world: World, ledger: Ledger, dice: Dice) -> None:
         return
     verdict = run.verdict or next(iter(run.evaluated.values()))
     put = _numbered(run.line, "promote", run.push.event, verdict.event.digest)
-    world.append(replace(put, caused_by=verdict.id, actor="", baseline_digest=verdict.event.baseline_digest))
+    _say(world, dice, replace(put, caused_by=verdict.id, actor="", baseline_digest=verdict.event.baseline_digest))
 
 
 def _may_be_promoted(run: Run) -> bool:
@@ -90,7 +106,7 @@ def _may_be_promoted(run: Run) -> bool:
 def promote_by_person(world: World, ledger: Ledger, dice: Dice) -> None:
     run = _run(ledger, dice, lambda run: bool(run.evaluated))
     if run is not None and run.trained is not None:
-        world.append(_numbered(run.line, "promote", run.push.event, run.trained.event.digest))
+        _say(world, dice, _numbered(run.line, "promote", run.push.event, run.trained.event.digest))
 
 
 def promote_untrained(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -98,13 +114,13 @@ def promote_untrained(world: World, ledger: Ledger, dice: Dice) -> None:
     run = _run(ledger, dice, lambda run: run.trained is None)
     if run is not None:
         put = _numbered(run.line, "promote", run.push.event, make.digest(dice.pick(FILES)))
-        world.append(replace(put, caused_by="no verdict", baseline_digest=run.line.live_digest, actor=""))
+        _say(world, dice, replace(put, caused_by="no verdict", baseline_digest=run.line.live_digest, actor=""))
 
 
 def close(world: World, ledger: Ledger, dice: Dice) -> None:
     run = _run(ledger, dice, lambda run: not run.outcome)
     if run is not None:
-        world.append(make.close(run.push.event, run.line.deploy_seq, dice.pick(("rejected", "failed", "superseded"))))
+        _say(world, dice, make.close(run.push.event, run.line.deploy_seq, dice.pick(("rejected", "failed", "superseded"))))
 
 
 def roll_back(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -114,19 +130,19 @@ def roll_back(world: World, ledger: Ledger, dice: Dice) -> None:
         run = next(entry.event for entry in line.deployments if entry.event.digest == target)
         floor = dice.pick((line.newest_generation, 1)) if careless else max(line.newest_generation, line.floor_generation)
         put = _numbered(line, "rollback", _as_push(run), target)
-        world.append(replace(put, floor_generation=floor))
+        _say(world, dice, replace(put, floor_generation=floor))
 
 
 def redeploy(world: World, ledger: Ledger, dice: Dice) -> None:
     run = _run(ledger, dice, lambda run: run.trained is not None and run.trained.event.outcome == "succeeded")
     if run is not None and run.trained is not None:
-        world.append(_numbered(run.line, "redeploy", run.push.event, run.trained.event.digest))
+        _say(world, dice, _numbered(run.line, "redeploy", run.push.event, run.trained.event.digest))
 
 
 def hold(world: World, ledger: Ledger, dice: Dice) -> None:
     line = ledger.line(dice.pick(MODELS))
     kind = "release" if line.on_hold else "hold"
-    world.append(make.hold(kind, line.name, line.live, line.highest_deploy_seq + 1, line.deploy_seq, line.floor_generation))
+    _say(world, dice, make.hold(kind, line.name, line.live, line.highest_deploy_seq + 1, line.deploy_seq, line.floor_generation))
 
 
 def serve(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -134,7 +150,7 @@ def serve(world: World, ledger: Ledger, dice: Dice) -> None:
     numbered = [entry.event for entry in line.deployments if entry.event.run_id]
     if numbered:
         said = make.served(dice.pick(numbered), dice.pick(REPLICAS), dice.pick(("s1", "s2")))
-        world.append(said if dice.often() else replace(said, digest=make.digest(dice.pick(FILES))))
+        _say(world, dice, said if dice.often() else replace(said, digest=make.digest(dice.pick(FILES))))
 
 
 def serve_what_is_lost(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -142,7 +158,7 @@ def serve_what_is_lost(world: World, ledger: Ledger, dice: Dice) -> None:
     line = ledger.line(dice.pick(MODELS))
     if line.newest_deployed is not None and line.newest_deployed.event.run_id:
         lost = replace(line.newest_deployed.event, deploy_seq=line.highest_deploy_seq + 1)
-        world.append(make.served(lost, dice.pick(REPLICAS)))
+        _say(world, dice, make.served(lost, dice.pick(REPLICAS)))
 
 
 def whole_run(world: World, ledger: Ledger, dice: Dice) -> None:
@@ -195,20 +211,12 @@ def _other_header(world: World, _: Ledger, dice: Dice, record: Record) -> None:
 
 
 def _other_field(world: World, _: Ledger, dice: Dice, record: Record) -> None:
-    """A whole event that says another thing, with an id that fits it."""
     known = _event_of(record)
     if known is not None:
-        names = [name for name in _LIES if hasattr(known, name)]
-        name = dice.pick(names)
-        world.append(_renamed(replace(known, **{name: dice.pick(_LIES[name])}), fits=dice.often()))
+        world.append(_with_a_lie(known, dice))
 
 
-def _renamed(event: Event, *, fits: bool) -> Event:
-    right = run_id(event.model, event.generation, event.attempt, event.commit.sha)
-    return replace(event, run_id=right) if fits and event.run_id else event
-
-
-def _event_of(record: Record) -> Any:
+def _event_of(record: Record) -> Event | None:
     try:
         return decode(record).event
     except LineError:
@@ -217,7 +225,7 @@ def _event_of(record: Record) -> Any:
 
 _LIES: dict[str, tuple[Any, ...]] = {
     "model": (*MODELS, ""),
-    "run_id": ("", "b2b5f0c4-2a1c-5b1e-8f0e-000000000000", "x"),
+    "run_id": ("", "b2b5f0c4-2a1c-5b1e-8f0e-000000000000"),
     "generation": (0, 1, 2, 3, 9),
     "attempt": (0, 1, 2),
     "commit": tuple(make.commit(sha) for sha in SHAS),
@@ -232,7 +240,7 @@ _LIES: dict[str, tuple[Any, ...]] = {
     "serving": ((),),
     "replica": REPLICAS,
 }
-_SPOILERS = (_other_key, _other_partition, _other_id, _other_bytes, _other_header, *[_other_field] * 8)
+_SPOILERS = (_other_key, _other_partition, _other_id, _other_bytes, _other_header, *[_other_field] * 5)
 WRITERS: dict[str, Callable[[World, Ledger, Dice], None]] = {
     writer.__name__: writer
     for writer in (
@@ -257,7 +265,7 @@ WRITERS: dict[str, Callable[[World, Ledger, Dice], None]] = {
 
 
 def _run(ledger: Ledger, dice: Dice, fits: Callable[[Run], bool]) -> Run | None:
-    
+
     fitting = [run for run in sorted(ledger.runs.values(), key=lambda run: (run.model, run.rank)) if fits(run)]
     return dice.pick(fitting) if fitting else None
 
