@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 WIDTH, HEIGHT = 460, 280
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 12, 42
 MAX_POINTS = 400
+HUGE = 1e100  # what is larger, or infinite, lies at the edge of its chart
 
 Point = tuple[float, float | None]
 
@@ -24,9 +25,14 @@ class Axis:
     label: str
     low: float
     high: float
+    whole: bool = False  # it counts: no ticks between whole numbers
+
+    def share(self, value: float) -> float:
+        """Say where on the axis a value lies, from 0 to 1."""
+        return (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        step = _nice((self.high - self.low) / 5)
+        step = max(_nice((self.high - self.low) / 5), 1.0 if self.whole else 0.0)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [round(at * step, 12) for at in range(first, last + 1)]
@@ -41,7 +47,7 @@ class Chart:
 
 def axis(label: str, values: Sequence[float | None], *, pad: bool = True) -> Axis:
     """Give an axis that holds the values."""
-    numbers = [value for value in values if value is not None and math.isfinite(value)]
+    numbers = [value for value in values if value is not None and abs(value) < HUGE]
     low, high = (min(numbers), max(numbers)) if numbers else (0.0, 1.0)
     room = (high - low) * 0.05 if pad else 0.0
     if high - low < 1e-12 * max(1.0, abs(high)):
@@ -110,11 +116,11 @@ def _guide(guide: Sequence[tuple[float, float]], x: Axis, y: Axis) -> str:
 
 
 def _x(value: float, x: Axis) -> float:
-    return round(LEFT + (value - x.low) / (x.high - x.low) * (WIDTH - LEFT - RIGHT), 1)
+    return round(LEFT + x.share(value) * (WIDTH - LEFT - RIGHT), 1)
 
 
 def _y(value: float, y: Axis) -> float:
-    return round(HEIGHT - BOTTOM - (value - y.low) / (y.high - y.low) * (HEIGHT - TOP - BOTTOM), 1)
+    return round(HEIGHT - BOTTOM - y.share(value) * (HEIGHT - TOP - BOTTOM), 1)
 
 
 def _nice(step: float) -> float:

@@ -25,7 +25,7 @@ def _training(stem: str, history: Mapping[str, Sequence[float | None]]) -> Chart
     series = [Series(name, _epochs(values)) for name, values in named.items() if values]
     epochs = max(len(each.points) for each in series)
     values = [value for each in series for _, value in each.points]
-    return lines(f"{stem} by epoch", series, Axis("epoch", 1, max(epochs, 2)), axis(stem, values))
+    return lines(f"{stem} by epoch", series, Axis("epoch", 1, max(epochs, 2), whole=True), axis(stem, values))
 
 
 def _epochs(values: Sequence[float | None]) -> list[tuple[float, float | None]]:
@@ -42,7 +42,8 @@ def _residuals(measured: Measured) -> list[Chart]:
     truth, said = measured.truth.reshape(-1), measured.scores.reshape(-1)
     x, y = axis("true value", truth.tolist()), axis("answer", [*said.tolist(), *truth.tolist()])
     both = (max(x.low, y.low), min(x.high, y.high))
-    off = said - truth
+    with np.errstate(over="ignore"):
+        off = said - truth
     across = [(x.low, 0.0), (x.high, 0.0)]
     return [
         points(
