@@ -75,7 +75,7 @@ class RunningLine:
         """Tell the trainer as GitHub does; give status and answer."""
         told = self.told["models"][model]
         body = {"ref": ref, "after": sha, "deleted": False, "repository": {"clone_url": told["repository"], "full_name": model}}
-        return self.post(json.dumps(body).encode(), told["secret"].encode())
+        return self.post(json.dumps(body).encode(), secret_of(model))
 
     def post(self, body: bytes, secret: bytes, event: str = "push") -> tuple[int, dict[str, Any]]:
         signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
@@ -132,14 +132,15 @@ def running_line(folder: Path, models: Mapping[str, str]) -> Iterator[RunningLin
     with (folder / "up.log").open("wb") as log:
         command = [sys.executable, "-m", "pushline.cli", "up", str(config), "--free-ports", "--json"]
         up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=_environ())
+    assert up.stdout is not None
     try:
-        assert up.stdout is not None
         first = up.stdout.readline()
         assert first, (folder / "up.log").read_text()
         with _seen(Path(json.loads(first)["line"]), repositories) as line:
             yield line
     finally:
         up.terminate()
+        up.stdout.close()
         assert up.wait(40) == 0
 
 
@@ -171,7 +172,7 @@ def _operators_file(folder: Path, models: Mapping[str, str], repositories: Mappi
     (folder / "secrets").mkdir(mode=0o700)
     parts = []
     for name, further in models.items():
-        (folder / "secrets" / name).write_text(f"a secret of {name} that is long enough\n")
+        (folder / "secrets" / name).write_text(secret_of(name).decode())
         (folder / "secrets" / name).chmod(0o600)
         table = f'[[models]]\nname = "{name}"\nrepository = "{repositories[name].bare}"\nbranch = "main"\n'
         parts.append(f'{table}webhook_secret_files = ["secrets/{name}"]\nreconcile_interval = "1h"\n{further}\n')
@@ -189,3 +190,7 @@ def tree(folder: Path, *, without: Callable[[Path], bool] = lambda _: False) -> 
     """Read a folder as files to push."""
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts and not without(path))
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def secret_of(model: str) -> bytes:
+    return f"a secret of {model} that is long enough".encode()

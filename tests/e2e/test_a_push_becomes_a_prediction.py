@@ -39,7 +39,8 @@ def runs(line: RunningLine) -> dict[str, str]:
 
 def plain_events(line: RunningLine) -> list[tuple[str, dict[str, bytes], dict[str, Any]]]:
     """Read every topic with a plain consumer: (topic, headers, value)."""
-    consumer = Consumer({"bootstrap.servers": line.told["kafka"], "group.id": "anyone", "enable.auto.commit": False})
+    settings = {"bootstrap.servers": line.told["kafka"], "group.id": "anyone", "enable.auto.commit": False, "fetch.wait.max.ms": 10}
+    consumer = Consumer(settings)
     found: list[tuple[str, dict[str, bytes], dict[str, Any]]] = []
     for topic in TOPICS:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
@@ -126,4 +127,7 @@ def test_the_command_shows_what_is_live(line: RunningLine, runs: dict[str, str])
     told = line.command("status", "--json")
 
     assert told.returncode == 0, told.stderr
-    assert runs["digits"] in told.stdout
+    live = {model["model"]: model["live_digest"] for model in json.loads(told.stdout)}
+    with line.tail.read() as ledger:
+        wanted = {name: ledger.line(name).live_digest for name in runs}
+    assert live == wanted

@@ -9,7 +9,7 @@ from pushline.line.topics import TOPICS
 from tests.e2e.running_line import RunningLine, running_line
 
 DIGITS = (Path(__file__).parents[2] / "examples" / "digits" / "train.py").read_text()
-GATED = "[models.gates]\naccuracy = { min = 0.5 }\n"
+GATED = "[models.gates]\naccuracy = { min = 0.5, max_drop = 0.02 }\n"
 GOOD = {"train.py": DIGITS, "pushline.toml": "[evaluate]\n"}
 
 # name → (files, outcome, reason, what the sentence says)
@@ -44,13 +44,13 @@ BAD: dict[str, tuple[dict[str, str], str, str, tuple[str, ...]]] = {
     "pushline.toml with another model's name": (
         {"pushline.toml": '[model]\nname = "other"\n'},
         "failed",
-        "bad_repository_file",
+        "other_model",
         ("pushline.toml", "model.name", "other"),
     ),
     "pushline.toml with a weakened gate": (
         {"pushline.toml": "[gates]\naccuracy = { min = 0.1 }\n"},
         "failed",
-        "bad_repository_file",
+        "weakened_gate",
         ("pushline.toml", "accuracy", "0.5"),
     ),
     "pushline.toml that is no TOML": ({"pushline.toml": "[train\n"}, "failed", "bad_repository_file", ("pushline.toml",)),

@@ -1,5 +1,6 @@
 """Repositories of a kind that the examples are not: each is trained, exported and served, and answers as Keras did."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,16 @@ from pushline.objects import keys
 from tests.e2e.running_line import RunningLine, running_line
 
 SCRIPTS = Path(__file__).parents[1] / "fixtures" / "scripts"
-KINDS = ("table", "convolution", "two-inputs", "lstm", "tape")
+# What each promises of itself: they are trained for a moment, and are here for their form.
+CLASSIFIER = "[gates]\naccuracy = { min = 0.01 }\n"
+REGRESSOR = "[gates]\nrmse = { max = 1000.0 }\n"
+KINDS = {
+    "table": REGRESSOR,
+    "convolution": CLASSIFIER,
+    "two-inputs": "",
+    "lstm": CLASSIFIER,
+    "tape": REGRESSOR + '[evaluate]\ndataset = "data/test.npz"\n',
+}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +34,17 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLine]:
 @pytest.fixture(scope="module")
 def runs(line: RunningLine) -> dict[str, str]:
     """Push all at once; models do not wait for each other's commits."""
-    return {kind: line.push(kind, {"train.py": (SCRIPTS / f"{kind.replace('-', '_')}.py").read_bytes()}) for kind in KINDS}
+    return {kind: line.push(kind, repository_of(kind)) for kind in KINDS}
+
+
+def repository_of(kind: str) -> dict[str, str | bytes]:
+    script = (SCRIPTS / f"{kind.replace('-', '_')}.py").read_bytes()
+    if kind != "tape":
+        return {"train.py": script, "pushline.toml": KINDS[kind]}
+    x = np.linspace(-1, 1, 50, dtype="float32")[:, None]
+    data = io.BytesIO()
+    np.savez(data, x=x, y=x**2)
+    return {"train.py": script, "pushline.toml": KINDS[kind], "data/test.npz": data.getvalue()}
 
 
 @pytest.mark.parametrize("kind", KINDS)

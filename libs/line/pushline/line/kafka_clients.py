@@ -14,10 +14,36 @@ Config = dict[str, Any]
 OnError = Callable[[KafkaError], None]
 C = TypeVar("C", Producer, Consumer, AdminClient)
 
-LOGGER = logging.getLogger("pushline.line.kafka")
-LOGGER.addHandler(logging.NullHandler())  # librdkafka's own lines; a service that wants them configures this logger
+SAY_AGAIN_SECONDS = 30.0
 
-_COMMON: Config = {"socket.keepalive.enable": True, "socket.timeout.ms": 10_000, "reconnect.backoff.max.ms": 1_000}
+
+class _Seldom(logging.Filter):
+    """Pass one line of a kind in a while: a client without its broker says several a second, for hours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[int, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        facility = record.args[0] if isinstance(record.args, tuple) and record.args else record.msg
+        kind = (record.levelno, str(facility)[:20])
+        last = self._said.get(kind)
+        if last is not None and record.created - last < SAY_AGAIN_SECONDS:
+            return False
+        self._said[kind] = record.created
+        return True
+
+
+LOGGER = logging.getLogger("pushline.line.kafka")  # librdkafka's own lines
+LOGGER.addHandler(logging.NullHandler())
+LOGGER.addFilter(_Seldom())
+
+_COMMON: Config = {
+    "socket.keepalive.enable": True,
+    "socket.timeout.ms": 10_000,
+    "reconnect.backoff.max.ms": 1_000,
+    "log.connection.close": False,
+}
 _PRODUCER: Config = {"acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random", "linger.ms": 0}
 _CONSUMER: Config = {
     "auto.offset.reset": "error",
