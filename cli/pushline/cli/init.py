@@ -1,6 +1,7 @@
 """`pushline init`: a commented pushline.toml and the hooks, in a model repository."""
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pushline.cli.config_writer import check_name
 from pushline.cli.exits import Exit, Said
 from pushline.cli.files import refuse_existing, write_new
 from pushline.cli.hooks import HookSettings, post_receive, pre_push
-from pushline.cli.options import Force, Json
+from pushline.cli.options import Force, Json, LineOption
 from pushline.cli.terminal import terminal_of
 
 PUSHLINE_TOML = """\
@@ -38,6 +39,12 @@ name = "{name}"                  # must be the operator's name of this model
 strategy = "immediate"
 """
 
+NEXT = """
+Next: commit pushline.toml; the operator's file must name this repository as model {name}.
+So that a push is heard at once, install one of the hooks:
+  .pushline/post-receive  in the bare repository, as hooks/post-receive
+  .pushline/pre-push      in this clone, as .git/hooks/pre-push"""
+
 
 def init(
     context: typer.Context,
@@ -48,6 +55,7 @@ def init(
     model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="Model name; the folder's name if left out.")] = "",
     url: Annotated[str, typer.Option("--url", metavar="URL", help="The trainer's address, for the hooks.")] = "",
     secret_file: Annotated[str, typer.Option("--secret-file", metavar="FILE", help="Secret that signs hints, for the hooks.")] = "",
+    line: LineOption = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -57,8 +65,11 @@ def init(
     """
     name = model or folder.resolve().name.removesuffix(".git")
     check_name(name)
-    settings = HookSettings(model=name, url=url, secret_file=secret_file)
-    files = _bare(folder, settings) if _is_bare(folder) else _clone(folder, settings)
+    bare = _is_bare(folder)
+    named = str(line.resolve()) if line else ""
+    command = (sys.executable, "-m", "pushline.cli") if bare or line else ("pushline",)
+    settings = HookSettings(name, url, named, secret_file, command)
+    files = _bare(folder, settings) if bare else _clone(folder, settings)
     refuse_existing(list(files), force=force)
     for path, (text, mode) in files.items():
         write_new(path, text, mode=mode, force=force)
@@ -68,7 +79,7 @@ def init(
         return
     for path in files:
         terminal.say(f"wrote {path}")
-    terminal.say(_next(folder, name))
+    terminal.say(_next_bare(settings) if bare else NEXT.format(name=name))
 
 
 def _is_bare(folder: Path) -> bool:
@@ -92,12 +103,7 @@ def _clone(folder: Path, settings: HookSettings) -> dict[Path, tuple[str, int]]:
     }
 
 
-def _next(folder: Path, name: str) -> str:
-    if not (folder / "pushline.toml").exists():
+def _next_bare(settings: HookSettings) -> str:
+    if settings.line_file or settings.url:
         return "Every push into this repository now tells the line at once."
-    return (
-        f"\nNext: commit pushline.toml; the operator's file must name this repository as model {name}.\n"
-        "So that a push is heard at once, install one of the hooks:\n"
-        "  .pushline/post-receive  in the bare repository, as hooks/post-receive\n"
-        "  .pushline/pre-push      in this clone, as .git/hooks/pre-push"
-    )
+    return "Next: say in this hook where the line is, or write it again with --line FILE or --url and --secret-file, and --force."

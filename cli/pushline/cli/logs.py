@@ -81,15 +81,15 @@ def _text(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> N
     terminal.say(f"[dim]{view.model} {view.commit[:10]}  run {view.run_id}[/dim]")
     shown = LogText(terminal)
     with _bar(terminal) as bar:
-        task = bar.add_task("training", total=None, visible=False, numbers="")
+        task = bar.add_task("training", total=None, visible=follow, numbers="waiting to start")
         while True:
             view = _view(seen, run_id)
             training = _training(seen, view)
             if training is not None:
                 shown.show(training.log())
-                if (progress := training.progress()) is not None and progress.epoch:
-                    total = progress.epochs or None
-                    bar.update(task, completed=progress.epoch, total=total, numbers=progress.numbers, visible=follow)
+                if (progress := training.progress()) is not None:
+                    text = progress.numbers or progress.stage
+                    bar.update(task, completed=progress.epoch, total=progress.epochs or None, numbers=text)
             if not follow or view.outcome:
                 break
             time.sleep(LOOK_SECONDS)

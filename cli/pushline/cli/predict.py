@@ -89,7 +89,7 @@ def _plain(answer: Answer) -> dict[str, Any]:
 
 def _show(terminal: Terminal, answer: Answer) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("ROW", "LABEL" if answer.labels else "ANSWER", "MOST LIKELY" if answer.labels else ""):
+    for name in ("ROW", "LABEL" if answer.labels else "ANSWER", "PROBABILITIES, BY CLASS NUMBER" if answer.labels else ""):
         table.add_column(name)
     for number, row in enumerate(answer.y.reshape(len(answer.y), -1)):
         if answer.labels:
@@ -106,4 +106,4 @@ def _likely(row: Any) -> str:  # noqa: ANN401 - one row of an array
     if row.size == 1:
         return f"{float(row[0]):.4f}"
     order = np.argsort(-row)[:PROBABILITIES_SHOWN]
-    return "  ".join(f"[dim]#{index}[/dim] {float(row[index]):.4f}" for index in order)
+    return "  ".join(f"[dim]{index}:[/dim] {float(row[index]):.4f}" for index in order)

@@ -9,7 +9,7 @@ from pushline.cli.line_of_sight import line_in_sight
 from pushline.cli.options import Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
 from pushline.cli.terminal import Terminal, terminal_of
-from pushline.cli.times import when
+from pushline.cli.times import shortly, when
 from pushline.line.events import NOTHING_LIVE
 from pushline.line.ledger import Ledger, ModelLine
 
@@ -79,7 +79,7 @@ def _table(views: list[ModelView]) -> Table:
     for view in views:
         live = view.live_digest[:12] or "[dim]nothing[/dim]"
         kind = "on hold" if view.on_hold else view.kind
-        cells = (live, str(view.deploy_seq), kind, view.since or "-", _replicas(view), str(len(view.open_runs)))
+        cells = (live, str(view.deploy_seq), kind, shortly(view.since) or "-", _replicas(view), str(len(view.open_runs)))
         table.add_row(view.model, view.commit[:10] or "-", *cells)
     return table
 
@@ -87,7 +87,7 @@ def _table(views: list[ModelView]) -> Table:
 def _replicas(view: ModelView) -> str:
     current = sum(replica.state == "serving" and replica.deploy_seq == view.deploy_seq for replica in view.replicas)
     failed = sum(replica.state == "failed" for replica in view.replicas)
-    text = f"{current}/{len(view.replicas)} up to date"
+    text = f"{current}/{len(view.replicas)}"  # up to date, of all
     return f"{text}, [red]{failed} failed[/red]" if failed else text
 
 

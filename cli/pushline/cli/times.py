@@ -10,3 +10,9 @@ def when(timestamp_ms: int) -> str:
     if timestamp_ms < LONG_AGO_MS:
         return ""
     return datetime.fromtimestamp(timestamp_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def shortly(moment: str) -> str:
+    """The time alone where it is of today."""
+    day, _, time = moment.partition(" ")
+    return time if day == datetime.now(UTC).astimezone().strftime("%Y-%m-%d") else moment

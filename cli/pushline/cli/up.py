@@ -14,6 +14,7 @@ from rich.table import Table
 from pushline.cli.config_writer import FirstModel, write_config
 from pushline.cli.embedded_line import RunningLine, Wanted, embedded_line, read_config
 from pushline.cli.exits import Exit, Said
+from pushline.cli.find_line import DEFAULT
 from pushline.cli.options import Force, Json
 from pushline.cli.terminal import Terminal, terminal_of
 
@@ -92,9 +93,12 @@ def _ready(terminal: Terminal, wanted: Wanted, running: RunningLine, *, as_json:
     terminal.out.print(_places(running))
     terminal.say("\n[bold]Next[/bold]")
     for name, model in line.models.items():
-        terminal.say(f"  push to {model.branch} of {model.repository}")
-        terminal.say(f"  tell the line at once: pushline emit --model {name} --sha SHA   (or let `pushline init` make a git hook)")
-    terminal.say(f"  look: pushline status --line {running.path}")
+        if Path(model.repository).is_dir():
+            terminal.say(f"  pushline init {model.repository} --line {running.path}")
+            terminal.say("      once, in a bare repository: a hook that tells the line of every push")
+        terminal.say(f"  git push\n      to {model.branch} of {model.repository}: trains, judges and serves the model {name}")
+    named = "" if running.path.resolve() == DEFAULT.resolve() else f" --line {running.path}"
+    terminal.say(f"  pushline status{named}\n      what serves, and what is on its way")
     if not line.models:
         terminal.say(f"  {wanted.file} names no model yet")
 
@@ -102,18 +106,18 @@ def _ready(terminal: Terminal, wanted: Wanted, running: RunningLine, *, as_json:
 def _places(running: RunningLine) -> Table:
     line = running.line
     table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    metrics = ", ".join(f"{service} {ports['metrics']}" for service, ports in line.ports.items() if "metrics" in ports)
     rows = {
-        "predictions": (f"{line.host}:{line.port('predictor', 'grpc')}", "gRPC, Open Inference Protocol"),
-        "history": (line.url("auditor", "http", "/"), "what happened to every commit"),
-        "webhooks": (line.url("trainer", "webhook", "/webhooks/…"), "github, pushline"),
-        "broker": (line.kafka, "Kafka protocol"),
-        "store": (line.store.endpoint, f"S3 protocol, bucket {line.store.bucket}"),
-        "metrics": (
-            ", ".join(str(ports["metrics"]) for ports in line.ports.values() if "metrics" in ports),
-            "ports of /metrics, /readyz",
-        ),
-        "logs": (str(running.path.parent / "logs"), "JSON, a file a service"),
+        "predictions (gRPC)": f"{line.host}:{line.port('predictor', 'grpc')}",
+        "history (web page)": line.url("auditor", "http", "/"),
+        "webhooks (github, pushline)": line.url("trainer", "webhook", "/webhooks/"),
+        "broker (Kafka protocol)": line.kafka,
+        "store (S3 protocol)": f"{line.store.endpoint} bucket {line.store.bucket}",
+        "ports of /metrics, /readyz": metrics,
+        "logs (JSON lines)": str(running.path.parent / "logs"),
     }
-    for name, (place, what) in rows.items():
-        table.add_row(name, place, f"[dim]{what}[/dim]")
+    for name, place in rows.items():
+        table.add_row(f"[dim]{name}[/dim]", place)
     return table

@@ -75,8 +75,12 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         said = process.stdout.readline()
         assert said, process.stderr.read()
         yield Line(process, folder)
+        children = descendants(process.pid)
         process.terminate()
-        process.wait(30)
+        assert process.wait(30) == Exit.OK
+    assert len(children) >= 7
+    assert not (folder / "state").exists()
+    assert [pid for pid in children if alive(pid)] == []
 
 
 def test_line_json_is_for_its_owner_alone(line: Line) -> None:
@@ -190,27 +194,7 @@ def test_the_services_secrets_are_in_no_command_line(line: Line) -> None:
     assert told["store"]["secret_key"] not in commands
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_line_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
-    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "m.git")], check=True)
-    pushline(["up", "--write-config", "line.toml", "--repository", "m.git", "--model", "m"], tmp_path)
-    process = subprocess.Popen(
-        [*PUSHLINE, "up", "line.toml", "--free-ports", "--json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        children = descendants(process.pid)
-
-        process.send_signal(number)
-
-        assert process.wait(30) == Exit.OK
-    assert len(children) >= 7
-    assert not (tmp_path / "state").exists()
-    assert [pid for pid in children if alive(pid)] == []
-
-
-def test_a_killed_line_leaves_no_process_and_the_next_one_starts(tmp_path: Path) -> None:
+def test_a_killed_line_leaves_no_process_and_the_next_one_starts_and_stops_by_ctrl_c(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "m.git")], check=True)
     pushline(["up", "--write-config", "line.toml", "--repository", "m.git", "--model", "m"], tmp_path)
     command = [*PUSHLINE, "up", "line.toml", "--free-ports", "--json"]
@@ -229,8 +213,9 @@ def test_a_killed_line_leaves_no_process_and_the_next_one_starts(tmp_path: Path)
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         assert process.wait(30) == Exit.OK
+    assert not (tmp_path / "state").exists()
 
 
 def descendants(pid: int) -> list[int]:

@@ -1,9 +1,9 @@
 import pytest
-from tests.unit.cli.story import MODEL, a_story, digest_of, sha_of
 
 from pushline.cli import acts
 from pushline.cli.acts import Person
 from pushline.cli.exits import Exit, Said
+from tests.unit.cli.story import MODEL, a_story, digest_of, sha_of
 
 ADA = Person("ada", "worse on Mondays")
 

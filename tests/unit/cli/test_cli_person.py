@@ -1,5 +1,4 @@
 import pytest
-from tests.unit.cli.story import MODEL, Story, a_story, digest_of, sha_of
 
 from pushline.cli import acts
 from pushline.cli.acts import Person
@@ -9,6 +8,7 @@ from pushline.line.events import ModelDeployed
 from pushline.line.ledger import ModelLine
 from pushline.line.memory import Fate
 from pushline.objects.memory_store import MemoryStore
+from tests.unit.cli.story import MODEL, Story, a_story, digest_of, sha_of
 
 ADA = Person("ada", "worse on Mondays")
 

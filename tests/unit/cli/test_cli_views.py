@@ -1,12 +1,12 @@
 import io
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
-from tests.unit.cli.story import MODEL, a_story, digest_of, sha_of
 
 from pushline.cli import acts
 from pushline.cli.acts import Person
@@ -19,6 +19,7 @@ from pushline.cli.status import view_models
 from pushline.cli.terminal import Terminal
 from pushline.cli.training import newest_training, peek
 from pushline.objects import keys
+from tests.unit.cli.story import MODEL, a_story, digest_of, sha_of
 
 
 def a_terminal(**environ: str) -> Terminal:
@@ -198,9 +199,11 @@ def test_init_puts_the_hook_into_a_bare_repository(tmp_path: Path) -> None:
     bare = tmp_path / "digits.git"
     subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)
 
-    assert run(["init", str(bare)], a_terminal()) == Exit.OK
+    assert run(["init", str(bare), "--line", "state/line.json"], a_terminal()) == Exit.OK
 
-    assert "emit --model digits --stdin" in (bare / "hooks" / "post-receive").read_text()
+    hook = (bare / "hooks" / "post-receive").read_text()
+    assert f"export PUSHLINE_LINE={Path.cwd() / 'state' / 'line.json'}" in hook
+    assert f"{sys.executable} -m pushline.cli emit --model digits --stdin" in hook
 
 
 def test_init_outside_of_git_is_a_sentence(tmp_path: Path) -> None:
