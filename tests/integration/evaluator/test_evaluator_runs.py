@@ -47,7 +47,7 @@ def store() -> MemoryStore:
 
 
 def handler(store: MemoryStore, programs: Programs, rules: Rules | None = None, name: str = "abc") -> OnTrained:
-    return OnTrained(store, Assessor(programs, rules or Rules()), lambda: name)
+    return OnTrained(store, Assessor(programs, rules or Rules()), threading.Semaphore(1), lambda: name)
 
 
 def judge(store: MemoryStore, programs: Programs, work: Evaluation, rules: Rules | None = None) -> ModelEvaluated:
@@ -460,6 +460,22 @@ def test_a_child_that_does_not_start_is_waited_out(store: MemoryStore) -> None:
 
     with pytest.raises(Transient, match="child process does not start"):
         handler(store, LimitedChild(Limits(), "", ("/no/such/python",)))(work, threading.Event())
+
+
+def test_a_run_that_waits_for_the_store_holds_no_other_up(store: MemoryStore, child: LimitedChild) -> None:
+    work = handler(store, child)
+    with pytest.raises(Transient):
+        work(first_work(put_run(MemoryStore(), "diabetes", 1)), threading.Event())
+
+    assert work(first_work(put_run(store, "digits", 2)), threading.Event()) is not None
+
+
+def test_a_run_that_waits_for_its_turn_can_be_cancelled(store: MemoryStore, child: LimitedChild) -> None:
+    work, cancelled = handler(store, child), threading.Event()
+    work.at_once.acquire()
+    threading.Timer(0.2, cancelled.set).start()
+
+    assert work(first_work(put_run(store, "digits")), cancelled) is None
 
 
 def test_cancelled_work_says_nothing_and_writes_nothing(store: MemoryStore, child: LimitedChild) -> None:

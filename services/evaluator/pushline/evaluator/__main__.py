@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from dataclasses import dataclass
 
 import structlog
@@ -31,6 +32,9 @@ from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.runtime.status_server import CannotListen, StatusServer
 
 GRACE_SECONDS = 10.0
+WORKERS = (
+    16  # pieces of work at hand, those that wait for the store included; PUSHLINE_EVALUATIONS says how many are judged at once
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Evaluator:
         self.tail.stop()
 
 
-def build(line: Log, work: Work[Evaluation], workers: int, report: StageReport, registry: CollectorRegistry) -> Evaluator:
+def build(line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry) -> Evaluator:
     letters, counter, verdicts = DeadLetters(line, (TRAINED,)), RecordCounter(registry), Verdicts(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -65,7 +69,7 @@ def build(line: Log, work: Work[Evaluation], workers: int, report: StageReport, 
         writer=Writer(line, tail, "pushline/evaluator"),
         decide=next_evaluation,
         work=work,
-        max_workers=workers,
+        max_workers=WORKERS,
         report=report,
         dead_letters=letters,
     )
@@ -87,8 +91,9 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, settings.process.kafka_options)
     s3 = settings.store
     store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
-    work = OnTrained(store, assessor(settings.evaluation, log))
-    evaluator = build(line, work, settings.evaluation.workers, StageReporter("evaluator", log, registry), registry)
+    at_once = threading.BoundedSemaphore(settings.evaluation.at_once)
+    work = OnTrained(store, assessor(settings.evaluation, log), at_once)
+    evaluator = build(line, work, StageReporter("evaluator", log, registry), registry)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)

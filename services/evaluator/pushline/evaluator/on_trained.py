@@ -5,7 +5,8 @@ A complete report that is already there is taken instead of judging again; so a 
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge
 
 REPORT, MEASURED, PAGE, ANSWERS = "report.json", "measured.json", "report.html", "answers.npz"
 MAX_REPORT_BYTES = 16 * 2**20
+LOOK_EVERY_SECONDS = 0.1
 
 
 def _new_name() -> str:
@@ -34,6 +36,7 @@ def _new_name() -> str:
 class OnTrained:
     store: Store
     assessor: Assessor
+    at_once: threading.Semaphore  # how many are judged at the same time; one that waits for the store holds none up
     new_name: Callable[[], str] = field(default=_new_name)  # of the folder that an evaluation's files go into
 
     def __call__(self, work: Evaluation, cancelled: threading.Event) -> ModelEvaluated | None:
@@ -41,7 +44,8 @@ class OnTrained:
         try:
             finished = self._finished(work)
             if finished is None:
-                self._evaluate(work, cancelled)
+                with self._turn(cancelled):
+                    self._evaluate(work, cancelled)
                 finished = self._finished(work)
         except Cancelled:
             return None
@@ -66,6 +70,16 @@ class OnTrained:
             if _answers(event, work):
                 return event
         return None
+
+    @contextmanager
+    def _turn(self, cancelled: threading.Event) -> Iterator[None]:
+        while not self.at_once.acquire(timeout=LOOK_EVERY_SECONDS):
+            if cancelled.is_set():
+                raise Cancelled
+        try:
+            yield
+        finally:
+            self.at_once.release()
 
     def _evaluate(self, work: Evaluation, cancelled: threading.Event) -> None:
         with TemporaryDirectory(prefix="pushline-evaluation-") as name:

@@ -19,7 +19,7 @@ def share(text: str) -> float:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    workers: int = setting("PUSHLINE_EVALUATIONS", default=2, parse=count, help="runs judged at once")
+    at_once: int = setting("PUSHLINE_EVALUATIONS", default=2, parse=count, help="runs judged at once")
     tolerance: float = setting(
         "PUSHLINE_TOLERANCE", default=1e-5, parse=share, help="how far a program may be from Keras, times max(1, |answer|)"
     )
