@@ -1,8 +1,8 @@
 """How long a record takes to read: the ledger's codec against protobuf's JSON parser, and the whole fold."""
 
-from benchmarks.timing import interleaved, table
 from google.protobuf import json_format
 
+from benchmarks.timing import interleaved, table
 from pushline.events.v1 import events_pb2
 from pushline.line.codec import decode, encode
 from pushline.line.events import Commit, CommitPushed, File, ModelTrained

@@ -18,7 +18,7 @@ class Load:
     """Asks from `with` on to its end. `rows` are asked in turn, one a request."""
 
     def __init__(self, address: str, model: str, rows: npt.NDArray[Any]) -> None:
-        self._client = Client(address)
+        self._client = Client(address, retry=False)  # a failure is to be seen, not mended
         self._model, self._rows = model, rows
         self._shots: list[Shot] = []  # appending is atomic
         self._stop = threading.Event()

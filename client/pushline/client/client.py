@@ -33,10 +33,21 @@ RETRIES = json.dumps(
 
 
 class Client:
-    """Thread-safe. Close it, or use it in a with statement. `credentials` makes the connection TLS."""
+    """Thread-safe. Close it, or use it in a with statement. `credentials` makes the connection TLS.
 
-    def __init__(self, address: str, timeout_seconds: float = 10.0, credentials: grpc.ChannelCredentials | None = None) -> None:
+    A call is tried up to five times while the answer is UNAVAILABLE; `retry=False` tries once.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        timeout_seconds: float = 10.0,
+        credentials: grpc.ChannelCredentials | None = None,
+        *,
+        retry: bool = True,
+    ) -> None:
         options = [
+            ("grpc.enable_retries", int(retry)),
             ("grpc.service_config", RETRIES),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.use_local_subchannel_pool", 1),
