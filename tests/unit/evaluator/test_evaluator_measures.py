@@ -157,3 +157,19 @@ def test_a_program_that_does_not_say_what_keras_says_is_rejected(
 
     assert caught.value.verdict.verdict == "rejected"
     assert words in str(caught.value)
+
+
+def test_logits_that_look_like_probabilities_are_still_logits() -> None:
+    scores = np.array([[0.4], [0.2], [0.7]])
+
+    known = probabilities(scores, from_logits=True)
+
+    assert (known[:, 1] > 0.5).all()
+    assert (probabilities(scores)[:, 1] > 0.5).tolist() == [False, False, True]
+
+
+def test_wide_logits_that_sum_to_one_go_through_softmax() -> None:
+    scores = np.array([[0.9, 0.1]])
+
+    assert probabilities(scores, from_logits=True)[0, 0] < 0.9
+    assert probabilities(scores)[0, 0] == 0.9

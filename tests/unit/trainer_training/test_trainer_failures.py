@@ -19,6 +19,7 @@ SUCCESS = LaunchResult(
     outputs=TENSOR,
     programs=(Program("program.tflite", None),),
     task="regression",
+    from_logits=False,
     loss="mse",
     dataset=FrozenSet("dataset.npz", 3, "evaluate"),
     dataset_problem="",

@@ -84,6 +84,7 @@ class Manifest:
     dataset: Dataset | None
     gates: tuple[Gate, ...]
     slices: tuple[str, ...]
+    from_logits: bool  # the outputs are scores before softmax or sigmoid
     loss: str  # what compile() was given, by name; empty where it is unknown
     versions: dict[str, str]  # python, tensorflow, keras, numpy
     environment_sha256: str  # digest of the lock that made the training environment
@@ -165,8 +166,6 @@ def _object(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _bui
     shape, stem = _shape(kind), f"{where}." if where else ""
     for name in shape.keys() - data.keys():
         raise BadManifest(f"{stem}{name} is missing")
-    for name in data.keys() - shape.keys():
-        raise BadManifest(f"{stem}{name[:80]} is no field of a manifest")
     return kind(**{name: _build(hint, data[name], f"{stem}{name}") for name, hint in shape.items()})
 
 

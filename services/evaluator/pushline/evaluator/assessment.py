@@ -108,7 +108,7 @@ class Assessor:
             raise NotJudgeable(
                 "program_disagrees", f"the program has no output {name or 'at all'}; it has {', '.join(run.together)}"
             )
-        return measure(manifest.task, data.truth, run.together[name], manifest.labels)
+        return measure(manifest.task, data.truth, run.together[name], manifest.labels, from_logits=manifest.from_logits)
 
     def _champion(
         self, own: Manifest, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
@@ -120,7 +120,7 @@ class Assessor:
             self._check(champion.programs)
             run = self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
             said = run.together[champion.manifest.outputs[0].name]
-            return Champion(measure(own.task, data.truth, said, own.labels).metrics)
+            return Champion(measure(own.task, data.truth, said, own.labels, from_logits=own.from_logits).metrics)
         except NotJudgeable as refusal:
             return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
         except ProgramFailed as failure:

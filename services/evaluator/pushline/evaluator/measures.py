@@ -43,28 +43,31 @@ class Measured:
         return self.metrics[FIRST_METRIC[self.task]]
 
 
-def measure(task: str, truth: Array, answers: Array, labels: Sequence[str]) -> Measured:
-    """Raises NotJudgeable: answers that are not finite, a y that does not fit them, an unknown task."""
+def measure(task: str, truth: Array, answers: Array, labels: Sequence[str], *, from_logits: bool = False) -> Measured:
+    """`from_logits`: the answers are scores before softmax or sigmoid, whatever they look like.
+
+    Raises NotJudgeable: answers that are not finite, a y that does not fit them, an unknown task.
+    """
     if task not in FIRST_METRIC:
         raise NotJudgeable("unknown_task", f"the task {task!r} is unknown; classification and regression are known")
     wrong = np.count_nonzero(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
     if wrong:
         raise NotJudgeable("not_finite", f"the model answers NaN or infinity on {wrong} of {len(answers)} rows")
     if task == "classification":
-        return _classification(class_indices(truth, answers.shape, labels), probabilities(answers), labels)
+        return _classification(class_indices(truth, answers.shape, labels), probabilities(answers, from_logits=from_logits), labels)
     return _regression(targets(truth, answers.shape), answers.astype(np.float64).reshape(len(answers), -1))
 
 
-def probabilities(answers: Array) -> Array:
-    """Give (rows, classes) that sum to 1. Scores that are no probabilities go through softmax (one column: the sigmoid)."""
+def probabilities(answers: Array, *, from_logits: bool = False) -> Array:
+    """Give (rows, classes) that sum to 1. Logits and what is no probability go through softmax (one column: sigmoid)."""
     wide = answers.ndim > 1 and answers.shape[-1] > 1
     scores = answers.astype(np.float64).reshape(-1, answers.shape[-1] if wide else 1)
     if not wide:
-        inside = scores.min() >= 0 and scores.max() <= 1
+        inside = not from_logits and scores.min() >= 0 and scores.max() <= 1
         positive = scores if inside else 1 / (1 + np.exp(-np.clip(scores, -700, 700)))
         return np.hstack([1 - positive, positive])
     sums = scores.sum(axis=1, keepdims=True)
-    if scores.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
+    if from_logits or scores.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
         scores = np.exp(scores - scores.max(axis=1, keepdims=True))
         sums = scores.sum(axis=1, keepdims=True)
     return np.asarray(scores / sums)

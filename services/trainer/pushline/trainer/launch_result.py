@@ -36,6 +36,7 @@ class LaunchResult:
     outputs: tuple[TensorSpec, ...]
     programs: tuple[Program, ...]
     task: str
+    from_logits: bool
     loss: str
     dataset: FrozenSet | None
     dataset_problem: str
@@ -63,6 +64,10 @@ class _Fields:
 
     def text(self, name: str) -> str:
         return printable(self._take(name, str, ""))[:MAX_TEXT]
+
+    def flag(self, name: str) -> bool:
+        value: bool = self._take(name, bool, False)
+        return value
 
     def number(self, name: str) -> int:
         value: int = self._take(name, int, 0)
@@ -121,6 +126,7 @@ def _result(fields: _Fields) -> LaunchResult:
         outputs=tuple(_tensor(each) for each in fields.each("outputs", MAX_TENSORS)),
         programs=tuple(Program(each.text("file"), each.batch()) for each in fields.each("programs", MAX_PROGRAMS)),
         task=fields.text("task"),
+        from_logits=fields.flag("from_logits"),
         loss=fields.text("loss"),
         dataset=FrozenSet(frozen.text("file"), frozen.number("rows"), frozen.text("taken_from")) if frozen else None,
         dataset_problem=fields.text("dataset_problem"),

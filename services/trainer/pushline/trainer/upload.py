@@ -78,6 +78,7 @@ def manifest_of(product: Product) -> Manifest:
         dataset=_dataset(product),
         gates=plan.gates,
         slices=plan.slices,
+        from_logits=result.from_logits,
         loss=result.loss,
         versions=result.versions,
         environment_sha256=product.environment_sha256,
