@@ -6,6 +6,8 @@ reads every record of the line and protobuf's JSON parser is several times slowe
 """
 
 import json
+import math
+import re
 import types
 import typing
 from collections.abc import Callable
@@ -106,12 +108,16 @@ def cut_message(message: str) -> str:
     return message.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
+_VERSION = re.compile(r"[0-9]{1,9}")
 _READ = frozenset({"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "traceparent"})
 
 
 def _value(event: Event) -> bytes:
     message = getattr(events_pb2, type(event).__name__)()
-    json_format.ParseDict(_plain(asdict(event)), message)
+    try:
+        json_format.ParseDict(_plain(asdict(event)), message)
+    except json_format.ParseError as error:
+        raise ValueError(f"{type(event).__name__}: {error}") from None
     data = json_format.MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
@@ -138,7 +144,7 @@ def _check_type(headers: dict[str, str], topic: Topic) -> None:
     if kind == topic.ce_type:
         return
     stem, _, version = kind.rpartition(".v")
-    if stem == f"dev.pushline.{topic.name}" and version.isascii() and version.isdigit() and int(version) > MAJOR_VERSION:
+    if stem == f"dev.pushline.{topic.name}" and _VERSION.fullmatch(version) and int(version) > MAJOR_VERSION:
         raise NewerVersion(f"{kind} on topic {topic.name}; this program knows version {MAJOR_VERSION}")
     raise Undecodable(f"header ce_type is {kind[:80]!r}, not {topic.ce_type}")
 
@@ -207,9 +213,18 @@ def _list_builder(inner: Builder) -> Builder:
 
 
 def _text_of(data: object) -> str:
-    if type(data) is not str:
+    if type(data) is not str or not (data.isascii() or _whole(data)):
         raise _Wrong(" is not text")
     return data
+
+
+def _whole(text: str) -> bool:
+    """JSON may escape half of a surrogate pair, which no UTF-8 can hold: such a name has no key and no id."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _number_of(data: object) -> int:
@@ -221,7 +236,13 @@ def _number_of(data: object) -> int:
 def _float_of(data: object) -> float:
     if type(data) is not float and type(data) is not int:
         raise _Wrong(" is not a number")
-    return float(data)
+    try:
+        number = float(data)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise _Wrong(" is beyond any number")
+    return number
 
 
 def _flag_of(data: object) -> bool:
