@@ -1,7 +1,7 @@
 """What one prediction costs: the predictor with everything on against a bare sync grpcio echo of the same payload.
 
-Both run as processes pinned to one core, the load comes from the other; rounds are interleaved. The first figure is the server's CPU
-time a request, from /proc: it holds on a noisy machine better than requests per second do.
+Both run as processes pinned to one core, the load comes from the other; rounds are interleaved. The first figure is the server's
+CPU time a request, from /proc: it holds on a noisy machine better than requests per second do.
 """
 
 import os

@@ -11,8 +11,6 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from tests.servers import StoreAddress
-from tests.waiting import until
 
 from pushline.line.codec import encode
 from pushline.line.events import Commit, CommitPushed, Event, File, ModelEvaluated, ModelTrained
@@ -23,6 +21,8 @@ from pushline.line.tail import Tail
 from pushline.line.topics import TOPICS
 from pushline.objects import keys
 from pushline.objects.minio_store import MinioStore
+from tests.servers import StoreAddress
+from tests.waiting import until
 
 MODEL = "digits"
 COMMIT = Commit("repo", "refs/heads/main", "a" * 40, "", "me", "change")
