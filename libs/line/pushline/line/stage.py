@@ -6,19 +6,21 @@ what to cancel. `work` runs in a thread of its own and gives the event that answ
 * an event that counts: the work is done; one that another record was in front of: `decide` looks at the new fold;
 * None: the work was cancelled and there is nothing to say;
 * Transient, a broker that is away, an append without a report: waited out with back-off, for ever, the reason named in `problem`;
-* anything else is a defect: it is reported with its traceback, waited out like trouble that passes, and never becomes an outcome.
+* anything else, from `decide` too, is a defect: it is reported with its traceback, waited out like trouble that passes, and never
+  becomes an outcome.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from pushline.line.broker import AppendUnknown, BrokerUnavailable, Log, Ownership
+from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError, Log, Ownership
+from pushline.line.codec import Entry
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import Event
-from pushline.line.ledger import Ledger
+from pushline.line.ledger import Ledger, Run
 from pushline.line.tail import Tail
 from pushline.line.topics import Topic
 from pushline.line.writer import Published, Writer
@@ -115,14 +117,14 @@ class Stage(Generic[T]):
         self._wake = threading.Event()
         self._owned: frozenset[int] = frozenset()
         self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
-        self._ownership_problem = ""
+        self._turn_problem = ""
 
     @property
     def problem(self) -> str:
         with self._lock:
             waits = [f"{running.task.key}: {running.problem}" for running in self._running.values() if running.problem]
         letters = self._dead_letters.problem if self._dead_letters else ""
-        return "; ".join([*filter(None, (self._ownership_problem, letters)), *sorted(waits)])
+        return "; ".join([*filter(None, (self._turn_problem, letters)), *sorted(waits)])
 
     def start(self) -> None:
         self._thread.start()
@@ -150,14 +152,22 @@ class Stage(Generic[T]):
             try:
                 ownership = ownership or self._log.ownership(self._name, self._hears.name)
                 self._owned = ownership.poll()
-                self._ownership_problem = ""
                 self._turn(ownership)
-            except BrokerUnavailable as error:
-                self._ownership_problem = f"broker: {error}"
+                self._turn_problem = ""
+            except LineError as error:
+                self._turn_problem = f"broker: {error}"
+            except Exception as error:  # noqa: BLE001 - a defect of `decide` is told, and asked again: no stage ends in silence
+                self._note_defect(error)
             self._wake.wait(ASK_AGAIN_SECONDS)
             self._wake.clear()
         if ownership is not None:
             ownership.close()
+
+    def _note_defect(self, error: Exception) -> None:
+        problem = f"defect: {error!r}"
+        if problem != self._turn_problem:
+            self._report.defect("decide", error)
+        self._turn_problem = problem
 
     def _turn(self, ownership: Ownership) -> None:
         if self._dead_letters is not None:
@@ -234,12 +244,14 @@ def open_offsets(ledger: Ledger, hears: Topic, folded: Mapping[int, int]) -> dic
     """Give the offset of the oldest record of this topic with open work, a partition; its end where nothing is open."""
     oldest = dict(folded)
     for run in ledger.runs.values():
-        waits_on = {"commit": run.push, "trained": run.trained, "evaluated": run.verdict}.get(hears.name)
-        if waits_on is not None and not run.outcome and not _answered(run, hears.name):
-            oldest[waits_on.partition] = min(oldest.get(waits_on.partition, waits_on.offset), waits_on.offset)
+        heard, answer = _HEARD_AND_ANSWER[hears.name](run)
+        if heard is not None and answer is None and not run.outcome:
+            oldest[heard.partition] = min(oldest.get(heard.partition, heard.offset), heard.offset)
     return oldest
 
 
-def _answered(run: object, topic: str) -> bool:
-    answers = {"commit": "trained", "trained": "verdict", "evaluated": "slot"}
-    return getattr(run, answers[topic]) is not None
+_HEARD_AND_ANSWER: Mapping[str, Callable[[Run], tuple[Entry[Any] | None, Entry[Any] | None]]] = {
+    "commit": lambda run: (run.push, run.trained),
+    "trained": lambda run: (run.trained, run.verdict),
+    "evaluated": lambda run: (run.verdict, run.slot),
+}
