@@ -21,6 +21,7 @@ OnReset = Callable[[], None]
 CATCHING_UP = "catching up with the line"
 POLL_SECONDS = 0.05
 BACK_OFF_SECONDS = 1.0
+REFUSED_REMEMBERED = 1000  # judgements of invalid records, for writers that ask why theirs does not count
 
 
 class Tail:
@@ -35,6 +36,7 @@ class Tail:
         self._folded: dict[Place, int] = {}
         self._wanted: dict[Place, int] | None = None  # the end offsets noted at the start
         self._asked: list[_Ask] = []
+        self._refused: dict[str, Judgement] = {}  # by event id, oldest first
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
 
@@ -81,6 +83,11 @@ class Tail:
         """Return once that record is folded. Raises TimeoutError."""
         self.wait_until(lambda _: True if self._folded.get((topic, partition), 0) > offset else None, timeout_seconds)
 
+    def refused(self, event_id: str) -> Judgement | None:
+        """Give the judgement that holds a record for invalid, if it was among the newest of those."""
+        with self._changed:
+            return self._refused.get(event_id)
+
     def folded_of(self, topic: str) -> dict[int, int]:
         """Give the next offset to be folded, by partition."""
         with self._changed:
@@ -90,14 +97,21 @@ class Tail:
         return ask.ends is not None and all(self._folded.get(place, 0) >= end for place, end in ask.ends.items())
 
     def _run(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._follow()
-            except LogTruncated as error:
-                self._say(f"line: {error}")
-            except LineError as error:
-                self._say(f"broker: {error}")
-            self._stop.wait(BACK_OFF_SECONDS)
+        try:
+            while not self._stop.is_set():
+                self._try_to_follow()
+                self._stop.wait(BACK_OFF_SECONDS)
+        except BaseException as error:
+            self._say(f"defect: {error!r}")  # nobody folds any more: that is not to look well
+            raise
+
+    def _try_to_follow(self) -> None:
+        try:
+            self._follow()
+        except LogTruncated as error:
+            self._say(f"line: {error}")
+        except LineError as error:
+            self._say(f"broker: {error}")
 
     def _follow(self) -> None:
         reader = self._log.reader(self._topics)
@@ -112,7 +126,9 @@ class Tail:
         with self._changed:
             if self._folded and self._on_reset is not None:
                 self._on_reset()
-            self._ledger, self._folded, self._wanted = ledger, {}, None
+            self._ledger, self._folded, self._wanted, self._refused = ledger, {}, None, {}
+            for ask in self._asked:
+                ask.ends = None  # those of the log that is gone
         self._say(CATCHING_UP)
 
     def _step(self, reader: Reader) -> None:
@@ -132,9 +148,17 @@ class Tail:
             for record in records:
                 judgements = self._ledger.fold(record)
                 self._folded[(record.topic, record.partition)] = record.offset + 1
+                self._note_refused(judgements)
                 if self._on_fold is not None:
                     self._on_fold(record, judgements)
             self._changed.notify_all()
+
+    def _note_refused(self, judgements: tuple[Judgement, ...]) -> None:
+        for judgement in judgements:
+            if judgement.verdict == "invalid" and judgement.entry is not None:
+                self._refused[judgement.entry.id] = judgement
+        while len(self._refused) > REFUSED_REMEMBERED:
+            del self._refused[next(iter(self._refused))]
 
     def _answer(self, reader: Reader) -> None:
         """Ask for end offsets where somebody waits for them, and note what was reached."""

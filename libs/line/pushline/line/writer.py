@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from pushline.line.broker import AppendUnknown, BrokerUnavailable, Log
-from pushline.line.codec import Entry, encode
+from pushline.line.codec import encode
 from pushline.line.events import Event
-from pushline.line.ledger import Ledger
 from pushline.line.records import Message
 from pushline.line.tail import Tail
 
@@ -40,29 +39,27 @@ class Writer:
             self._tail.wait_folded(record.topic, record.partition, record.offset, READ_BACK_SECONDS)
         except TimeoutError:
             raise AppendUnknown(f"the record on {record.topic} was written and could not be read back in time") from None
-        with self._tail.read() as ledger:
-            return _found(ledger, _id(message), (record.topic, record.partition, record.offset))
+        return self._found(_id(message)) or Published(_id(message), counted=False, rule="", sentence="it waits for its cause")
 
     def _look_for(self, message: Message) -> Published:
-        """No delivery report: read on to the end and look whether a valid record with this id is there."""
+        """No delivery report: read on to the end and look whether a record with this id is there, and what became of it."""
         try:
             self._tail.catch_up(READ_BACK_SECONDS)
         except BrokerUnavailable as error:
             raise AppendUnknown(str(error)) from None
+        found = self._found(_id(message))
+        if found is None:
+            raise AppendUnknown("the broker did not confirm the record, and it is not in the log so far")
+        return found
+
+    def _found(self, wanted: str) -> Published | None:
+        """Say what became of the event: a valid record with its id, else the rule that refused it, else nothing is known."""
         with self._tail.read() as ledger:
-            if ledger.valid(_id(message)) is not None:
-                return Published(_id(message), counted=True, rule="", sentence="")
-        raise AppendUnknown("the broker did not confirm the record, and it is not in the log so far")
+            if ledger.valid(wanted) is not None:
+                return Published(wanted, counted=True, rule="", sentence="")
+        refused = self._tail.refused(wanted)
+        return Published(wanted, counted=False, rule=refused.rule, sentence=refused.sentence) if refused else None
 
 
 def _id(message: Message) -> str:
     return dict(message.headers)["ce_id"].decode()
-
-
-def _found(ledger: Ledger, wanted: str, place: tuple[str, int, int]) -> Published:
-    entry: Entry[Event] | None = ledger.valid(wanted)
-    if entry is not None:
-        return Published(wanted, counted=True, rule="", sentence="")
-    return Published(
-        wanted, counted=False, rule="", sentence=f"the record at {place} does not count: another one was in front of it"
-    )
