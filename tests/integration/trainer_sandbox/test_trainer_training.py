@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pushline.line.codec import encode
+from pushline.line.events import ModelTrained
 from pushline.line.stage import Transient
 from pushline.objects import keys, manifest
 from pushline.objects.store import Stored
@@ -16,7 +17,8 @@ from pushline.runtime.operator_file import GateConfig
 from pushline.trainer import tries
 from pushline.trainer.sandbox.unboxed import Unboxed
 from pushline.trainer.training import LAUNCHER
-from tests.fixtures.trainer_sandbox.trainings import LIMITS, ROOT, SAVES, TRAINING_PYTHON, Bench, MiB, read, wait_for
+from tests.fixtures.trainer_sandbox.trainings import LIMITS, ROOT, SAVES, TRAINING_PYTHON, Bench, MiB, read
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -159,11 +161,28 @@ def test_a_store_that_is_away_is_waited_for_without_training_again(bench: Bench)
 def test_three_crashed_tries_end_the_run(bench: Bench) -> None:
     run = bench.push(SAVES)
     for _ in range(3):
-        assert tries.begin(bench.store, "digits", run.run_id) is not None
+        assert tries.begin(bench.store, "digits", run.run_id, bench.training.owner) is not None
 
     event = bench.trained(run)
 
     assert (event.outcome, event.reason) == ("failed", "crashed")
+
+
+def test_a_training_of_another_trainer_is_waited_for_and_what_it_made_is_taken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tries, "STANDS_STILL_SECONDS", 4.0)
+    run, answers = bench.push("import time; time.sleep(1)\n" + SAVES), list[ModelTrained | None]()
+    other = bench.made(Path(sys.executable), name="another")
+    training = threading.Thread(target=lambda: answers.append(other.train(run, bench.config, threading.Event())))
+    training.start()
+    until(lambda: tries.newest_progress(bench.store, "digits", run.run_id) != b"", 20)
+
+    event = bench.trained(run)
+    training.join()
+
+    assert [event] == answers
+    assert len(list(bench.store.list(keys.tries("digits", run.run_id)))) == 3  # one try: started, progress, log
 
 
 def test_tries_that_were_stopped_in_good_order_do_not_count(bench: Bench) -> None:
@@ -185,8 +204,8 @@ def test_progress_and_log_are_in_the_store_while_the_script_runs(bench: Bench) -
     thread = threading.Thread(target=lambda: answers.append(bench.train(run)))
     thread.start()
 
-    assert wait_for(lambda: b"begun" in (read(bench, run, "log.txt") or b""))
-    assert wait_for(lambda: json.loads(tries.newest_progress(bench.store, "digits", run.run_id) or b"{}").get("epochs") == 9)
+    until(lambda: b"begun" in (read(bench, run, "log.txt") or b""), 20)
+    until(lambda: json.loads(tries.newest_progress(bench.store, "digits", run.run_id) or b"{}").get("epochs") == 9, 20)
     bench.cancelled.set()
     thread.join()
 

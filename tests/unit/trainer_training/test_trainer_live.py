@@ -8,7 +8,7 @@ from pushline.trainer.tries import Try
 
 
 def begun(store: MemoryStore) -> Try:
-    made = tries.begin(store, "digits", "run")
+    made = tries.begin(store, "digits", "run", "me")
     assert made is not None
     return made
 
@@ -19,8 +19,8 @@ def test_tries_are_numbered_and_the_fourth_is_refused_after_three_crashes() -> N
     names = [begun(store).name for _ in range(3)]
 
     assert [name.partition("-")[0] for name in names] == ["1", "2", "3"]
-    assert tries.begin(store, "digits", "run") is None
-    assert tries.begin(store, "digits", "another") is not None
+    assert tries.begin(store, "digits", "run", "me") is None
+    assert tries.begin(store, "digits", "another", "me") is not None
 
 
 def test_a_try_that_was_let_go_does_not_count() -> None:

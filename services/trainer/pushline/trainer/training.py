@@ -10,7 +10,7 @@ from pathlib import Path
 from pushline.line.events import ModelTrained
 from pushline.line.ledger import Run
 from pushline.line.stage import Transient
-from pushline.objects.manifest import BadManifest
+from pushline.objects.manifest import BadManifest, Manifest
 from pushline.objects.store import Store, StoreError
 from pushline.runtime.operator_file import ModelConfig
 from pushline.trainer import trained_event, tries, upload
@@ -43,12 +43,20 @@ class Training:
     work_folder: Path
     launcher: Path = LAUNCHER
     checkout_limits: CheckoutLimits = field(default_factory=CheckoutLimits)
+    owner: str = field(default_factory=lambda: secrets.token_hex(8), init=False)  # whose tries need not be waited for
     _unsent: dict[str, tuple[Path, Product]] = field(default_factory=dict, init=False)
     _answers: OrderedDict[str, ModelTrained] = field(default_factory=OrderedDict, init=False)
 
     def prepare(self) -> None:
-        """Remove what a former process left; call before the first training. Two trainers never share a work folder."""
+        """Remove what a former process left; call before the first training. Two trainers never share a work folder.
+
+        So tries that were begun from the same folder are known to have ended with their process.
+        """
         shutil.rmtree(self.work_folder / "trainings", ignore_errors=True)
+        remembered = self.work_folder / "owner"
+        if not remembered.exists():
+            remembered.write_text(self.owner, encoding="ascii")
+        self.owner = remembered.read_text(encoding="ascii")
 
     def train(self, run: Run, config: ModelConfig, cancelled: threading.Event, /) -> ModelTrained | None:
         try:
@@ -67,7 +75,7 @@ class Training:
         if run.run_id in self._unsent:
             return self._upload(run)
         self._drop_older(run)
-        known = upload.found(self.store, run)
+        known = upload.found(self.store, run) or self._made_by_others(run, cancelled)
         if known is not None:
             return trained_event.succeeded(run, *known)
         folder = self.work_folder / "trainings" / f"{run.run_id}-{secrets.token_hex(4)}"
@@ -80,6 +88,10 @@ class Training:
         finally:
             if run.run_id not in self._unsent:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _made_by_others(self, run: Run, cancelled: threading.Event) -> tuple[Manifest, str] | None:
+        tries.wait_for_others(self.store, run.model, run.run_id, self.owner, cancelled)
+        return upload.found(self.store, run)
 
     def _drop_older(self, run: Run) -> None:
         """A run that is trained while an older one of its model still waits for the store has taken that one's place."""
@@ -95,7 +107,7 @@ class Training:
         plan = read_repository_file(checkout.folder, config)
         if cancelled.is_set():
             return None
-        made = tries.begin(self.store, run.model, run.run_id)
+        made = tries.begin(self.store, run.model, run.run_id, self.owner)
         if made is None:
             return trained_event.failed(run, _CRASHED, self.sandbox.name)
         live = LiveTraining(made)

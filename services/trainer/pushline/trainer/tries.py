@@ -1,8 +1,13 @@
-"""The tries of a run in the store: each says that it began before it does anything that could kill its process."""
+"""The tries of a run in the store: each says that it began before it does anything that could kill its process.
+
+A trainer that lost its partition trains on. So whoever has the partition now begins a try of its own only when nobody else is at
+work: the newest try is one of its own, was let go, or its progress has stood still for long.
+"""
 
 import json
 import secrets
-from collections.abc import Iterator
+import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,7 +16,10 @@ from pushline.objects.store import ObjectMissing, Store, StoreError
 
 MAX_TRIES = 3
 STARTED, PROGRESS, LOG, HISTORY = "started", "progress.json", "log.txt", "history.json"
-_MAX_STARTED = 4096
+STANDS_STILL_SECONDS = 20.0  # several heartbeats of live.py
+LOOK_SECONDS = 1.0
+_MAX_STARTED, _MAX_PROGRESS = 4096, 1024 * 1024
+_LET_GO = b'{"state": "let_go"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,44 +37,56 @@ class Try:
     def let_go(self) -> None:
         """Note that this try was stopped in good order (a stop, a newer commit), so that it never counts as a crash."""
         with suppress(StoreError):
-            self.put(STARTED, _state("let_go"))
+            self.put(STARTED, _LET_GO)
 
 
-def begin(store: Store, model: str, run_id: str) -> Try | None:
+def begin(store: Store, model: str, run_id: str, owner: str) -> Try | None:
     """Begin the next try; None where enough have crashed. Raises StoreError."""
-    names = sorted(_names(store, model, run_id))
-    if sum(_counts(store, model, run_id, name) for name in names) >= MAX_TRIES:
+    names = _names(store, model, run_id)
+    if sum(_started(store, model, run_id, name) != _LET_GO for name in names) >= MAX_TRIES:
         return None
-    number = 1 + max((_number(name) for name in names), default=0)
-    made = Try(store, model, run_id, f"{number}-{secrets.token_hex(4)}")
-    made.put(STARTED, _state("started"))
+    made = Try(store, model, run_id, f"{1 + _number(names[-1]) if names else 1}-{secrets.token_hex(4)}")
+    made.put(STARTED, _begun_by(owner))
     return made
 
 
+def wait_for_others(store: Store, model: str, run_id: str, owner: str, cancelled: threading.Event) -> None:
+    """Return when no other owner is at work on the run, or it is cancelled. Raises StoreError."""
+    seen, since = None, time.monotonic()
+    while not cancelled.is_set():
+        names = _names(store, model, run_id)
+        if not names or _started(store, model, run_id, names[-1]) in (_LET_GO, _begun_by(owner)):
+            return
+        shown = names[-1], newest_progress(store, model, run_id)
+        if shown != seen:
+            seen, since = shown, time.monotonic()
+        elif time.monotonic() - since >= STANDS_STILL_SECONDS:
+            return
+        cancelled.wait(LOOK_SECONDS)
+
+
 def newest_progress(store: Store, model: str, run_id: str) -> bytes:
-    """Give the newest try's progress as it lies there, b"" for none: where it stands still, nobody works. Raises StoreError."""
-    names = sorted(_names(store, model, run_id), key=lambda name: (_number(name), name))
+    """Give the newest try's progress as it lies there, b"" for none. Raises StoreError."""
+    names = _names(store, model, run_id)
     with suppress(ObjectMissing):
         if names:
-            return store.read_bytes(keys.try_file(model, run_id, names[-1], PROGRESS), 1024 * 1024)
+            return store.read_bytes(keys.try_file(model, run_id, names[-1], PROGRESS), _MAX_PROGRESS)
     return b""
 
 
-def _names(store: Store, model: str, run_id: str) -> Iterator[str]:
+def _names(store: Store, model: str, run_id: str) -> list[str]:
+    """Give the tries that began, the newest last."""
     prefix = keys.tries(model, run_id)
-    for key in store.list(prefix):
-        name, _, file = key.removeprefix(prefix).partition("/")
-        if file == STARTED:
-            yield name
+    found = (key.removeprefix(prefix).partition("/") for key in store.list(prefix))
+    return sorted((name for name, _, file in found if file == STARTED), key=lambda name: (_number(name), name))
 
 
-def _counts(store: Store, model: str, run_id: str, name: str) -> bool:
-    data = store.read_bytes(keys.try_file(model, run_id, name, STARTED), _MAX_STARTED)
-    return data != _state("let_go")
+def _started(store: Store, model: str, run_id: str, name: str) -> bytes:
+    return store.read_bytes(keys.try_file(model, run_id, name, STARTED), _MAX_STARTED)
 
 
-def _state(word: str) -> bytes:
-    return json.dumps({"state": word}).encode()
+def _begun_by(owner: str) -> bytes:
+    return json.dumps({"state": "started", "by": owner}).encode()
 
 
 def _number(name: str) -> int:
