@@ -8,7 +8,7 @@ readers drop a repeated id.
 from collections.abc import Sequence
 from uuid import uuid5
 
-from pushline.line.broker import MAX_RECORD_BYTES, AppendUnknown, LineError, Log
+from pushline.line.broker import MAX_RECORD_BYTES, LineError, Log
 from pushline.line.ids import NAMESPACE
 from pushline.line.ledger import Judgement
 from pushline.line.records import Message, Record
@@ -32,7 +32,7 @@ class DeadLetters:
         self._topics = {topic.name: topic for topic in topics}
         self._open: dict[str, tuple[Record, str]] = {}
         self._written: set[str] = set()
-        self._read: set[str] = set()  # dead-letter topics whose ids are known
+        self._read: set[str] = set()  # dead-letter topics whose ids are known in this call
 
     def note(self, record: Record, judgements: tuple[Judgement, ...]) -> None:
         if judgements and judgements[0].verdict == "undecodable" and record.topic in self._topics:
@@ -43,6 +43,7 @@ class DeadLetters:
     def write(self, owned: frozenset[int]) -> int:
         """Write what is open on the partitions owned; give how many. Trouble stays in `problem` until a later call succeeds."""
         written = 0
+        self._read.clear()  # another replica may have owned them meanwhile: look before writing
         for letter, (record, error) in list(self._open.items()):
             if record.partition not in owned:
                 continue
@@ -61,17 +62,10 @@ class DeadLetters:
             self._read.add(topic.dead_letters)
         fresh = letter not in self._written
         if fresh:
-            self._append(_letter(letter, topic, record, error), topic)
+            self._log.append(_letter(letter, topic, record, error))
         self._written.add(letter)
         self._open.pop(letter, None)
         return int(fresh)
-
-    def _append(self, message: Message, topic: Topic) -> None:
-        try:
-            self._log.append(message)
-        except AppendUnknown:
-            self._read.discard(topic.dead_letters)  # look before the next try
-            raise
 
     def _ids_of(self, topic: Topic) -> set[str]:
         """Read the dead-letter topic to its end."""

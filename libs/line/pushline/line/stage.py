@@ -26,6 +26,7 @@ from pushline.line.topics import Topic
 from pushline.line.writer import Published, Writer
 
 ASK_AGAIN_SECONDS = 0.5
+CATCH_UP_SECONDS = 0.5  # at once, then the membership is kept alive and it is tried again
 FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 30.0
 
@@ -151,7 +152,7 @@ class Stage(Generic[T]):
         while not self._stop.is_set():
             try:
                 ownership = ownership or self._log.ownership(self._name, self._hears.name)
-                self._owned = ownership.poll()
+                self._own(ownership.poll())
                 self._turn(ownership)
                 self._turn_problem = ""
             except LineError as error:
@@ -169,14 +170,22 @@ class Stage(Generic[T]):
             self._report.defect("decide", error)
         self._turn_problem = problem
 
+    def _own(self, given: frozenset[int]) -> None:
+        """Give up partitions at once; take one on once everything is folded that its last owner has written."""
+        self._owned &= given
+        if given <= self._owned or self._tail.problem:
+            return
+        self._tail.catch_up(CATCH_UP_SECONDS)
+        self._owned = given
+
     def _turn(self, ownership: Ownership) -> None:
         if self._dead_letters is not None:
             self._dead_letters.write(self._owned)
-        if self._tail.problem:
-            return
         with self._lock:
             running = {key: each.task for key, each in self._running.items()}
         with self._tail.read() as ledger:
+            if self._tail.problem:
+                return
             decision = self._decide(ledger, self._owned - ledger.parked.keys(), running)
         for key in decision.cancel:
             self._cancel(key)
@@ -197,7 +206,7 @@ class Stage(Generic[T]):
             running = _Running(task)
             running.thread = threading.Thread(target=self._do, args=(running,), name=f"{self._name}-{task.key}", daemon=True)
             self._running[task.key] = running
-        running.thread.start()
+            running.thread.start()
 
     def _do(self, running: _Running[T]) -> None:
         """Try once. After trouble wait, then leave it to `decide`, which looks at the fold as it is by then."""
