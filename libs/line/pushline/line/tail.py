@@ -1,7 +1,8 @@
 """One thread that reads topics from offset 0 and folds them. Everybody else looks at the ledger under its lock, or waits for it.
 
 A broker that is away is waited out for ever. A log that is cut (first offset above 0, a topic made anew) voids the fold: it is made
-again from 0, and while that cannot be done the tail says why and nothing that needs it is written.
+again from 0, and while that cannot be done the tail says why and nothing that needs it is written. A record whose `previous` is
+above all that was read in front of it puts the fold in doubt: it is made once more, and what is still so then is an invalid record.
 """
 
 import threading
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from pushline.line.broker import BrokerUnavailable, LineError, Log, LogTruncated, Place, Reader
+from pushline.line.events import CommitPushed, ModelDeployed
 from pushline.line.ledger import Judgement, Ledger
 from pushline.line.records import Record
 
@@ -37,6 +39,8 @@ class Tail:
         self._wanted: dict[Place, int] | None = None  # the end offsets noted at the start
         self._asked: list[_Ask] = []
         self._refused: dict[str, Judgement] = {}  # by event id, oldest first
+        self._doubt: Judgement | None = None
+        self._folded_twice: dict[Place, int] = {}  # what lies in front of it puts nothing in doubt any more
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
 
@@ -126,7 +130,7 @@ class Tail:
         with self._changed:
             if self._folded and self._on_reset is not None:
                 self._on_reset()
-            self._ledger, self._folded, self._wanted, self._refused = ledger, {}, None, {}
+            self._ledger, self._folded, self._wanted, self._refused, self._doubt = ledger, {}, None, {}, None
             for ask in self._asked:
                 ask.ends = None  # those of the log that is gone
         self._say(CATCHING_UP)
@@ -149,6 +153,7 @@ class Tail:
                 judgements = self._ledger.fold(record)
                 self._folded[(record.topic, record.partition)] = record.offset + 1
                 self._note_refused(judgements)
+                self._note_doubt(judgements[0])
                 if self._on_fold is not None:
                     self._on_fold(record, judgements)
             self._changed.notify_all()
@@ -159,6 +164,19 @@ class Tail:
                 self._refused[judgement.entry.id] = judgement
         while len(self._refused) > REFUSED_REMEMBERED:
             del self._refused[next(iter(self._refused))]
+
+    def _note_doubt(self, own: Judgement) -> None:
+        topic, partition, offset = own.place
+        if offset >= self._folded_twice.get((topic, partition), 0) and _names_what_is_missing(own, self._ledger):
+            self._doubt = own
+
+    def _check_doubt(self) -> None:
+        """Raises LogTruncated once everything at hand is folded, so that all of it is folded again at one time."""
+        if self._doubt is None or not self._caught_up():
+            return
+        (topic, partition, offset), sentence = self._doubt.place, self._doubt.sentence
+        self._doubt, self._folded_twice = None, dict(self._folded)
+        raise LogTruncated(topic, partition, f"folded once more, because of offset {offset}: {sentence}")
 
     def _answer(self, reader: Reader) -> None:
         """Ask for end offsets where somebody waits for them, and note what was reached."""
@@ -171,7 +189,8 @@ class Tail:
         position = reader.position()
         with self._changed:
             self._folded.update(position)  # over control records and gaps that carry no event
-            if self.problem and self._wanted is not None and self._caught_up():
+            self._check_doubt()
+            if self.problem and self._caught_up():
                 self.problem = ""
             self._asked = [ask for ask in self._asked if not self._reached(ask)]
             self._changed.notify_all()
@@ -183,12 +202,21 @@ class Tail:
             self._wanted = ends
 
     def _caught_up(self) -> bool:
-        return all(self._folded.get(place, 0) >= end for place, end in (self._wanted or {}).items())
+        return self._wanted is not None and all(self._folded.get(place, 0) >= end for place, end in self._wanted.items())
 
     def _say(self, problem: str) -> None:
         with self._changed:
             self.problem = problem
             self._changed.notify_all()
+
+
+def _names_what_is_missing(own: Judgement, ledger: Ledger) -> bool:
+    event = own.entry.event if own.entry is not None else None
+    if isinstance(event, CommitPushed) and own.rule == "push_previous":
+        return event.previous > ledger.line(event.model).newest_generation
+    if isinstance(event, ModelDeployed) and own.rule == "deploy_previous":
+        return event.previous > ledger.line(event.model).deploy_seq
+    return False
 
 
 class _Ask:
