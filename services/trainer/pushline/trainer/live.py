@@ -53,7 +53,7 @@ class LiveTraining:
         """Add a line of our own to the log."""
         with self._lock:
             self._log.end_line()
-            self._log.feed(f"[pushline] {line}\n".encode())
+            self._log.feed(f"[pushline] {line}\n".encode("utf-8", "replace"))
 
     def on_log(self, data: bytes) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused,
 ASK_SECONDS = 30
 FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
+MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -43,7 +44,7 @@ class GitRemote:
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
         with self._lock(repository):
             git, mirror = self._fetched(repository, branch, sha)
-            output = self._local(git, mirror, ["show", "-s", "--format=%an <%ae>%x00%B", sha])
+            output = self._local(git, mirror, ["show", "-s", "--format=%an <%ae>%x00%B", sha])[:MAX_DESCRIPTION_BYTES]
         author, _, message = output.decode("utf-8", "replace").partition("\0")
         return CommitInfo(sha, _one_line(author), message.strip())
 

@@ -12,7 +12,7 @@ from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused
 
 CHUNK = 1024 * 1024
 MAX_NOTES = 20
-MAX_PATH_BYTES = 1024
+MAX_PATH_BYTES, MAX_NAME_BYTES = 1024, 255  # the second is what file systems take
 LFS = b"version https://git-lfs.github.com/spec/"
 SYMLINK, SUBMODULE = "120000", "160000"
 
@@ -29,14 +29,14 @@ def extract(git: GitCommand, mirror: Path, sha: str, folder: Path, limits: Check
     """A symbolic link becomes a small file with its target as text, as in git without links. Raises CheckoutRefused, GitFailed."""
     entries = list(_entries(git, mirror, sha, limits))
     files = [entry for entry in entries if entry.mode != SUBMODULE]
-    notes = [f"submodule {entry.path} is left out" for entry in entries if entry.mode == SUBMODULE]
+    notes = [f"submodule {_shown(entry.path)} is left out" for entry in entries if entry.mode == SUBMODULE]
     folder.mkdir(parents=True)
     reader = git.start(["-C", str(mirror), "cat-file", "--batch"], stdin=subprocess.PIPE)
     try:
         pointers = [entry.path for entry in files if _write(reader, entry, folder)]
     finally:
         kill_group(reader)
-    notes += [f"{path} is a Git LFS pointer; its content is not fetched" for path in pointers]
+    notes += [f"{_shown(path)} is a Git LFS pointer; its content is not fetched" for path in pointers]
     return Checkout(folder, len(files), sum(entry.size for entry in files), tuple(notes[:MAX_NOTES]))
 
 
@@ -77,9 +77,15 @@ def _entry(line: bytes) -> Entry:
     return Entry(mode, sha, 0 if size == "-" else int(size), os.fsdecode(path))
 
 
+def _shown(path: str) -> str:
+    """A name need not be UTF-8; what is written about it is."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
 def _check_path(path: bytes) -> None:
     parts = path.split(b"/")
-    if len(path) > MAX_PATH_BYTES or any(part.lower() in {b"", b".", b"..", b".git"} for part in parts):
+    too_long = len(path) > MAX_PATH_BYTES or any(len(part) > MAX_NAME_BYTES for part in parts)
+    if too_long or any(part.lower() in {b"", b".", b"..", b".git"} for part in parts):
         raise CheckoutRefused("repository_unsafe", f"the repository holds a file with the path {path[:80]!r}, which is not allowed")
 
 
