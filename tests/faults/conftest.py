@@ -1,0 +1,42 @@
+"""What every fault test starts from: a training interpreter without TensorFlow, and a place on the session's broker and store."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from pushline.cli.line_file import StoreAccess
+from tests.faults.processes import Place, stub_interpreter
+
+if TYPE_CHECKING:
+    from tests.servers import StoreAddress
+
+
+@pytest.fixture(scope="session")
+def stub_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return stub_interpreter(tmp_path_factory.mktemp("stub") / "training")
+
+
+@pytest.fixture(scope="module")
+def place(broker: str, store_settings: "StoreAddress") -> Iterator[Place]:
+    """Give topics that no other module has, on the session's broker, and the session's store."""
+    from confluent_kafka import Producer  # noqa: PLC0415
+
+    from pushline.servers.embedded import create_topics  # noqa: PLC0415
+
+    prefix = f"faults-{uuid4().hex[:12]}."
+    create_topics(Producer({"bootstrap.servers": broker}), prefix)
+    yield Place(broker, StoreAccess(*store_settings), prefix)
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print a campaign's line where a person sees it."""
+
+    def tell(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}")
+
+    return tell

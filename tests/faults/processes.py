@@ -1,0 +1,301 @@
+"""A line whose processes are held one by one: each can be killed, frozen, stopped and started again, broker and store too."""
+
+import os
+import shutil
+import signal
+import sys
+import sysconfig
+import venv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from pushline.cli.line_file import LineFile, StoreAccess, WatchedModel, write_line_file
+from pushline.cli.service_settings import HOST, KAFKA, LineToServe, services_of
+from pushline.cli.supervisor import Child
+from pushline.client import Client
+from pushline.line.ledger import Ledger, Run
+from pushline.line.writer import Writer
+from pushline.servers.embedded import EmbeddedBroker, EmbeddedStore
+from tests.e2e.running_line import Repository, RunningLine, _environ, _repository, _seen, secret_of
+from tests.faults import repositories
+from tests.waiting import until
+
+START_SECONDS, READY_SECONDS, RUN_SECONDS, GRACE_SECONDS = 60.0, 60.0, 60.0, 15.0
+STAGES = ("trainer", "evaluator", "deployer")
+READINESS_PORT = {"auditor": "http"}
+
+
+@dataclass
+class Service:
+    """One process of the line. Asks for the same ports at every start."""
+
+    child: Child
+
+    @property
+    def pid(self) -> int:
+        return self.child.pid
+
+    @property
+    def log(self) -> Path:
+        return self.child.service.log
+
+    @property
+    def work(self) -> Path:
+        return Path(self.child.service.environ["PUSHLINE_WORK"])
+
+    def start(self) -> None:
+        assert self.child.ended
+        self.child.start()
+
+    def kill(self) -> None:
+        """SIGKILL, to this process alone: what it leaves behind must end by itself."""
+        os.kill(self.pid, signal.SIGKILL)
+        assert self.child.wait(10)
+
+    def ask_to_stop(self) -> None:
+        self.child.ask_to_stop()
+
+    def exit_code(self, seconds: float = GRACE_SECONDS) -> int | None:
+        """Wait for the end; None where it did not come in time."""
+        if not self.child.wait(seconds) or self.child._process is None:  # noqa: SLF001 - the supervisor asks by name of signal only
+            return None
+        return self.child._process.returncode  # noqa: SLF001
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        with frozen(self.pid):
+            yield
+
+    def listening(self) -> None:
+        until(lambda: bool(self.child.ports) or self.child.ended, START_SECONDS, f"the ports of {self.child.service.name}")
+        assert not self.child.ended, self.child.last_words()
+
+    def problem(self) -> str:
+        """Give what /readyz says against it, "" when it is ready."""
+        ports = self.child.ports
+        port = ports.get("metrics") or ports.get("http")
+        try:
+            with urlopen(f"http://{HOST}:{port}/readyz", timeout=5):
+                return ""
+        except HTTPError as error:
+            with error:
+                return error.read().decode()
+        except (URLError, OSError) as error:
+            return str(error)
+
+    def ready(self, seconds: float = READY_SECONDS) -> None:
+        until(lambda: self.problem() == "", seconds, f"a ready {self.child.service.name}")
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@dataclass
+class FaultLine:
+    seen: RunningLine
+    services: dict[str, Service]
+    folder: Path
+    broker_pid: int = 0
+    store_pid: int = 0
+    factors: dict[str, float] = field(default_factory=dict)  # run → what its model multiplies by
+
+    @property
+    def repositories(self) -> Mapping[str, Repository]:
+        return self.seen.repositories
+
+    def start(self, names: Sequence[str] = ()) -> None:
+        """Start those that do not run, and wait until they are ready to work."""
+        chosen = [service for name, service in self.services.items() if name in (names or self.services) and service.child.ended]
+        for service in chosen:
+            service.start()
+        for service in chosen:
+            service.listening()
+        for service in chosen:
+            if service.child.service.name != "predictor":  # not ready before something is served
+                service.ready()
+
+    def kill(self, names: Sequence[str] = ()) -> None:
+        """SIGKILL to all of them at one moment."""
+        chosen = [service for name, service in self.services.items() if name in (names or self.services)]
+        for service in chosen:
+            os.kill(service.pid, signal.SIGKILL)
+        for service in chosen:
+            assert service.child.wait(10)
+
+    def push(self, model: str, factor: float, *, gated: bool = False) -> str:
+        """Push a good model and tell the trainer; give the run that it answered."""
+        run_id = self.seen.push(model, repositories.good(factor, gated=gated), f"times {factor}")
+        self.factors[run_id] = factor
+        return run_id
+
+    def run(self, run_id: str) -> Run:
+        with self.seen.tail.read() as ledger:
+            return ledger.runs[run_id]
+
+    def reached(self, run_id: str, topic: str, seconds: float = RUN_SECONDS) -> None:
+        """Wait until the run has a valid record on this topic."""
+        self.seen.tail.wait_until(lambda ledger: _has(ledger, run_id, topic) or None, seconds)
+
+    def deployed(self, run_id: str, seconds: float = RUN_SECONDS) -> Run:
+        run = self.seen.ended(run_id, seconds)
+        assert run.outcome == "deployed", f"{run.outcome} {run.reason}: {run.sentence}"
+        return run
+
+    def answers(self, model: str, run_id: str, seconds: float = RUN_SECONDS) -> None:
+        """Wait until the predictor's answers come from this run's model, and are that model's."""
+        digest = self.run(run_id).slot
+        assert digest is not None
+        with Client(self.seen.grpc) as client:
+            until(lambda: _digest(client, model) == digest.event.digest, seconds, f"answers of run {run_id}")
+            answer = client.predict(repositories.X, model=model)
+        assert answer.y.tolist() == [[self.factors[run_id] * x for x in repositories.X[0][:3]]]
+
+    def waits_for_the_gate(self, run_id: str) -> None:
+        """Wait until the script of this run runs in its sandbox."""
+        until(lambda: any(run_id in told(pid, "mountinfo") and "launch.py" in told(pid, "cmdline") for pid in self.sandboxed()), RUN_SECONDS, "the script")
+
+    def sandboxed(self) -> list[int]:
+        """Give every process of a sandbox of this line, whoever is its parent by now: its root shows this line's checkout."""
+        shown = "/".join(self.services["trainer"].work.parts[-5:]) + "/trainings/"
+        return [pid for pid in processes() if shown in told(pid, "mountinfo") or ("bwrap" in told(pid, "cmdline") and shown in told(pid, "cmdline"))]
+
+    def no_sandbox_left(self) -> None:
+        until(lambda: not self.sandboxed(), 5, "the end of every process of the sandbox")
+
+    @property
+    def writer(self) -> Writer:
+        return Writer(self.seen.log, self.seen.tail, "test/person")
+
+
+def processes() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def told(pid: int, what: str) -> str:
+    """Give a file of /proc about a process, "" where it is gone or not ours to read."""
+    try:
+        return Path(f"/proc/{pid}/{what}").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _digest(client: Client, model: str) -> str:
+    from pushline.client import PredictionFailed  # noqa: PLC0415
+
+    try:
+        return client.predict(repositories.X, model=model).digest
+    except PredictionFailed:
+        return ""
+
+
+def _has(ledger: Ledger, run_id: str, topic: str) -> bool:
+    run = ledger.runs.get(run_id)
+    if run is None:
+        return False
+    if topic == "served":
+        return any(entry.event.run_id == run_id for entry in run.line.served.values())
+    found = {"commit": run.push, "trained": run.trained, "evaluated": run.evaluated, "deployed": run.slot}[topic]
+    return bool(found)
+
+
+def stub_interpreter(folder: Path) -> Path:
+    """Make a training interpreter that has no TensorFlow and needs none."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    shutil.copyfile(Path(__file__).with_name("stub_launcher.py"), site / "sitecustomize.py")
+    return folder / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line's records and objects go."""
+
+    kafka: str
+    store: StoreAccess
+    topic_prefix: str = ""
+    broker_pid: int = 0
+    store_pid: int = 0
+
+
+@contextmanager
+def own_place(folder: Path) -> Iterator[Place]:
+    """Give a broker and a store that no other test uses, so that they can be frozen."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker())
+        store = stack.enter_context(EmbeddedStore(folder / "objects"))
+        access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, "us-east-1")
+        yield Place(broker.bootstrap, access, "", broker.pid, store.pid)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A line to be made. `models`: name → further lines of its table in the operator's file."""
+
+    models: Mapping[str, str]
+    python: Path
+    emit_secret: str = "emit secret of the fault tests"  # noqa: S105 - of a line that lives for a test
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
+    """Run all five services, each held by a handle. What still runs at the end is killed."""
+    folder.mkdir(exist_ok=True)
+    repositories_of = {name: _repository(folder, name) for name in wish.models}
+    state = folder / "state"
+    state.mkdir(mode=0o700)
+    serve = LineToServe(place.kafka, place.store, wish.emit_secret, _operators_file(folder, wish.models), state)
+    ours = {"PUSHLINE_TOPIC_PREFIX": place.topic_prefix, "PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
+    made = services_of(serve, _environ(), free_ports=True)
+    children = {
+        each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ}))) for each in made
+    }
+    try:
+        for service in children.values():
+            service.start()
+        for service in children.values():
+            service.listening()
+        ports = {name: service.child.ports for name, service in children.items()}
+        models = {name: WatchedModel(str(repository.bare), "main") for name, repository in repositories_of.items()}
+        told = LineFile(
+            os.getpid(), place.kafka, KAFKA, place.topic_prefix, place.store, HOST, ports, models, str(state), wish.emit_secret
+        )
+        write_line_file(state / "line.json", told)
+        with _seen(state / "line.json", repositories_of) as seen:
+            line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid)
+            for name in STAGES:
+                line.services[name].ready()
+            yield line
+    finally:
+        for service in children.values():
+            service.child.kill_group()
+            service.child.wait(10)
+
+
+def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
+    (folder / "secrets").mkdir(mode=0o700)
+    parts = []
+    for name, further in models.items():
+        (folder / "secrets" / name).write_text(secret_of(name).decode())
+        (folder / "secrets" / name).chmod(0o600)
+        interval = "" if "reconcile_interval" in further else 'reconcile_interval = "1h"\n'
+        table = f'[[models]]\nname = "{name}"\nrepository = "{folder / name}.git"\nbranch = "main"\n{interval}'
+        parts.append(f'{table}webhook_secret_files = ["secrets/{name}"]\n{further}\n')
+    path = folder / "line.toml"
+    path.write_text("\n".join(parts))
+    path.chmod(0o600)
+    return path
+
+
+def python() -> str:
+    return sys.executable

@@ -1,0 +1,184 @@
+"""Promises 1 to 3 and 12: what was answered 202 ends once, whoever is killed and when; a repeat changes nothing."""
+
+import random
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pushline.line.ledger import Ledger
+from tests.faults import repositories
+from tests.faults.evidence import Objects, all_records, copy_of, digest, events_of, folded, interleaved, report
+from tests.faults.processes import FaultLine, Place, Wish, fault_line
+
+SEED = 20
+ROUNDS = 2
+KILLED = tuple(f"killed-{number}" for number in range(4))
+SERVICES = ("trainer", "evaluator", "deployer", "predictor")
+MOMENTS = ("commit", "trained", "evaluated", "deployed")
+ONCE = {"CommitPushed": 1, "ModelTrained": 1, "ModelEvaluated": 1, "promote": 1}
+INTERLEAVINGS = 200
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python: Path) -> Iterator[FaultLine]:
+    models = {**dict.fromkeys((*KILLED, "staged"), ""), "polled": 'reconcile_interval = "1s"\n'}
+    wish = Wish(models, stub_python, environ={"PUSHLINE_MAX_TRAININGS": "2"})
+    with fault_line(tmp_path_factory.mktemp("line"), place, wish) as running:
+        yield running
+
+
+def test_a_push_whose_webhook_never_comes_is_found_by_looking(line: FaultLine) -> None:
+    sha = line.repositories["polled"].push(repositories.good(2.0))
+
+    def found(ledger: Ledger) -> str | None:
+        newest = ledger.line("polled").newest_push
+        return newest.event.run_id if newest and newest.event.commit.sha == sha else None
+
+    run = line.seen.tail.wait_until(found, 20)
+    line.factors[run] = 2.0
+
+    line.deployed(run)
+    line.answers("polled", run)
+
+
+def pushed_at_once(line: FaultLine, factor: float, kill_after: int) -> dict[str, str]:
+    """Push to every model at once; kill all services when so many were answered 202. Give model → run of those answered."""
+    shas = {model: line.repositories[model].push(repositories.good(factor)) for model in KILLED}
+    answered: dict[str, str] = {}
+    enough = threading.Event()
+
+    def hint(model: str) -> None:
+        try:
+            status, answer = line.seen.hint(model, shas[model])
+        except OSError:
+            return
+        if status == 202:
+            answered[model] = answer["run_id"]
+            if len(answered) >= kill_after:
+                enough.set()
+
+    threads = [threading.Thread(target=hint, args=(model,)) for model in KILLED]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(30)
+    line.kill()
+    for thread in threads:
+        thread.join(30)
+    return answered
+
+
+@pytest.mark.timeout(180)
+def test_what_was_answered_202_outlives_the_kill_of_every_service_at_once(line: FaultLine, say: Callable[[str], None]) -> None:
+    chance, acknowledged = random.Random(SEED), 0
+    for turn in range(ROUNDS):
+        answered = pushed_at_once(line, 3.0 + turn, kill_after=chance.randint(1, len(KILLED)))
+        in_the_log = {decoded for decoded in folded(all_records(line.seen.log), 4).runs}
+        assert set(answered.values()) <= in_the_log, "answered 202, and not in the log"
+        line.start()
+        for model, run in answered.items():
+            line.factors[run] = 3.0 + turn
+            line.deployed(run)
+            line.answers(model, run)
+        acknowledged += len(answered)
+
+    say(report("all-services-killed-after-202", acknowledged, 0, SEED, rounds=ROUNDS))
+
+
+@pytest.mark.timeout(240)
+def test_a_service_killed_at_any_stage_of_a_run_leaves_one_outcome_and_the_right_model(
+    line: FaultLine, say: Callable[[str], None]
+) -> None:
+    chance = random.Random(SEED)
+    trials = [(service, moment) for service in SERVICES for moment in MOMENTS]
+    chance.shuffle(trials)
+    for number, (service, moment) in enumerate(trials):
+        run = line.push("staged", 10.0 + number)
+        line.reached(run, moment)
+        line.services[service].kill()
+        line.start((service,))
+        line.deployed(run)
+        line.answers("staged", run)
+        line.reached(run, "served")
+        assert dict(events_of(all_records(line.seen.log), run)) == {**ONCE, "ModelServed": 1}, (service, moment)
+
+    say(report("service-killed-at-a-stage", len(trials), 0, SEED))
+
+
+def test_a_trainer_killed_while_a_script_runs_trains_again_and_leaves_no_process(line: FaultLine) -> None:
+    run = line.push("staged", 50.0, gated=True)
+    trainer = line.services["trainer"]
+    line.waits_for_the_gate(run)
+
+    trainer.kill()
+    line.no_sandbox_left()
+    line.start(("trainer",))
+    line.waits_for_the_gate(run)
+    repositories.open_gates(trainer.work)
+
+    line.deployed(run)
+    line.answers("staged", run)
+    assert events_of(all_records(line.seen.log), run)["ModelTrained"] == 1
+
+
+def test_every_record_sent_again_in_any_order_makes_no_run_and_no_deployment(line: FaultLine, say: Callable[[str], None]) -> None:
+    before = all_records(line.seen.log)
+    state = digest(folded(before, 4))
+    copies = [copy_of(record) for record in before]
+    random.Random(SEED).shuffle(copies)
+
+    for copy in copies:
+        line.seen.log.append(copy)
+    line.seen.tail.catch_up(30)
+    with line.seen.tail.read() as ledger:
+        assert digest(ledger) == state
+    last = line.push("staged", 60.0)  # when it is served, everything in front of it was looked at
+    line.deployed(last)
+    line.reached(last, "served")
+    line.answers("staged", last)
+
+    after = all_records(line.seen.log)
+    ids = {dict(record.headers)["ce_id"] for record in before}
+    new = [record for record in after if dict(record.headers)["ce_id"] not in ids]
+    assert len(after) == 2 * len(before) + len(new)
+    assert dict(events_of(new, last)) == {**ONCE, "ModelServed": 1}
+    assert len(new) == 5
+    say(report("records-sent-again", len(copies), 0, SEED))
+
+
+def test_the_log_read_in_any_order_of_its_topics_is_one_state(line: FaultLine, say: Callable[[str], None]) -> None:
+    records = all_records(line.seen.log)  # fails where an offset from 0 on is missing
+    line.seen.tail.catch_up(30)
+    chance = random.Random(SEED)
+
+    states = {digest(folded(interleaved(records, chance), 4)) for _ in range(INTERLEAVINGS)}
+
+    with line.seen.tail.read() as ledger:
+        assert states == {digest(ledger)}
+    say(report("replay-in-any-order", INTERLEAVINGS, 0, SEED, records=len(records)))
+
+
+def test_with_every_cache_and_work_folder_gone_a_restart_adds_nothing_but_served(line: FaultLine) -> None:
+    before, objects = all_records(line.seen.log), Objects(line.seen.store).of((*KILLED, "staged", "polled"))
+    line.kill()
+    for service in line.services.values():
+        shutil.rmtree(service.work)
+        service.work.mkdir()
+
+    line.start()
+    line.services["predictor"].ready()
+    started = len(KILLED) + 2
+    line.seen.tail.wait_until(lambda ledger: ledger.counts[("served", "valid")] >= _served(before) + started or None, 30)
+    line.seen.tail.catch_up(30)
+
+    after = all_records(line.seen.log)
+    ids = {(record.topic, record.partition, record.offset) for record in before}
+    new = [record for record in after if (record.topic, record.partition, record.offset) not in ids]
+    assert {record.topic for record in new} == {"served"}
+    assert Objects(line.seen.store).of((*KILLED, "staged", "polled")) == objects
+
+
+def _served(records: list[object]) -> int:
+    return sum(getattr(record, "topic", "") == "served" for record in records)
