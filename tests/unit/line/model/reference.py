@@ -245,7 +245,8 @@ class Reference:
         digests = [each["digest"] for each in put[0]["serving"]] or [""]
         if fact["deploy_seq"] != put[0]["deploy_seq"] or fact["digest"] not in digests:
             return "invalid"
-        known.served[fact["replica"]] = fact
+        if fact.id not in self.ids:  # a report sent again is no news
+            known.served[fact["replica"]] = fact
         return "valid"
 
 

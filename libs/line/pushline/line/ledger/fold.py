@@ -141,6 +141,8 @@ class Ledger:
 
     def _apply_served(self, entry: Entry[ModelServed], before: Before) -> None:
         known = before.line.served.get(entry.event.replica)
+        if entry.id in self._valid:
+            return  # the same report sent again is no news: what came between the two is newer
         if known is None or entry.offset > known.offset:
             before.line.served[entry.event.replica] = entry
 
