@@ -4,13 +4,13 @@ from collections.abc import Mapping
 import pytest
 
 from pushline.line.codec import encode
-from pushline.line.events import CommitPushed, ModelTrained
+from pushline.line.events import ModelTrained
 from pushline.line.ledger import Ledger
 from pushline.line.memory import Fate, MemoryLog
 from pushline.line.stage import Decision, Transient
 from tests.unit.line.model import making as make
-from tests.unit.line.toy_stage import Replica, Training, replica, train, what_is_open
-from tests.unit.line.waiting import Gate, SlowToRead, eventually, ready_tail
+from tests.unit.line.toy_stage import Training, folded, put, replica, train, trained_runs, what_is_open
+from tests.unit.line.waiting import Gate, SlowToRead, eventually
 
 FIRST = make.push("a", 1, previous=0)
 OTHER = make.push("d", 1, previous=0)  # on the other partition
@@ -26,22 +26,6 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def log() -> MemoryLog:
     return MemoryLog(make.PARTITIONS)
-
-
-def put(log: MemoryLog, *pushes: CommitPushed) -> None:
-    for push in pushes:
-        log.append(encode(push, "test"))
-
-
-def trained_runs(log: MemoryLog) -> list[str]:
-    """Give the runs that have a valid `trained`, as a reader of its own finds them."""
-    with ready_tail(log) as tail, tail.read() as ledger:
-        return sorted(run.model for run in ledger.runs.values() if run.trained is not None)
-
-
-def folded(one: Replica, models: list[str]) -> bool:
-    with one.tail.read() as ledger:
-        return sorted(run.model for run in ledger.runs.values() if run.trained is not None) == models
 
 
 def test_open_work_is_answered(log: MemoryLog) -> None:
@@ -219,61 +203,6 @@ def test_a_broker_that_goes_away_is_named_and_waited_out(log: MemoryLog) -> None
         log.set_unavailable(away=False)
         put(log, FIRST)
         eventually(lambda: folded(one, ["a"]))
-
-
-def test_two_replicas_share_the_partitions_and_answer_each_run_once(log: MemoryLog) -> None:
-    with replica(log) as one, replica(log) as two:
-        eventually(lambda: one.stage._owned | two.stage._owned == {0, 1} and not one.stage._owned & two.stage._owned)
-        put(log, FIRST, OTHER)
-        eventually(lambda: folded(one, ["a", "d"]) and folded(two, ["a", "d"]))
-
-    assert len(log.records("trained")) == 2
-    assert {*one.heard.starts, *two.heard.starts} == {FIRST.run_id, OTHER.run_id}
-    assert not {*one.heard.starts} & {*two.heard.starts}
-
-
-def test_a_lost_partition_stops_no_training_and_the_slot_takes_one_answer(log: MemoryLog) -> None:
-    go_on = threading.Event()
-
-    def slow(training: Training, _: threading.Event) -> ModelTrained:
-        assert go_on.wait(10)
-        return make.trained(training.pushed, sentence="from the old owner")
-
-    with replica(log, slow) as one:
-        put(log, FIRST)
-        eventually(lambda: one.heard.starts == [FIRST.run_id])
-        for member in log._groups[("toy", "commit")]:
-            member.expel()
-        with replica(log) as two:
-            eventually(lambda: folded(two, ["a"]))
-            go_on.set()
-            eventually(lambda: one.heard.answers != [])
-
-    assert [one.heard.answers[0].counted, two.heard.answers[0].counted] == [False, True]
-    assert trained_runs(log) == ["a"]
-
-
-def test_a_new_owner_reads_to_the_end_before_it_decides(log: MemoryLog) -> None:
-    """What the last owner has answered is in the log, and the new one has not read it yet."""
-    gate, go_on = Gate(is_open=True), threading.Event()
-
-    def slow(training: Training, stopped: threading.Event) -> ModelTrained:
-        assert go_on.wait(10)
-        return train(training, stopped)
-
-    with replica(log, slow) as one, replica(SlowToRead(log, gate)) as two:
-        eventually(lambda: two.tail.problem == "" and two.stage._owned == {1} and one.stage._owned == {0})
-        put(log, FIRST)
-        two.tail.catch_up(10)
-        gate.shut()
-        go_on.set()
-        eventually(lambda: folded(one, ["a"]))
-        one.stage.stop(10)
-        eventually(lambda: two.tail._asked != [] or two.heard.starts != [])  # it waits, or it does not
-        gate.open()
-        eventually(lambda: two.stage._owned == {0, 1} and folded(two, ["a"]))
-
-    assert two.heard.starts == []
 
 
 def test_a_stopped_stage_cancels_what_runs_and_leaves_it_to_the_next_start(log: MemoryLog) -> None:

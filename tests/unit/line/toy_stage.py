@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pushline.line.codec import encode
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import CommitPushed, Event, ModelTrained
 from pushline.line.ledger import Judgement, Ledger
@@ -15,7 +16,7 @@ from pushline.line.tail import Tail
 from pushline.line.topics import COMMIT, TOPICS
 from pushline.line.writer import Published, Writer
 from tests.unit.line.model import making as make
-from tests.unit.line.waiting import TOPIC_NAMES
+from tests.unit.line.waiting import TOPIC_NAMES, ready_tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +104,19 @@ def replica(
     finally:
         stage.stop(10)
         tail.stop()
+
+
+def put(log: MemoryLog, *pushes: CommitPushed) -> None:
+    for push in pushes:
+        log.append(encode(push, "test"))
+
+
+def trained_runs(log: MemoryLog) -> list[str]:
+    """Give the runs that have a valid `trained`, as a reader of its own finds them."""
+    with ready_tail(log) as tail, tail.read() as ledger:
+        return sorted(run.model for run in ledger.runs.values() if run.trained is not None)
+
+
+def folded(one: Replica, models: list[str]) -> bool:
+    with one.tail.read() as ledger:
+        return sorted(run.model for run in ledger.runs.values() if run.trained is not None) == models
