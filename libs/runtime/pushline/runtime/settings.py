@@ -6,8 +6,9 @@ missing or wrong goes into one SettingsError, a line each. The value of a secret
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
@@ -59,13 +60,16 @@ def read(kind: type[S], environ: Mapping[str, str]) -> S:
     return built  # type: ignore[no-any-return]  # built from a type that is only known while running
 
 
-def describe(kind: type) -> tuple[Setting, ...]:
-    """List the settings of a class and its groups, for help texts and documents."""
+def describe(kind: type, defaults: Mapping[str, object] = MappingProxyType({})) -> tuple[Setting, ...]:
+    """List the settings of a class and its groups, with the defaults that count there, for help texts and documents."""
     hints = get_type_hints(kind)
     found: list[Setting] = []
     for each in fields(kind):
-        own = each.metadata.get("setting")
-        found.extend([own] if own else describe(hints[each.name]))
+        own: Setting | None = each.metadata.get("setting")
+        if own:
+            found.append(replace(own, default=defaults.get(each.name, own.default)))
+        else:
+            found.extend(describe(hints[each.name], each.metadata.get("defaults", {})))
     return tuple(found)
 
 

@@ -1,0 +1,155 @@
+"""The tables of README.md that are made from the code: topics, commands, exit codes, settings, metrics.
+
+`.venv/bin/python tools/readme_tables.py` writes them into README.md, between their marks. A test holds README against them.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+from typer.main import get_command
+
+from pushline.auditor.history import History
+from pushline.auditor.metrics import AuditGauges
+from pushline.auditor.settings import Settings as AuditorSettings
+from pushline.cli.exits import MEANINGS
+from pushline.cli.main import COMMANDS, make_app
+from pushline.deployer.metrics import ServedReports
+from pushline.deployer.settings import Settings as DeployerSettings
+from pushline.evaluator.metrics import Verdicts
+from pushline.evaluator.settings import Settings as EvaluatorSettings
+from pushline.line.memory import MemoryLog
+from pushline.line.tail import Tail
+from pushline.line.topics import TOPICS
+from pushline.predictor.metrics import Metrics as PredictorMetrics
+from pushline.predictor.settings import Settings as PredictorSettings
+from pushline.runtime.settings import REQUIRED, Setting, describe
+from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.trainer.metrics import Metrics as TrainerMetrics
+from pushline.trainer.settings import Settings as TrainerSettings
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+SETTINGS: dict[str, type] = {
+    "trainer": TrainerSettings,
+    "evaluator": EvaluatorSettings,
+    "deployer": DeployerSettings,
+    "predictor": PredictorSettings,
+    "auditor": AuditorSettings,
+}
+# What pushline.toml and the environment call otherwise than Python's repr does.
+SIZES = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+
+
+def tables() -> dict[str, str]:
+    """Name of each table → its Markdown."""
+    return {
+        "topics": _table(("topic", "`ce_type`", "written by", "answered on", "undecodable records go to"), _topics()),
+        "commands": _table(("command", "does"), _commands()),
+        "exit codes": _table(("code", "meaning"), ((str(int(code)), meaning) for code, meaning in MEANINGS.items())),
+        "settings": _table(("setting", "default", "of", "what it is"), _settings()),
+        "metrics": _table(("metric", "of", "what it says"), _metrics()),
+    }
+
+
+def filled(text: str) -> str:
+    """Put the tables between their marks. Raises ValueError where a mark is missing."""
+    for name, table in tables().items():
+        begin, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"README.md has not one place for the table {name}")
+        head, _, rest = text.partition(begin)
+        text = head + begin + "\n" + table + "\n" + end + rest.partition(end)[2]
+    return text
+
+
+def registries() -> dict[str, CollectorRegistry]:
+    """Service → what it shows at /metrics, as its composition root builds it."""
+    made = {name: CollectorRegistry() for name in SETTINGS}
+    log: Any = structlog.get_logger()
+    for name in ("trainer", "evaluator", "deployer"):
+        StageReporter(name, log, made[name])
+    for name in ("trainer", "evaluator", "deployer", "auditor"):
+        RecordCounter(made[name])
+    TrainerMetrics(made["trainer"])
+    Verdicts(made["evaluator"])
+    ServedReports(log, made["deployer"])
+    PredictorMetrics(made["predictor"])
+    AuditGauges(Tail(MemoryLog(), ["commit"]), History(lambda: 0), made["auditor"])
+    return made
+
+
+def exposed(registry: CollectorRegistry) -> dict[str, str]:
+    """Metric as Prometheus sees it → its sentence."""
+    return {family.name + ("_total" if family.type == "counter" else ""): family.documentation for family in registry.collect()}
+
+
+def _topics() -> Iterator[tuple[str, ...]]:
+    for topic in TOPICS:
+        writers, answered = ", ".join(topic.written_by), f"`{topic.answered_on}`" if topic.answered_on else "-"
+        yield f"`{topic.name}`", f"`{topic.ce_type}`", writers, answered, f"`{topic.dead_letters}`, by the {topic.input_of}"
+
+
+def _commands() -> Iterator[tuple[str, str]]:
+    click = get_command(make_app())
+    known: Mapping[str, Any] = click.commands  # type: ignore[attr-defined]  # a group, as it has commands
+    for name in (name for names in COMMANDS.values() for name in names):
+        inner = getattr(known[name], "commands", None)
+        for path, command in {f"{name} {under}": each for under, each in inner.items()}.items() if inner else [(name, known[name])]:
+            yield f"`pushline {path}`", " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def _settings() -> Iterator[tuple[str, ...]]:
+    """One row a setting; services that mean the same by it share the row."""
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for service, kind in SETTINGS.items():
+        for each in describe(kind):
+            name = f"`{each.name}`" + (f" or `{each.name}_FILE`" if each.secret else "")
+            rows.setdefault((name, _default(each), each.help), []).append(service)
+    for (name, default, what), services in sorted(rows.items(), key=lambda row: (-len(row[1]), row[0])):
+        yield name, default, "all" if len(services) == len(SETTINGS) else ", ".join(services), what
+
+
+def _default(setting: Setting) -> str:
+    value: Any = setting.default
+    if value is REQUIRED:
+        return "must be set"
+    if setting.name == "PUSHLINE_TRAINING_PYTHON":
+        return "`training/bin/python` in Pushline's environment"
+    if not value:
+        return "-"
+    if isinstance(value, (int, float)) and _reads(setting.parse, "1KiB", 1024):
+        return f"`{_size(int(value))}`"
+    return f"`{value:g}s`" if isinstance(value, float) and _reads(setting.parse, "1s", 1.0) else f"`{value}`"
+
+
+def _reads(parse: Callable[[str], object], text: str, wanted: object) -> bool:
+    try:
+        return parse(text) == wanted
+    except ValueError:
+        return False
+
+
+def _size(count: int) -> str:
+    unit, factor = next((unit, factor) for unit, factor in SIZES if count % factor == 0)
+    return f"{count // factor}{unit}"
+
+
+def _metrics() -> Iterator[tuple[str, ...]]:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for service, registry in registries().items():
+        for name, sentence in exposed(registry).items():
+            rows.setdefault((name, sentence), []).append(service)
+    for (name, sentence), services in rows.items():
+        yield f"`{name}`", ", ".join(services), sentence
+
+
+def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
