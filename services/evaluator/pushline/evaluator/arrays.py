@@ -18,6 +18,7 @@ from numpy.lib import format as npy
 
 Array = npt.NDArray[Any]
 MAX_ARRAYS = 64
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # NumPy's; zipfile unpacks the others whole, whatever size they claim
 UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -49,6 +50,9 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 def _check_sizes(members: list[zipfile.ZipInfo], max_bytes: int) -> None:
     if len(members) > MAX_ARRAYS:
         raise BadArrays(f"{len(members)} arrays; at most {MAX_ARRAYS} are read")
+    for member in members:
+        if member.compress_type not in PACKED:
+            raise BadArrays(f"{member.filename[:80]!r} is packed in a way that is not read here")
     total = sum(member.file_size for member in members)
     if total > max_bytes:
         raise BadArrays(f"{total} bytes of arrays; at most {max_bytes} are read")

@@ -1,6 +1,8 @@
 """Which charts a report shows: how training went, and how the answers lie against the truth."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from pushline.evaluator.measures import Measured
 
 SHARE = (0.0, 1.0)
 MAX_TRAINING_CHARTS = 4
+MAX_DRAWN = 1_000_000  # answers; of more, every nth row is drawn: a curve has a point for each
 
 
 def training(history: Mapping[str, Sequence[float | None]]) -> list[Chart]:
@@ -33,9 +36,18 @@ def _epochs(values: Sequence[float | None]) -> list[tuple[float, float | None]]:
 
 
 def answers(measured: Measured, labels: Sequence[str]) -> list[Chart]:
+    drawn = _thinned(measured)
     if measured.task == "regression":
-        return _residuals(measured)
-    return [_roc(measured, labels), _precision_recall(measured, labels)]
+        return _residuals(drawn)
+    return [_roc(drawn, labels), _precision_recall(drawn, labels)]
+
+
+def _thinned(measured: Measured) -> Measured:
+    """Two classes both stay, however rare one is: a curve needs them."""
+    rows = np.arange(0, len(measured.truth), max(1, math.ceil(measured.scores.size / MAX_DRAWN)))
+    if measured.task == "classification" and measured.scores.shape[1] == 2:  # noqa: PLR2004 - as below
+        rows = np.union1d(rows, np.unique(measured.truth, return_index=True)[1])
+    return replace(measured, truth=measured.truth[rows], scores=measured.scores[rows])
 
 
 def _residuals(measured: Measured) -> list[Chart]:

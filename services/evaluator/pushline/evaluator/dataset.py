@@ -10,6 +10,7 @@ from pushline.evaluator.arrays import Array, BadArrays, read_arrays
 from pushline.evaluator.verdict import NotJudgeable
 from pushline.objects.manifest import DYNAMIC, Dataset, TensorSpec
 
+MAX_INPUT_BYTES = 2 * 2**30  # of one array as the model takes it: a set of small integers grows eightfold as float64
 NO_SET = (
     "there is no evaluation set; let train.py call model.evaluate(x, y) or give fit validation_data, "
     'or name one in pushline.toml: [evaluate] dataset = "data/test.npz" with the arrays x and y'
@@ -78,6 +79,9 @@ def _fitted(name: str, array: Array, spec: TensorSpec, rows: int) -> Array:
         raise bad(f"array {name} has rows of shape {array.shape[1:]}, the model takes {_written(spec.shape[1:])}")
     if not np.can_cast(array.dtype, spec.dtype, "same_kind"):
         raise bad(f"array {name} is of type {array.dtype}, the model takes {spec.dtype}")
+    needed = array.size * np.dtype(spec.dtype).itemsize
+    if needed > MAX_INPUT_BYTES:
+        raise bad(f"array {name} has {needed} bytes as {spec.dtype}; at most {MAX_INPUT_BYTES} are judged")
     with np.errstate(over="ignore"):
         fitted = np.ascontiguousarray(array, dtype=spec.dtype)
     if fitted.dtype.kind == "f" and not np.isfinite(fitted).all():

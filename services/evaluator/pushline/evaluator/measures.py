@@ -14,6 +14,8 @@ from pushline.evaluator.dataset import class_indices, targets
 from pushline.evaluator.gates import FIRST_METRIC
 from pushline.evaluator.verdict import NotJudgeable
 
+MAX_CLASSES = 10_000  # as many as pushline.toml can name
+LARGEST_MATRIX = 500  # classes; the confusion matrix of more is left out, as it grows with their square
 SUM_TOLERANCE = 1e-3  # rows that sum to 1 within this are probabilities
 
 
@@ -50,10 +52,14 @@ def measure(task: str, truth: Array, answers: Array, labels: Sequence[str], *, f
     """
     if task not in FIRST_METRIC:
         raise NotJudgeable("unknown_task", f"the task {task!r} is unknown; classification and regression are known")
+    if not answers.size:
+        raise NotJudgeable("no_answers", f"the model's answers have the shape {answers.shape}: there is nothing to judge")
     wrong = np.count_nonzero(~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1))
     if wrong:
         raise NotJudgeable("not_finite", f"the model answers NaN or infinity on {wrong} of {len(answers)} rows")
     if task == "classification":
+        if answers.ndim > 1 and answers.shape[-1] > MAX_CLASSES:
+            raise NotJudgeable("too_many_classes", f"the model has {answers.shape[-1]} classes; at most {MAX_CLASSES} are judged")
         return _classification(class_indices(truth, answers.shape, labels), probabilities(answers, from_logits=from_logits), labels)
     return _regression(targets(truth, answers.shape), answers.astype(np.float64).reshape(len(answers), -1))
 
@@ -88,9 +94,9 @@ def _classification(truth: Array, shares: Array, labels: Sequence[str]) -> Measu
     classes = _by_class(truth, said, names)
     for row in classes:
         numbers |= {f"precision.{row.label}": row.precision, f"recall.{row.label}": row.recall, f"f1.{row.label}": row.f1}
-    confusion = sk.confusion_matrix(truth, said, labels=range(count))
+    confusion = sk.confusion_matrix(truth, said, labels=range(count)).tolist() if count <= LARGEST_MATRIX else []
     constant = float(np.bincount(truth).max() / len(truth))
-    return Measured("classification", numbers, constant, classes, tuple(map(tuple, confusion.tolist())), truth, shares)
+    return Measured("classification", numbers, constant, classes, tuple(map(tuple, confusion)), truth, shares)
 
 
 def _said(shares: Array) -> Array:

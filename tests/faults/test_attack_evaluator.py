@@ -1,0 +1,99 @@
+"""A hostile committer's evaluation set, answers and model: the evaluator's own memory and time stay bounded, and the run ends."""
+
+import tracemalloc
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pushline.evaluator.arrays import BadArrays, read_arrays
+from pushline.evaluator.assessment import Assessment, Rules
+from pushline.evaluator.curves import answers
+from pushline.evaluator.dataset import EvaluationSet, inputs_for
+from pushline.evaluator.measures import measure
+from pushline.evaluator.on_trained import MAX_REPORT_BYTES
+from pushline.evaluator.report import build, dump, event_of
+from pushline.evaluator.verdict import Evaluation, NotJudgeable, Verdict
+from pushline.line.events import NOTHING_LIVE
+from pushline.objects.manifest import TensorSpec
+from tests.fixtures.evaluator.story import Story
+
+MiB = 2**20
+SIZE_IN_DIRECTORY = 24
+
+
+def lying_archive(method: int) -> bytes:
+    """A member of 64 MiB that says it has 1,000 bytes."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        file.writestr("y.npy", bytes(64 * MiB))
+    data = bytearray(buffer.getvalue())
+    place = data.rfind(b"PK\1\2") + SIZE_IN_DIRECTORY
+    data[place : place + 4] = (1000).to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_set_that_unpacks_to_more_than_it_says_takes_no_memory(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "dataset.npz"
+    path.write_bytes(lying_archive(method))
+    tracemalloc.start()
+
+    with pytest.raises(BadArrays):
+        read_arrays(path, 10_000)
+
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 * MiB
+
+
+def test_small_numbers_that_grow_as_the_model_takes_them_are_bounded() -> None:
+    rows = 2**28 + 1
+    array = np.broadcast_to(np.int8(1), (rows, 1))
+
+    with pytest.raises(NotJudgeable, match="array x has 2147483656 bytes as float64"):
+        inputs_for(EvaluationSet({"x": array}, array, rows), [TensorSpec("x", "float64", (-1, 1))])
+
+
+@pytest.mark.parametrize("shape", [(4, 0), (4, 2, 0)])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_answers_with_nothing_in_them_are_refused(task: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(NotJudgeable, match="there is nothing to judge"):
+        measure(task, np.array([0, 1, 0, 1]), np.zeros(shape, np.float32), ())
+
+
+def test_more_classes_than_anybody_can_name_are_refused_before_they_are_counted() -> None:
+    with pytest.raises(NotJudgeable, match="the model has 1000000 classes; at most 10000 are judged"):
+        measure("classification", np.array([0, 1]), np.broadcast_to(np.float32(0), (2, 1_000_000)), ())
+
+
+def test_a_report_of_as_many_classes_as_can_be_is_one_that_is_read_again() -> None:
+    truth = np.arange(200) * 50
+    measured = measure("classification", truth, np.eye(10_000, dtype=np.float32)[truth], ())
+    story = Story()
+    work = Evaluation(story.trained(1), NOTHING_LIVE, None)
+    found = Assessment(verdict=Verdict("accepted", "", "good"), measured=measured)
+
+    data = dump(build(work, None, found, Rules()))
+
+    assert measured.confusion == ()
+    assert len(data) < MAX_REPORT_BYTES
+    assert event_of(data, "a/report.json").verdict == "accepted"
+    assert len(answers(measured, [str(at) for at in range(10_000)])) == 2
+
+
+def test_curves_of_millions_of_answers_are_drawn_from_some_and_keep_a_rare_class() -> None:
+    truth = np.zeros(3_000_000, np.int64)
+    truth[1_234_567] = 1
+    scores = np.linspace(0, 1, len(truth), dtype=np.float32)[:, np.newaxis]
+    measured = measure("classification", truth, scores, ())
+
+    tracemalloc.start()
+    charts = answers(measured, ["0", "1"])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(charts) == 2
+    assert most < 400 * MiB
