@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from pushline.cli.exits import Exit, Said
 from pushline.cli.find_line import line_file_of
 from pushline.cli.line_of_sight import open_line
 from pushline.cli.options import Json, LineOption
 from pushline.cli.sentences import sentence_of
-from pushline.cli.terminal import Terminal, terminal_of
+from pushline.cli.terminal import Terminal, plain, terminal_of
 from pushline.cli.times import when
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
@@ -72,7 +71,7 @@ def _show(terminal: Terminal, record: Record, judged: tuple[Judgement, ...], *, 
     text = sentence_of(own.entry.event) if own.entry else own.sentence
     mark = "" if own.verdict == "valid" else f" [{STYLES[own.verdict]}]{own.verdict}{f' ({own.rule})' if own.rule else ''}[/]"
     time = when(record.timestamp_ms)[11:]
-    terminal.say(f"[dim]{time:<9}{place:<14}[/dim]{mark} {escape(text)}")
+    terminal.say(f"[dim]{time:<9}{place:<14}[/dim]{mark} {plain(text)}")
     for other in released:
         terminal.say(f"[dim]{'':<16} now {other.verdict}: {'/'.join(map(str, other.place))}[/dim]")
 

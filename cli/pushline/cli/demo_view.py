@@ -6,13 +6,12 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy.typing as npt
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
 from pushline.cli.demo_figures import Figures
-from pushline.cli.terminal import Terminal
+from pushline.cli.terminal import Terminal, plain
 from pushline.cli.training import Progress
 from pushline.client import Answer
 
@@ -40,7 +39,7 @@ class DemoView:
 
     def step(self, name: str, text: str) -> None:
         seconds = time.monotonic() - self._since
-        self.row(f"[green]{name:<10}[/green] [dim]{seconds:5.1f} s[/dim]", escape(text))
+        self.row(f"[green]{name:<10}[/green] [dim]{seconds:5.1f} s[/dim]", plain(text))
 
     def row(self, name: str, text: str) -> None:
         """Two columns; what does not fit goes on under the second one."""
@@ -61,7 +60,7 @@ class DemoView:
         for line in draw(row):
             self._terminal.out.print(f"      {line}", markup=False, highlight=False)
         label = answer.label or str(int(answer.y[0].argmax()))
-        self.say(f"  It is a [bold]{escape(label)}[/bold] (probability {float(answer.y[0].max()):.4f}; in truth a {truth}),")
+        self.say(f"  It is a [bold]{plain(label)}[/bold] (probability {float(answer.y[0].max()):.4f}; in truth a {truth}),")
         self.say(f"  says commit {answer.commit[:10]}, digest {answer.digest[:12]}, deploy_seq {answer.deploy_seq}.")
 
     def result(self, told: Figures, seconds: Sequence[float], shas: Sequence[str], wrong: Sequence[str]) -> None:
@@ -103,12 +102,11 @@ class Epochs:
         if progress is None or (progress.stage, progress.epoch) == self._shown:
             return
         self._shown = (progress.stage, progress.epoch)
-        text = progress.numbers or progress.stage
+        text = plain(progress.numbers or progress.stage)
         self._bar.update(self._task, completed=progress.epoch, total=progress.epochs or None, numbers=text)
         if self._lines and progress.epoch:
-            self._terminal.say(
-                f"  {progress.stage:<10}          epoch {progress.epoch}/{progress.epochs or '?'}  {progress.numbers}"
-            )
+            epoch = f"epoch {progress.epoch}/{progress.epochs or '?'}"
+            self._terminal.say(plain(f"  {progress.stage:<10}          {epoch}  {progress.numbers}"))
 
 
 def draw(row: npt.NDArray[Any]) -> list[str]:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pushline.cli.exits import Exit, Said
@@ -13,7 +12,7 @@ from pushline.cli.find_line import DEFAULT, line_file_of
 from pushline.cli.line_checks import check_line
 from pushline.cli.machine_checks import Finding, check_machine
 from pushline.cli.options import Json, LineOption
-from pushline.cli.terminal import Terminal, terminal_of
+from pushline.cli.terminal import Terminal, plain, terminal_of
 
 MARKS = {"ok": "[green]ok[/green]", "warning": "[yellow]look[/yellow]", "missing": "[red]missing[/red]"}
 
@@ -44,8 +43,8 @@ def show(terminal: Terminal, findings: list[Finding]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for finding in findings:
-        cure = f"\n[bold]{escape(finding.cure)}[/bold]" if finding.cure else ""
-        table.add_row(MARKS[finding.state], finding.what, escape(finding.found) + cure)
+        cure = f"\n[bold]{plain(finding.cure)}[/bold]" if finding.cure else ""
+        table.add_row(MARKS[finding.state], finding.what, plain(finding.found) + cure)
     terminal.out.print(table)
 
 

@@ -11,7 +11,7 @@ from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import OpenLine, line_in_sight
 from pushline.cli.options import Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
-from pushline.cli.terminal import Terminal, terminal_of
+from pushline.cli.terminal import Terminal, plain, terminal_of, visible
 from pushline.cli.training import Training, newest_training
 from pushline.line.ledger import Ledger, Run
 from pushline.objects.store import StoreError
@@ -78,7 +78,7 @@ def _json(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> N
 
 def _text(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> None:
     view = _view(seen, run_id)
-    terminal.say(f"[dim]{view.model} {view.commit[:10]}  run {view.run_id}[/dim]")
+    terminal.say(f"[dim]{plain(view.model)} {view.commit[:10]}  run {view.run_id}[/dim]")
     shown = LogText(terminal)
     with _bar(terminal) as bar:
         task = bar.add_task("training", total=None, visible=follow, numbers="waiting to start")
@@ -88,13 +88,13 @@ def _text(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> N
             if training is not None:
                 shown.show(training.log())
                 if (progress := training.progress()) is not None:
-                    text = progress.numbers or progress.stage
+                    text = plain(progress.numbers or progress.stage)
                     bar.update(task, completed=progress.epoch, total=progress.epochs or None, numbers=text)
             if not follow or view.outcome:
                 break
             time.sleep(LOOK_SECONDS)
     style = STYLES.get(view.stage, "cyan")
-    terminal.say(f"[{style}]{view.stage}[/{style}] {view.sentence.strip()}")
+    terminal.say(f"[{style}]{view.stage}[/{style}] {plain(view.sentence.strip())}")
 
 
 def _bar(terminal: Terminal) -> Progress:
@@ -120,4 +120,4 @@ class LogText:
         new = whole.removeprefix(self._shown) if whole.startswith(self._shown) else whole
         self._shown = whole
         if new:
-            self._terminal.out.print(new.rstrip("\n"), highlight=False, markup=False, soft_wrap=True)
+            self._terminal.out.print(visible(new.rstrip("\n")), highlight=False, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ import typer
 from pushline.cli.acts import Person, lost_race
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import OpenLine, line_in_sight
-from pushline.cli.terminal import Terminal
+from pushline.cli.terminal import Terminal, plain
 from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError
 from pushline.line.events import ModelDeployed, Serving
 from pushline.line.ledger import Ledger, ModelLine
@@ -58,7 +58,7 @@ def do(terminal: Terminal, path: Path | None, model: str, person: Person, decide
         f"{event.kind}: {model} now serves {event.digest[:12]} of commit {event.commit.sha[:10]} (deploy_seq {event.deploy_seq})."
     )
     if done.served_by:
-        terminal.say(f"In service on {', '.join(done.served_by)}.")
+        terminal.say(f"In service on {plain(', '.join(done.served_by))}.")
     else:
         terminal.say(f"No replica said within {SERVED_SECONDS:g} s that it serves it; look at `pushline status`.")
 

@@ -6,14 +6,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pushline.cli.exits import Exit, Said
 from pushline.cli.find_line import line_file_of
 from pushline.cli.inputs import ONE, read_input
 from pushline.cli.options import Json, LineOption, OneModel
-from pushline.cli.terminal import Terminal, terminal_of
+from pushline.cli.terminal import Terminal, plain, terminal_of
 from pushline.client import Answer, BadRequest, Client, ModelNotFound, PredictionFailed, Unavailable
 
 STDIN = "-"
@@ -93,7 +92,7 @@ def _show(terminal: Terminal, answer: Answer) -> None:
         table.add_column(name)
     for number, row in enumerate(answer.y.reshape(len(answer.y), -1)):
         if answer.labels:
-            table.add_row(str(number), f"[bold]{escape(answer.labels[number])}[/bold]", _likely(row))
+            table.add_row(str(number), f"[bold]{plain(answer.labels[number])}[/bold]", _likely(row))
         else:
             table.add_row(str(number), " ".join(f"{value:.6g}" for value in row), "")
     terminal.out.print(table)

@@ -4,13 +4,12 @@ from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import line_in_sight
 from pushline.cli.options import Json, LineOption, OneModel
-from pushline.cli.terminal import terminal_of
+from pushline.cli.terminal import plain, terminal_of
 from pushline.cli.times import when
 from pushline.line.ledger import Ledger, Run
 
@@ -101,10 +100,10 @@ def _table(views: list[RunView]) -> Table:
         style = STYLES.get(view.stage, "")
         stage = f"[{style}]{view.stage}[/{style}]" + (" [bold green]live[/bold green]" if view.live else "")
         number = view.run_id[:8] + (f" #{view.attempt}" if view.attempt > 1 else "")
-        table.add_row(view.model, number, view.commit[:10], stage, _text(view))
+        table.add_row(plain(view.model), number, view.commit[:10], stage, _text(view))
     return table
 
 
 def _text(view: RunView) -> str:
     why = "" if view.outcome == "deployed" else view.sentence.strip().partition("\n")[0] or view.reason
-    return escape(view.message) + (f"\n[yellow]{escape(why)}[/yellow]" if why else "")
+    return plain(view.message) + (f"\n[yellow]{plain(why)}[/yellow]" if why else "")

@@ -8,7 +8,7 @@ from rich.table import Table
 from pushline.cli.line_of_sight import line_in_sight
 from pushline.cli.options import Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
-from pushline.cli.terminal import Terminal, terminal_of
+from pushline.cli.terminal import Terminal, plain, terminal_of
 from pushline.cli.times import shortly, when
 from pushline.line.events import NOTHING_LIVE
 from pushline.line.ledger import Ledger, ModelLine
@@ -80,7 +80,7 @@ def _table(views: list[ModelView]) -> Table:
         live = view.live_digest[:12] or "[dim]nothing[/dim]"
         kind = "on hold" if view.on_hold else view.kind
         cells = (live, str(view.deploy_seq), kind, shortly(view.since) or "-", _replicas(view), str(len(view.open_runs)))
-        table.add_row(view.model, view.commit[:10] or "-", *cells)
+        table.add_row(plain(view.model), view.commit[:10] or "-", *cells)
     return table
 
 
@@ -95,7 +95,9 @@ def _say_open(terminal: Terminal, views: list[ModelView]) -> None:
     for view in views:
         for replica in view.replicas:
             if replica.state == "failed":
-                terminal.say(f"\n[red]{replica.replica}[/red] could not load deploy_seq {replica.deploy_seq}: {replica.sentence}")
+                what = plain(f"could not load deploy_seq {replica.deploy_seq}: {replica.sentence}")
+                terminal.say(f"\n[red]{plain(replica.replica)}[/red] {what}")
         for run in view.open_runs:
             style = STYLES.get(run.stage, "cyan")
-            terminal.say(f"\n{view.model} {run.commit[:10]} [{style}]{run.stage}[/{style}]  (pushline logs {run.run_id[:8]} -f)")
+            stage = f"[{style}]{run.stage}[/{style}]"
+            terminal.say(f"\n{plain(view.model)} {run.commit[:10]} {stage}  (pushline logs {run.run_id[:8]} -f)")
