@@ -54,7 +54,7 @@ def newest_training(store: Store, model: str, run_id: str) -> Training | None:
     """The last try that began. Raises StoreUnavailable."""
     prefix = keys.tries(model, run_id)
     names = {key.removeprefix(prefix).partition("/")[0] for key in store.list(prefix)}
-    return Training(store, model, run_id, max(names, key=_number)) if names else None
+    return Training(store, model, run_id, max(names, key=keys.try_order)) if names else None
 
 
 def peek(store: Store, model: str, run_id: str) -> Progress | None:
@@ -78,8 +78,3 @@ def _count(value: object) -> int:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _number(name: str) -> tuple[int, str]:
-    first = name.partition("-")[0]
-    return (int(first) if first.isdigit() else 0, name)

@@ -27,6 +27,12 @@ def try_file(model: str, run: str, attempt_name: str, name: str) -> str:
     return f"{tries(model, run)}{attempt_name}/{name}"
 
 
+def try_order(attempt_name: str) -> tuple[int, str]:
+    """Sort a run's tries by this, the newest last."""
+    number = attempt_name.partition("-")[0]
+    return (int(number) if number.isascii() and number.isdigit() else 0, attempt_name)
+
+
 def evaluations(model: str, run: str, baseline_digest: str) -> str:
     """Prefix of a run's evaluations against one champion; the first complete one (it has report.json) counts."""
     return f"runs/{model}/{run}/evaluation/{baseline_digest}/"

@@ -45,7 +45,8 @@ def begin(store: Store, model: str, run_id: str, owner: str) -> Try | None:
     names = _names(store, model, run_id)
     if sum(_started(store, model, run_id, name) != _LET_GO for name in names) >= MAX_TRIES:
         return None
-    made = Try(store, model, run_id, f"{1 + _number(names[-1]) if names else 1}-{secrets.token_hex(4)}")
+    number = 1 + (keys.try_order(names[-1])[0] if names else 0)
+    made = Try(store, model, run_id, f"{number}-{secrets.token_hex(4)}")
     made.put(STARTED, _begun_by(owner))
     return made
 
@@ -78,7 +79,7 @@ def _names(store: Store, model: str, run_id: str) -> list[str]:
     """Give the tries that began, the newest last."""
     prefix = keys.tries(model, run_id)
     found = (key.removeprefix(prefix).partition("/") for key in store.list(prefix))
-    return sorted((name for name, _, file in found if file == STARTED), key=lambda name: (_number(name), name))
+    return sorted((name for name, _, file in found if file == STARTED), key=keys.try_order)
 
 
 def _started(store: Store, model: str, run_id: str, name: str) -> bytes:
@@ -87,8 +88,3 @@ def _started(store: Store, model: str, run_id: str, name: str) -> bytes:
 
 def _begun_by(owner: str) -> bytes:
     return json.dumps({"state": "started", "by": owner}).encode()
-
-
-def _number(name: str) -> int:
-    first = name.partition("-")[0]
-    return int(first) if first.isascii() and first.isdigit() else 0
