@@ -36,6 +36,7 @@ def _stopped(ended: Ended, limits: Limits, script: str) -> Failure | None:
         "timeout": f"{script} was stopped: it did not end within {limits.timeout_seconds:g} s (timeout).",
         "memory": f"{script} was stopped: its processes used more than {_size(limits.memory_bytes)} of memory together.",
         "processes": f"{script} was stopped: it started more than {limits.processes} processes and threads.",
+        "pretended": f"{script} was stopped: it said that it had ended, and ran on.",
     }
     return Failure(ended.stopped, sentences[ended.stopped]) if ended.stopped in sentences else None
 

@@ -36,7 +36,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    stopped: str  # "" where it ended by itself; else cancelled | timeout | memory | processes
+    stopped: str  # "" where it ended by itself; else cancelled | timeout | memory | processes | pretended
     exit_code: int | None  # negative: the signal that ended it; None: unknown, it was stopped or tore down its own supervisor
     disk_full: bool
     memory_refused: bool  # the kernel ended a process of it for memory
