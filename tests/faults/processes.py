@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import sys
 import sysconfig
 import venv
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from tests.waiting import until
 
 START_SECONDS, READY_SECONDS, RUN_SECONDS, GRACE_SECONDS = 60.0, 60.0, 60.0, 15.0
 STAGES = ("trainer", "evaluator", "deployer")
-READINESS_PORT = {"auditor": "http"}
+ALL = (*STAGES, "predictor", "auditor")
 
 
 @dataclass
@@ -131,6 +130,20 @@ class FaultLine:
             os.kill(service.pid, signal.SIGKILL)
         for service in chosen:
             assert service.child.wait(10)
+
+    def another(self, name: str, of: str, **environ: str) -> Service:
+        """Start one more of a kind, with ports, folders and log of its own."""
+        like = self.services[of].child.service
+        work = self.folder / "state" / "work" / name
+        work.mkdir()
+        own = {"PUSHLINE_WORK": str(work), "PUSHLINE_CACHE": str(work / "cache"), "TMPDIR": str(work), "PUSHLINE_REPLICA": name}
+        ports, log = like.ports_file.with_name(f"{name}.json"), like.log.with_name(f"{name}.log")
+        own |= {"PUSHLINE_PORTS_FILE": str(ports), **environ}
+        service = Service(Child(replace(like, name=name, environ={**like.environ, **own}, ports_file=ports, log=log)))
+        self.services[name] = service
+        service.start()
+        service.listening()
+        return service
 
     def push(self, model: str, factor: float, *, gated: bool = False) -> str:
         """Push a good model and tell the trainer; give the run that it answered."""
@@ -242,7 +255,8 @@ class Wish:
     """A line to be made. `models`: name → further lines of its table in the operator's file."""
 
     models: Mapping[str, str]
-    python: Path
+    python: Path = Path("/nonexistent")
+    services: tuple[str, ...] = ALL
     emit_secret: str = "emit secret of the fault tests"  # noqa: S105 - of a line that lives for a test
     environ: Mapping[str, str] = field(default_factory=dict)
 
@@ -258,7 +272,9 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     ours = {"PUSHLINE_TOPIC_PREFIX": place.topic_prefix, "PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, _environ(), free_ports=True)
     children = {
-        each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ}))) for each in made
+        each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ})))
+        for each in made
+        if each.name in wish.services
     }
     try:
         for service in children.values():
@@ -273,13 +289,14 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
         write_line_file(state / "line.json", told)
         with _seen(state / "line.json", repositories_of) as seen:
             line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid)
-            for name in STAGES:
+            for name in set(STAGES) & set(wish.services):
                 line.services[name].ready()
             yield line
     finally:
         for service in children.values():
             service.child.kill_group()
             service.child.wait(10)
+        # NOTE: another() adds to the same table, so that what it started ends here too.
 
 
 def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
@@ -296,6 +313,3 @@ def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
     path.chmod(0o600)
     return path
 
-
-def python() -> str:
-    return sys.executable
