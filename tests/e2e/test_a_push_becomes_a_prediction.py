@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,8 @@ from minio import Minio
 from pushline.client import Client
 from tests.e2e.running_line import RunningLine, running_line, tree
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
 TOPICS = ("commit", "trained", "evaluated", "deployed", "served")
 CLOUD_EVENT = {"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "content-type"}
 
@@ -96,6 +98,23 @@ def test_an_answer_names_the_commit_that_was_pushed_and_is_right(line: RunningLi
         assert run.trained is not None
         assert (answer.commit, answer.digest) == (run.commit.sha, run.trained.event.digest)
     assert np.mean(np.argmax(np.asarray(answer.y), axis=1) == labels) > 0.9
+
+
+def test_a_stock_client_of_its_own_environment_gets_a_right_answer_that_names_commit_and_digest(
+    line: RunningLine, runs: dict[str, str], tmp_path: Path
+) -> None:
+    subprocess.run([ROOT / "tools" / "interop-env"], check=True, timeout=110)
+    rows, labels = frozen_rows(line, runs["digits"])
+    np.save(tmp_path / "rows.npy", rows)
+    python, script = ROOT / ".venv" / "interop" / "bin" / "python", ROOT / "tests" / "fixtures" / "stock_predict.py"
+
+    told = subprocess.run([python, script, line.grpc, "digits", tmp_path / "rows.npy"], capture_output=True, check=True, timeout=60)
+
+    seen = json.loads(told.stdout)
+    with line.tail.read() as ledger:
+        live = ledger.line("digits").live[0]
+    assert (seen["commit"], seen["digest"], seen["version"]) == (live.commit.sha, live.digest, "1")
+    assert np.mean(np.argmax(np.asarray(seen["y"]), axis=1) == labels) > 0.9
 
 
 def frozen_rows(line: RunningLine, run_id: str) -> tuple[Any, Any]:
