@@ -60,6 +60,12 @@ def test_a_group_takes_the_defaults_of_its_service() -> None:
     assert read(ExampleSettings, {**GOOD, "PUSHLINE_METRICS_PORT": "0"}).process.metrics_port == 0
 
 
+def test_an_address_of_the_store_with_a_path_is_refused_by_name() -> None:
+    message = problems_of({**GOOD, "PUSHLINE_S3_ENDPOINT": "http://minio:9000/pushline"})
+
+    assert message.startswith('PUSHLINE_S3_ENDPOINT: "http://minio:9000/pushline" has a path')
+
+
 def test_every_missing_and_wrong_setting_is_in_one_message() -> None:
     message = problems_of(
         {

@@ -92,6 +92,12 @@ def url(text: str) -> str:
     return text
 
 
+def server(text: str) -> str:
+    if urlsplit(url(text)).path.strip("/"):
+        raise ValueError(f'"{text}" has a path; only http:// or https://, host and port are asked for')
+    return text
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
@@ -170,7 +176,7 @@ class LineSettings:
 
 @dataclass(frozen=True)
 class StoreSettings:
-    endpoint: str = setting("PUSHLINE_S3_ENDPOINT", parse=url, help="address of the object store, http:// or https://")
+    endpoint: str = setting("PUSHLINE_S3_ENDPOINT", parse=server, help="address of the object store, http:// or https://")
     bucket: str = setting("PUSHLINE_S3_BUCKET", default="pushline", help="bucket that holds models, runs and data sets")
     access_key: str = setting("PUSHLINE_S3_ACCESS_KEY", secret=True, help="access key of the object store")
     secret_key: str = setting("PUSHLINE_S3_SECRET_KEY", secret=True, help="secret key of the object store")
