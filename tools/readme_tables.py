@@ -70,8 +70,8 @@ def registries() -> dict[str, CollectorRegistry]:
     made = {name: CollectorRegistry() for name in SETTINGS}
     log: Any = structlog.get_logger()
     for name in ("trainer", "evaluator", "deployer"):
-        StageReporter(name, log, made[name])
-    for name in ("trainer", "evaluator", "deployer", "auditor"):
+        StageReporter(log, made[name])
+    for name in SETTINGS:
         RecordCounter(made[name])
     TrainerMetrics(made["trainer"])
     Verdicts(made["evaluator"])

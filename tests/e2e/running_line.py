@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Ledger, Run
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 from pushline.objects.minio_store import MinioStore
 from tests.waiting import until
 
@@ -149,7 +149,7 @@ def _seen(file: Path, repositories: Mapping[str, Repository]) -> Iterator[Runnin
     told = json.loads(file.read_text())
     store = told["store"]
     log = KafkaLog(told["kafka"], told["topic_prefix"], told["kafka_options"])
-    tail = Tail(log, [topic.name for topic in TOPICS])
+    tail = Tail(log, TOPIC_NAMES)
     tail.start()
     objects = MinioStore(store["endpoint"], store["bucket"], store["access_key"], store["secret_key"], store["region"])
     line = RunningLine(file, tail, log, objects, repositories)

@@ -14,7 +14,7 @@ from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store import Store
 
@@ -34,7 +34,7 @@ def open_line(line: LineFile, on_fold: OnFold | None = None) -> Iterator[OpenLin
     """Everything that is in the log now is folded. Raises Said where the broker does not answer."""
     log = KafkaLog(line.kafka, line.topic_prefix, line.kafka_options)
     try:
-        tail = Tail(log, [topic.name for topic in TOPICS], on_fold)
+        tail = Tail(log, TOPIC_NAMES, on_fold)
         tail.start()
         try:
             _catch_up(tail, line)

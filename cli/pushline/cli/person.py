@@ -20,7 +20,7 @@ from pushline.line.writer import Writer
 from pushline.objects import keys
 from pushline.objects.store import DigestMismatch, ObjectMissing, Store, StoreError
 
-SOURCE = "/pushline/cli"
+SOURCE = "pushline/cli"
 SERVED_SECONDS = 10.0
 Decide = Callable[[ModelLine, Person], ModelDeployed]
 

@@ -18,7 +18,7 @@ from pushline.line.ids import run_id
 from pushline.line.kafka import KafkaLog
 from pushline.line.records import Message, Record
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 from pushline.objects import keys
 from pushline.objects.minio_store import MinioStore
 from tests.servers import StoreAddress
@@ -38,7 +38,7 @@ def log(broker: str, kafka_options: dict[str, str], topic_prefix: str) -> Iterat
 
 @pytest.fixture
 def tail(log: KafkaLog) -> Iterator[Tail]:
-    following = Tail(log, [topic.name for topic in TOPICS])
+    following = Tail(log, TOPIC_NAMES)
     following.start()
     yield following
     following.stop()

@@ -19,7 +19,7 @@ from pushline.line.events import Event, ModelEvaluated
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Ledger
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 from pushline.objects.memory_store import MemoryStore
 from pushline.objects.minio_store import MinioStore
 from pushline.runtime.settings import SettingsError, read
@@ -37,7 +37,7 @@ def log(broker: str, kafka_options: dict[str, str], topic_prefix: str) -> Iterat
 
 @pytest.fixture
 def tail(log: KafkaLog) -> Iterator[Tail]:
-    following = Tail(log, [topic.name for topic in TOPICS])
+    following = Tail(log, TOPIC_NAMES)
     following.start()
     yield following
     following.stop()

@@ -11,7 +11,7 @@ from pushline.line.ids import run_id
 from pushline.line.ledger import ModelLine, Run
 from pushline.line.memory import MemoryLog
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 from pushline.line.writer import Published, Writer
 from pushline.objects import keys
 from pushline.objects.memory_store import MemoryStore
@@ -33,7 +33,7 @@ class Story:
 
     def __init__(self) -> None:
         self.log = MemoryLog(4)
-        self.tail = Tail(self.log, [topic.name for topic in TOPICS])
+        self.tail = Tail(self.log, TOPIC_NAMES)
         self.tail.start()
         self.tail.catch_up(5)
         self.store = MemoryStore()

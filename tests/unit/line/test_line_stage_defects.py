@@ -11,7 +11,7 @@ from pushline.line.ledger import Ledger
 from pushline.line.memory import MemoryLog
 from pushline.line.stage import Decision, SilentReport, Stage
 from pushline.line.tail import Tail
-from pushline.line.topics import COMMIT, TOPICS
+from pushline.line.topics import COMMIT, TOPIC_NAMES
 from pushline.line.writer import Writer
 from tests.unit.line.model import making as make
 from tests.waiting import until
@@ -52,7 +52,7 @@ def stage(decide: Decides, report: Report, done: threading.Event) -> Iterator[St
 
     log = MemoryLog(make.PARTITIONS)
     log.append(encode(make.push("a", 1, previous=0), "test"))
-    tail = Tail(log, [topic.name for topic in TOPICS])
+    tail = Tail(log, TOPIC_NAMES)
     writer = Writer(log, tail, "test")
     made = Stage(name="test", hears=COMMIT, log=log, tail=tail, writer=writer, decide=decide, work=work, report=report)
     tail.start()

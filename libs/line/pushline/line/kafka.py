@@ -11,7 +11,7 @@ from pushline.line.kafka_clients import Clients, Partitions
 from pushline.line.kafka_ownership import KafkaOwnership
 from pushline.line.kafka_reader import KafkaReader
 from pushline.line.records import Message, Record
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 
 METADATA_TIMEOUT_SECONDS = 5.0
 
@@ -38,7 +38,7 @@ class KafkaLog:
     def partitions(self) -> int:
         consumer = self._clients.consumer()
         try:
-            counts = Partitions(consumer, self._clients).of([topic.name for topic in TOPICS], METADATA_TIMEOUT_SECONDS)
+            counts = Partitions(consumer, self._clients).of(TOPIC_NAMES, METADATA_TIMEOUT_SECONDS)
         finally:
             consumer.close()
         if len(set(counts.values())) > 1:

@@ -33,5 +33,11 @@ DEPLOYED = Topic("deployed", ModelDeployed, ("deployer", "cli"), (*EVERY_STAGE, 
 SERVED = Topic("served", ModelServed, ("predictor",), EVERY_STAGE, None, "deployer")
 
 TOPICS = (COMMIT, TRAINED, EVALUATED, DEPLOYED, SERVED)
+TOPIC_NAMES = tuple(topic.name for topic in TOPICS)
 BY_NAME = {topic.name: topic for topic in TOPICS}
 BY_EVENT: dict[type[Event], Topic] = {topic.event: topic for topic in TOPICS}
+
+
+def inputs_of(stage: str) -> tuple[Topic, ...]:
+    """Give the topics whose undecodable records this stage puts on their dead-letter topics."""
+    return tuple(topic for topic in TOPICS if topic.input_of == stage)

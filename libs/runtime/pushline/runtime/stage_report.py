@@ -22,7 +22,7 @@ class Answer(Protocol):
 class StageReporter:
     """Thread-safe. Counts and logs every start, wait, defect and answer of one stage."""
 
-    def __init__(self, stage: str, log: structlog.BoundLogger, registry: CollectorRegistry) -> None:
+    def __init__(self, log: structlog.BoundLogger, registry: CollectorRegistry) -> None:
         self._log = log
         self._running = Gauge("pushline_stage_running", "Pieces of work that run now or wait to be tried again.", registry=registry)
         self._answers = Counter(
@@ -38,7 +38,6 @@ class StageReporter:
         self._seconds = Histogram(
             "pushline_stage_seconds", "Seconds from the start of a piece of work to its event.", buckets=SECONDS, registry=registry
         )
-        self._stage = stage
 
     def started(self, key: str) -> None:
         self._running.inc()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -19,7 +20,7 @@ from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.settings import SettingsError, read
@@ -42,14 +43,14 @@ def build(line: Log, now_ms: Callable[[], int]) -> Auditor:
         history.note(record, judgements)
         counter.note(judgements)
 
-    tail = Tail(line, [topic.name for topic in TOPICS], note, history.reset)
+    tail = Tail(line, TOPIC_NAMES, note, history.reset)
     AuditGauges(tail, history, registry)
     health.watch("line", lambda: tail.problem)
     return Auditor(tail, make_app(tail, history, health, exposition_of(registry)))
 
 
-def run(settings: Settings) -> None:
-    log, shutdown = logs.configure("pushline-auditor"), Shutdown()
+def run(settings: Settings, log: structlog.BoundLogger) -> None:
+    shutdown = Shutdown()
     shutdown.install()
     process = settings.process
     line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, process.kafka_options)
@@ -59,14 +60,16 @@ def run(settings: Settings) -> None:
     auditor.tail.start()
     ports_file.announce(log, {"http": server.port}, process.ports_file)
     shutdown.wait()
+    log.info("stopping")
     server.stop()
     auditor.tail.stop()
     line.close()
 
 
 def main() -> int:
+    log = logs.configure("pushline-auditor")
     try:
-        run(read(Settings, os.environ))
+        run(read(Settings, os.environ), log)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

@@ -13,7 +13,7 @@ from pushline.auditor import views
 from pushline.auditor.history import History
 from pushline.auditor.ports import Fold
 from pushline.auditor.questions import STAGES, BadQuestion, Question
-from pushline.line.topics import TOPICS
+from pushline.line.topics import TOPIC_NAMES
 
 ROWS = 50
 REFRESH_SECONDS = 5
@@ -53,7 +53,7 @@ class Page:
                 "runs": [views.run_view(run, self.history) for run in runs[skip : skip + ROWS]],
                 "more": skip + ROWS < len(runs),
                 "audit": views.audit_view(ledger, self.history, self.fold.problem),
-                "topics": [topic.name for topic in TOPICS],
+                "topics": TOPIC_NAMES,
             }
 
     def _html(self, template: str, values: Mapping[str, object]) -> Response:

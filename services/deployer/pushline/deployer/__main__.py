@@ -20,7 +20,7 @@ from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
-from pushline.line.topics import DEPLOYED, EVALUATED, SERVED, TOPICS
+from pushline.line.topics import EVALUATED, TOPIC_NAMES, inputs_of
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
 from pushline.runtime import logs, ports_file
@@ -48,7 +48,7 @@ class Deployer:
 
 
 def build(line: Log, files: ModelFiles, log: structlog.BoundLogger, registry: CollectorRegistry, health: Health) -> Deployer:
-    letters = DeadLetters(line, (EVALUATED, DEPLOYED, SERVED))
+    letters = DeadLetters(line, inputs_of("deployer"))
     served, counter = ServedReports(log, registry), RecordCounter(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -57,7 +57,7 @@ def build(line: Log, files: ModelFiles, log: structlog.BoundLogger, registry: Co
         counter.note(judgements)
         stage.wake()
 
-    tail = Tail(line, [topic.name for topic in TOPICS], on_fold=note)
+    tail = Tail(line, TOPIC_NAMES, on_fold=note)
     stage = Stage(
         name="deployer",
         hears=EVALUATED,
@@ -67,7 +67,7 @@ def build(line: Log, files: ModelFiles, log: structlog.BoundLogger, registry: Co
         decide=next_deployments,
         work=OnEvaluated(files),
         max_workers=8,
-        report=StageReporter("deployer", log, registry),
+        report=StageReporter(log, registry),
         dead_letters=letters,
     )
     health.watch("line", lambda: tail.problem)
@@ -98,6 +98,7 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     deployer.start()
     ports_file.announce(log, {"metrics": status.port}, settings.process.ports_file)
     shutdown.wait()
+    log.info("stopping")
     deployer.stop()
     status.stop()
     line.close()

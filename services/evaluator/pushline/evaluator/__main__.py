@@ -21,7 +21,7 @@ from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage, StageReport, Work
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS, TRAINED
+from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
 from pushline.runtime import logs, ports_file
@@ -32,9 +32,7 @@ from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.runtime.status_server import CannotListen, StatusServer
 
 GRACE_SECONDS = 10.0
-WORKERS = (
-    16  # pieces of work at hand, those that wait for the store included; PUSHLINE_EVALUATIONS says how many are judged at once
-)
+WORKERS = 16  # pieces of work at hand, those that wait for the store included; PUSHLINE_EVALUATIONS of them are judged at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class Evaluator:
 
 
 def build(line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry) -> Evaluator:
-    letters, counter, verdicts = DeadLetters(line, (TRAINED,)), RecordCounter(registry), Verdicts(registry)
+    letters, counter, verdicts = DeadLetters(line, inputs_of("evaluator")), RecordCounter(registry), Verdicts(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
         letters.note(record, judgements)
@@ -60,7 +58,7 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
         verdicts.note(judgements)
         stage.wake()
 
-    tail = Tail(line, [topic.name for topic in TOPICS], on_fold=note)
+    tail = Tail(line, TOPIC_NAMES, on_fold=note)
     stage = Stage(
         name="evaluator",
         hears=TRAINED,
@@ -93,7 +91,7 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
     at_once = threading.BoundedSemaphore(settings.evaluation.at_once)
     work = OnTrained(store, assessor(settings.evaluation, log), at_once)
-    evaluator = build(line, work, StageReporter("evaluator", log, registry), registry)
+    evaluator = build(line, work, StageReporter(log, registry), registry)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
@@ -101,6 +99,7 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     evaluator.start()
     ports_file.announce(log, {"metrics": status.port}, settings.process.ports_file)
     shutdown.wait()
+    log.info("stopping")
     evaluator.stop()
     status.stop()
     line.close()

@@ -1,7 +1,9 @@
-"""Runs the predictor: read settings, build, run until a signal asks for a stop."""
+"""The predictor: hears `deployed`, serves it, says `served`. Read the settings, build, run."""
 
 import os
 import sys
+
+import structlog
 
 from pushline.line.kafka import KafkaLog
 from pushline.objects.minio_store import MinioStore
@@ -13,32 +15,32 @@ from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
 
 
-def main() -> int:
+def run(settings: Settings, log: structlog.BoundLogger) -> None:
     shutdown = Shutdown()
     shutdown.install()
-    try:
-        run(read(Settings, os.environ), shutdown)
-    except (SettingsError, CannotListen) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
-
-
-def run(settings: Settings, shutdown: Shutdown) -> None:
-    logger = logs.configure("predictor")
     process, store = settings.process, settings.store
-    log = KafkaLog(settings.line.kafka, settings.line.topic_prefix, process.kafka_options)
+    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, process.kafka_options)
     objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    service = Service(settings, log, objects, logger)
+    service = Service(settings, line, objects, log)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
-    ports_file.announce(logger, {"grpc": service.door.port, "metrics": status.port}, process.ports_file)
+    ports_file.announce(log, {"grpc": service.door.port, "metrics": status.port}, process.ports_file)
     shutdown.wait()
-    logger.info("stopping")
+    log.info("stopping")
     service.stop()
     status.stop()
-    let_go(log.close)
+    let_go(line.close)
+
+
+def main() -> int:
+    log = logs.configure("pushline-predictor")
+    try:
+        run(read(Settings, os.environ), log)
+    except (SettingsError, CannotListen) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
+from pushline.line.ledger import Judgement
+from pushline.line.records import Record
 from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
 from pushline.objects.store import Store
@@ -25,6 +27,7 @@ from pushline.predictor.settings import Settings
 from pushline.predictor.tensors import Limits
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
+from pushline.runtime.stage_report import RecordCounter
 
 LET_GO_SECONDS = 2.0
 
@@ -40,9 +43,14 @@ class Service:
         limit = settings.max_program_bytes
         check = partial(check_program, max_bytes=limit)
         load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, limit)
-        self.tail = Tail(log, [DEPLOYED.name], on_fold=lambda *_: self.reloads.wake())
+        self._records = RecordCounter(self.registry)
+        self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve)
         self.reloads = Reloads(self.tail, load, self.models, self.reports, watch)
+
+    def _note(self, _record: Record, judgements: tuple[Judgement, ...]) -> None:
+        self._records.note(judgements)
+        self.reloads.wake()
 
     def start(self) -> None:
         """What the disk holds is served before broker and store are asked. Raises CannotListen."""

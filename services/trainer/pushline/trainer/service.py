@@ -13,7 +13,7 @@ from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
-from pushline.line.topics import COMMIT, TOPICS
+from pushline.line.topics import COMMIT, TOPIC_NAMES, inputs_of
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
 from pushline.runtime.operator_file import ModelConfig
@@ -89,7 +89,7 @@ class TrainerService:
 
 def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Surroundings) -> TrainerService:
     metrics, stopping = Metrics(around.registry), threading.Event()
-    letters = DeadLetters(line, (COMMIT,))
+    letters = DeadLetters(line, inputs_of("trainer"))
     tail, wake = _tail(wishes, line, letters, around)
     writer = Writer(line, tail, SOURCE)
     stage = _stage(wishes, line, (tail, writer), trainer, letters, around)
@@ -122,7 +122,7 @@ def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings)
         for call in wake:
             call()
 
-    return Tail(line, [topic.name for topic in TOPICS], on_fold=note), wake
+    return Tail(line, TOPIC_NAMES, on_fold=note), wake
 
 
 def _stage(
@@ -139,7 +139,7 @@ def _stage(
         decide=recipe,
         work=OnCommit(recipe, trainer, tail.read),
         max_workers=wishes.max_trainings + ANSWERS_AT_ONCE,
-        report=StageReporter("trainer", around.log, around.registry),
+        report=StageReporter(around.log, around.registry),
         dead_letters=letters,
     )
 
