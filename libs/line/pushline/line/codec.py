@@ -69,9 +69,8 @@ def encode(event: Event, source: str, traceparent: str = "") -> Message:
     if traceparent:
         headers.append(("traceparent", traceparent.encode()))
     message = Message(topic.name, event.model.encode(), value, tuple(headers))
-    size = len(message.key) + len(value) + sum(len(name) + len(data) for name, data in headers)
-    if size > MAX_RECORD_BYTES:
-        raise MessageTooLarge(f"{topic.name} record of {event.model} has {size} bytes; the limit is {MAX_RECORD_BYTES}")
+    if message.size > MAX_RECORD_BYTES:
+        raise MessageTooLarge(f"{topic.name} record of {event.model} has {message.size} bytes; the limit is {MAX_RECORD_BYTES}")
     return message
 
 

@@ -1,6 +1,7 @@
 """The manifest of a run: what the trainer made, written last, so that its presence means that everything is there.
 
-Reading is strict: a manifest was written by our own trainer, so what is missing, unknown or of a wrong type is a broken manifest.
+Reading is strict: a manifest was written by our own trainer, so what is missing or of a wrong type is a broken manifest. Fields
+that this program does not know are ignored: a later one may write them.
 """
 
 import json
