@@ -9,12 +9,12 @@ from uuid import uuid4
 
 import pytest
 from minio import Minio
-from tests.servers import StoreAddress
 
 from pushline.objects import local
 from pushline.objects.memory_store import MemoryStore
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreError, StoreUnavailable
+from tests.servers import StoreAddress
 
 DATA = bytes(range(256)) * 40_000  # 10 MB: several chunks
 
