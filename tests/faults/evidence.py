@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pushline.line.codec import decode
 from pushline.line.events import Event
-from pushline.line.ledger import Ledger, ModelLine
 from pushline.line.kafka import KafkaLog
+from pushline.line.ledger import Ledger, ModelLine
 from pushline.line.records import Message, Record
 from pushline.line.topics import TOPICS
 from pushline.objects.store import Store

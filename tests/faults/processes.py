@@ -60,9 +60,9 @@ class Service:
 
     def exit_code(self, seconds: float = GRACE_SECONDS) -> int | None:
         """Wait for the end; None where it did not come in time."""
-        if not self.child.wait(seconds) or self.child._process is None:  # noqa: SLF001 - the supervisor asks by name of signal only
+        if not self.child.wait(seconds) or self.child._process is None:
             return None
-        return self.child._process.returncode  # noqa: SLF001
+        return self.child._process.returncode
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -257,7 +257,7 @@ class Wish:
     models: Mapping[str, str]
     python: Path = Path("/nonexistent")
     services: tuple[str, ...] = ALL
-    emit_secret: str = "emit secret of the fault tests"  # noqa: S105 - of a line that lives for a test
+    emit_secret: str = "emit secret of the fault tests"
     environ: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,16 +2,13 @@
 
 import random
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from pushline.line.events import ModelDeployed
-from pushline.line.ledger import Ledger
 from tests.faults.evidence import report
 from tests.faults.processes import FaultLine, Place, Wish, fault_line
 from tests.faults.telling import Teller
-from tests.waiting import until
 
 SEED = 4
 RACES = 30
