@@ -7,6 +7,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pushline.runtime.status_server import CannotListen
+from pushline.trainer.webhook.patience import PatientProtocol
 
 BACKLOG = 256
 MAX_CONNECTIONS = 512
@@ -23,7 +24,7 @@ class WebhookServer:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",

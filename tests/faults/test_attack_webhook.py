@@ -1,0 +1,61 @@
+"""A hostile sender who connects and says nothing, or says it slowly: others are heard all the same."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from pushline.trainer.webhook import patience
+from pushline.trainer.webhook.app import ReceiveLimits, make_app
+from pushline.trainer.webhook.forms import GitHubForm
+from pushline.trainer.webhook.intake import ignored
+from pushline.trainer.webhook.server import MAX_CONNECTIONS, WebhookServer
+from pushline.trainer.webhook.signature import Keyring
+from tests.fixtures.trainer_intake.forge import a_model
+from tests.waiting import until
+
+CLOSED = b""
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookServer]:
+    monkeypatch.setattr(patience, "HEADER_SECONDS", 1.0)
+    models = (a_model(),)
+    app = make_app(
+        {"github": (GitHubForm(models), Keyring.of(models))}, lambda _: ignored("test", "A test."), ReceiveLimits(), lambda *_: None
+    )
+    server = WebhookServer("127.0.0.1", 0, app, drain_seconds=1)
+    server.start()
+    yield server
+    server.stop(5)
+
+
+def answer(server: WebhookServer) -> int:
+    return httpx.post(f"http://127.0.0.1:{server.port}/webhooks/github", content=b"{}", timeout=10).status_code
+
+
+def test_connections_that_say_nothing_do_not_keep_others_out(server: WebhookServer) -> None:
+    with ExitStack() as stack:
+        for _ in range(MAX_CONNECTIONS + 8):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+
+        until(lambda: answer(server) == 401, seconds=20)
+
+
+def test_headers_that_never_end_are_not_waited_for(server: WebhookServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+
+        assert connection.recv(1) == CLOSED
+
+
+def test_headers_that_never_end_after_a_first_request_are_not_waited_for_either(server: WebhookServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nPOST /web")
+        heard = connection.recv(4096)
+        while chunk := connection.recv(4096):
+            heard += chunk
+
+        assert heard.startswith(b"HTTP/1.1 401")
