@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-LOOK_AGAIN_SECONDS = 0.05
+LOOK_AGAIN_SECONDS = 0.02
+PATIENCE_SECONDS = 20.0
 
 
-def until(found: Callable[[], T | None], seconds: float, what: str = "") -> T:
+def until(found: Callable[[], T | None], seconds: float = PATIENCE_SECONDS, what: str = "") -> T:
     """Give the first answer of `found` that is not None or False. Fails after `seconds`, saying what was waited for."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

@@ -22,6 +22,7 @@ from pushline.line.ids import partition_of
 from pushline.line.kafka import KafkaLog
 from pushline.line.memory import Fate, MemoryLog
 from pushline.line.records import Message, Record
+from tests.waiting import until
 
 DEADLINE_SECONDS = 20.0
 HEADERS = (("ce_id", b"1"), ("ce_id", b"again"), ("odd", b"\xff\x00"))
@@ -60,12 +61,6 @@ def read(reader: Reader, count: int) -> list[Record]:
     while len(records) < count and time.monotonic() < deadline:
         records.extend(reader.poll(0.1))
     return records
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come about"
 
 
 def values(records: Sequence[Record]) -> list[bytes | None]:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from pushline.line.kafka import KafkaLog
 from tests.unit.auditor.telling import Telling
+from tests.waiting import until
 
 DEADLINE_SECONDS = 30.0
 
@@ -28,10 +28,8 @@ def auditor(folder: Path, **environ: str) -> Iterator[str]:
     settings = {"PATH": os.defpath, "PUSHLINE_HTTP_PORT": "0", "PUSHLINE_PORTS_FILE": str(ports), **environ}
     process = subprocess.Popen([sys.executable, "-m", "pushline.auditor"], env=settings, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not ports.exists():
-            assert process.poll() is None, "the auditor ended"
-            assert time.monotonic() < deadline, "the auditor does not listen"
+        until(lambda: ports.exists() or process.poll() is not None, DEADLINE_SECONDS, "an auditor that listens")
+        assert process.poll() is None, "the auditor ended"
         yield f"http://127.0.0.1:{json.loads(ports.read_text())['http']}"
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_SECONDS) == 0
@@ -45,16 +43,13 @@ def ask(url: str) -> Any:
         return json.load(answer)
 
 
-def wait_ready(address: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        try:
-            ask(f"{address}/readyz")
-        except HTTPError as error:
-            error.close()
-            assert time.monotonic() < deadline, "the auditor is not ready"
-        else:
-            return
+def is_ready(address: str) -> bool:
+    try:
+        ask(f"{address}/readyz")
+    except HTTPError as error:
+        error.close()
+        return False
+    return True
 
 
 def test_an_auditor_shows_what_a_real_broker_holds(
@@ -65,7 +60,7 @@ def test_an_auditor_shows_what_a_real_broker_holds(
     options = ";".join(f"{name}={value}" for name, value in kafka_options.items())
 
     with auditor(tmp_path, PUSHLINE_KAFKA=broker, PUSHLINE_TOPIC_PREFIX=topic_prefix, PUSHLINE_KAFKA_OPTIONS=options) as address:
-        wait_ready(address)
+        until(lambda: is_ready(address), DEADLINE_SECONDS, "a ready auditor")
         run = ask(f"{address}/api/runs/{told.run_id}")
         audit = ask(f"{address}/api/audit")
 

@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pushline.cli.exits import Said
 from pushline.cli.supervisor import Service, Supervisor
+from tests.waiting import until
 
 SERVICE = """
 import json, os, signal, sys, threading
@@ -48,13 +47,6 @@ def wait(seconds: float) -> bool:
     return threading.Event().wait(seconds)
 
 
-def eventually(reached: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline
-        wait(0.02)
-
-
 def runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -76,9 +68,9 @@ def test_a_service_that_dies_is_started_again_on_the_same_ports(tmp_path: Path) 
             supervisor.tend()
             return supervisor.children[0].pid != first and not supervisor.children[0].ended
 
-        eventually(again)
+        until(again)
         assert told == ["echo was killed by SIGKILL; it starts again in 0.5 s"]
-        eventually(lambda: json.loads((tmp_path / "ports.json").read_text()) == ports)
+        until(lambda: json.loads((tmp_path / "ports.json").read_text()) == ports)
     finally:
         supervisor.stop(5)
     assert supervisor.children[0].ended
@@ -101,12 +93,12 @@ def test_a_service_that_does_not_stop_is_killed_with_all_that_it_started(tmp_pat
     supervisor.start()
     supervisor.wait_listening(20, wait)
     group = supervisor.children[0].pid
-    eventually(lambda: len(in_group(group)) == 2)
+    until(lambda: len(in_group(group)) == 2)
 
     supervisor.stop(0.2)
 
     assert told == ["echo did not stop within 0.2 s and was killed"]
-    eventually(lambda: in_group(group) == [])
+    until(lambda: in_group(group) == [])
 
 
 def in_group(group: int) -> list[int]:
@@ -126,4 +118,4 @@ def test_services_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
 
         parent.kill()
 
-        eventually(lambda: not runs(child))
+        until(lambda: not runs(child))

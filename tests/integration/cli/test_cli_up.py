@@ -5,8 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 
 from pushline.cli.exits import Exit
 from pushline.cli.hooks import HookSettings, post_receive
+from tests.waiting import until
 
 PUSHLINE = (sys.executable, "-m", "pushline.cli")
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -205,10 +204,7 @@ def test_a_killed_line_leaves_no_process_and_the_next_one_starts_and_stops_by_ct
 
         process.kill()
 
-    deadline = time.monotonic() + 30
-    while [pid for pid in children if alive(pid)]:
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.1)
+    until(lambda: not [pid for pid in children if alive(pid)], what="the end of every process")
     assert pushline(["status"], tmp_path).returncode == Exit.UNREACHABLE
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pushline.line.records import Message
 from pushline.line.topics import TOPICS
 from pushline.servers.child import ServerNotStarted, ServerProcess
 from pushline.servers.embedded import KAFKA_OPTIONS, EmbeddedBroker
+from tests.waiting import until
 
 DEADLINE_SECONDS = 20.0
 MESSAGE = Message("commit", b"digits", b"{}", ())
@@ -38,12 +38,6 @@ def own_broker() -> Iterator[EmbeddedBroker]:
 def log(own_broker: EmbeddedBroker) -> Iterator[KafkaLog]:
     with closing(KafkaLog(own_broker.bootstrap, options=KAFKA_OPTIONS)) as opened:
         yield opened
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "the condition did not come about"
 
 
 def gone(pid: int) -> bool:
