@@ -1,10 +1,14 @@
 """Names that anyone can compute again: run ids, event ids (RFC 9562 UUIDv5), and Kafka's partition of a key (murmur2)."""
 
 import hashlib
+import re
 from functools import lru_cache
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("6f0a7a52-52b1-5c0e-9d0c-5a1fca5f3e11")  # fixed for good: every id of every line hangs on it
+
+# Becomes part of object keys, paths and addresses: a record of anything else belongs to no model.
+MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 
 
 def run_id(model: str, generation: int, attempt: int, sha: str) -> str:

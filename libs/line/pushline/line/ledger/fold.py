@@ -11,7 +11,7 @@ from typing import Any
 from pushline.line.codec import Entry, NewerVersion, Undecodable, decode
 from pushline.line.events import CommitPushed, Event, ModelDeployed, ModelEvaluated, ModelServed, ModelTrained
 from pushline.line.ids import partition_of
-from pushline.line.ledger.rules import ON_ALL, ON_TOPIC, RULE_NAMES, Before, is_rerun
+from pushline.line.ledger.rules import LONGEST_LEAP, ON_ALL, ON_TOPIC, RULE_NAMES, Before, is_rerun
 from pushline.line.ledger.state import Judgement, ModelLine, Run
 from pushline.line.records import Record
 
@@ -95,14 +95,18 @@ class Ledger:
         return None
 
     def _note_numbers(self, event: Event) -> None:
-        """Numbers are taken from every record read, kept and invalid ones too, so that none is used twice."""
+        """Numbers are taken from every record read, kept and invalid ones too, so that none is used twice.
+
+        But not one that lies too far ahead: the number after it would not be valid.
+        """
         line = self.models.setdefault(event.model, self.line(event.model))
-        line.highest_generation = max(line.highest_generation, event.generation)
-        if isinstance(event, ModelDeployed):
-            line.highest_deploy_seq = max(line.highest_deploy_seq, event.deploy_seq)
-        if isinstance(event, ModelServed):
-            line.highest_deploy_seq = max(line.highest_deploy_seq, event.deploy_seq)
-            line.highest_served_seq = max(line.highest_served_seq, event.deploy_seq)
+        if event.generation - line.newest_generation < LONGEST_LEAP:
+            line.highest_generation = max(line.highest_generation, event.generation)
+        number = event.deploy_seq if isinstance(event, ModelDeployed | ModelServed) else 0
+        if number - line.deploy_seq < LONGEST_LEAP:
+            line.highest_deploy_seq = max(line.highest_deploy_seq, number)
+            if isinstance(event, ModelServed):
+                line.highest_served_seq = max(line.highest_served_seq, number)
 
     def _count(self, judgement: Judgement) -> Judgement:
         self.counts[(judgement.place[0], judgement.verdict)] += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from pushline.line.codec import Entry
 from pushline.line.events import CommitPushed, Event, ModelDeployed, ModelEvaluated, ModelServed, ModelTrained
-from pushline.line.ids import event_id, partition_of, run_id
+from pushline.line.ids import MODEL_NAME, event_id, partition_of, run_id
 from pushline.line.ledger.state import ModelLine, Run
 
 
@@ -24,13 +24,16 @@ class Before:
     cause: Entry[Event] | None
 
 
+# How far a number may be above the newest one: no writer gets there, and a single record cannot use all numbers up.
+LONGEST_LEAP = 2**24
+
 Rule = Callable[[Entry[Any], Before], str]
 
 
 def key(entry: Entry[Event], _: Before) -> str:
-    """A slash parts what a run id is made of: in a name it would give two models one run."""
+    """A name becomes part of object keys and paths; and a slash in it would give two models one run."""
     model = entry.event.model
-    fits = bool(model) and "/" not in model and entry.key == model.encode() and entry.subject == model
+    fits = MODEL_NAME.fullmatch(model) and entry.key == model.encode() and entry.subject == model
     return "" if fits else f"key {entry.key!r}, ce_subject {entry.subject!r} and model {model!r} are not one name"
 
 
@@ -87,7 +90,7 @@ def push_previous(entry: Entry[CommitPushed], before: Before) -> str:
 
 def push_number(entry: Entry[CommitPushed], _: Before) -> str:
     event = entry.event
-    if is_rerun(event) or (event.generation > event.previous and event.attempt == 1):
+    if is_rerun(event) or (0 < event.generation - event.previous <= LONGEST_LEAP and event.attempt == 1):
         return ""
     return f"a push with generation {event.generation} after {event.previous} and attempt {event.attempt}"
 
@@ -130,7 +133,9 @@ def deploy_number(entry: Entry[ModelDeployed], _: Before) -> str:
     event = entry.event
     if event.kind == "close":
         return "" if event.deploy_seq == 0 else "a close takes no deploy_seq"
-    return "" if event.deploy_seq > event.previous else f"deploy_seq {event.deploy_seq} is not above previous {event.previous}"
+    if 0 < event.deploy_seq - event.previous <= LONGEST_LEAP:
+        return ""
+    return f"deploy_seq {event.deploy_seq} is not above previous {event.previous}, or too far above it"
 
 
 def deploy_kind(entry: Entry[ModelDeployed], _: Before) -> str:
@@ -142,7 +147,7 @@ def deploy_kind(entry: Entry[ModelDeployed], _: Before) -> str:
 
 def floor(entry: Entry[ModelDeployed], before: Before) -> str:
     now, said = before.line.floor_generation, entry.event.floor_generation
-    fits = said >= now if entry.event.kind == "rollback" else said == now
+    fits = 0 <= said - now <= LONGEST_LEAP if entry.event.kind == "rollback" else said == now
     return "" if fits or entry.event.kind == "close" else f"floor_generation goes from {now} to {said}"
 
 
