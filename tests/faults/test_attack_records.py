@@ -1,11 +1,15 @@
 """Records forged by somebody who may write to the topics: one of them must not use up numbers or names for good."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
+from pushline.auditor import views
+from pushline.auditor.history import Filter, History
+from pushline.line.broker import MAX_RECORD_BYTES
 from pushline.line.codec import encode
 from pushline.line.events import NO_COMMIT, CommitPushed, Event, ModelServed
 from pushline.line.ids import partition_of, run_id
@@ -63,6 +67,32 @@ def test_a_name_that_no_operator_can_give_a_model_is_not_taken_from_a_record(nam
 
     assert _fold(ledger, make.push(name, 1, previous=0)) == "invalid"
     assert not ledger.models
+
+
+@pytest.mark.parametrize("where", ["value", "header"])
+def test_a_record_larger_than_any_of_ours_is_no_event_and_is_not_kept_in_memory(where: str) -> None:
+    message = encode(make.push("digits", 1, previous=0), "forger")
+    value = message.value[:-1] + b" " * (MAX_RECORD_BYTES if where == "value" else 0) + b"}"
+    headers = (*message.headers, ("more", b"x" * (MAX_RECORD_BYTES if where == "header" else 0)))
+
+    judged = Ledger(1).fold(Record("commit", 0, 0, message.key, value, headers, 0))[0]
+
+    assert (judged.verdict, judged.sentence) == ("undecodable", "a record of more than 65536 bytes")
+
+
+@pytest.mark.parametrize("depth", [100, 800, 950])
+def test_a_value_nested_deeper_than_can_be_written_again_is_shown_as_text(depth: int) -> None:
+    message = encode(make.push("digits", 1, previous=0), "forger")
+    value = message.value[:-1] + b',"more":' + b"[" * depth + b"]" * depth + b"}"
+    place = ("commit", partition_of(message.key, 1), 0)
+    record = Record(*place, message.key, value, message.headers, timestamp_ms=2**62)
+    history, ledger = History(lambda: 0), Ledger(1)
+    history.note(record, ledger.fold(record))
+
+    shown = views.event_view(next(history.newest_first(Filter())))
+
+    assert json.loads(json.dumps(shown))["value"].startswith('{"actor":')
+    assert shown["time"] == "9999-01-01T00:00:00Z"
 
 
 def _fold(ledger: Ledger, event: Event) -> str:

@@ -83,6 +83,8 @@ def decode(record: Record) -> Entry[Event]:
     _check_type(headers, topic)
     if record.value is None or record.key is None:
         raise Undecodable("a record without a value or a key")
+    if len(record.value) + len(record.key) + sum(len(name) + len(text or b"") for name, text in record.headers) > MAX_RECORD_BYTES:
+        raise Undecodable(f"a record of more than {MAX_RECORD_BYTES} bytes")
     try:
         data = json.loads(record.value, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from pushline.line.ledger import Ledger, ModelLine, Run
 
 View = dict[str, Any]
 MAX_UNDECODABLE_CHARACTERS = 4096
+MAX_DEPTH = 64  # of a value that is shown as JSON; our own have 4, and a writer of JSON breaks at some hundreds
+LAST_MS = 253_370_764_800_000  # the year 9999; where the broker keeps its writers' times, any number may stand there
 
 
 def runs_newest_first(ledger: Ledger, history: History, model: str = "", stage: str = "") -> list[Run]:
@@ -146,7 +149,7 @@ def problems(ledger: Ledger, history: History) -> list[str]:
 
 
 def time_text(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(min(time_ms, LAST_MS) / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _read(history: History, entry: Entry[Any]) -> tuple[int, int]:
@@ -184,8 +187,25 @@ def _replica(entry: Entry[Any]) -> View:
 
 
 def _json(value: bytes) -> Any:  # noqa: ANN401 - any JSON value
-    """Parse; a number that no JSON writer can give back (1e999) stays the text that it is."""
-    return json.loads(value, parse_float=lambda text: float(text) if math.isfinite(float(text)) else text)
+    """Parse; a number that no JSON writer can give back (1e999) stays the text that it is, and so does a value nested too deep."""
+    try:
+        plain = json.loads(value, parse_float=lambda text: float(text) if math.isfinite(float(text)) else text)
+    except RecursionError:
+        return _text(value)
+    return _text(value) if _is_deep(plain) else plain
+
+
+def _is_deep(value: object) -> bool:
+    layer = [value]
+    for _ in range(MAX_DEPTH):
+        layer = [inner for each in layer for inner in _inside(each)]
+    return bool(layer)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _text(value: bytes | None) -> str | None:
