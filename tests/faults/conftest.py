@@ -1,6 +1,10 @@
 """What every fault test starts from: a training interpreter without TensorFlow, and a place on the session's broker and store."""
 
-from collections.abc import Callable, Iterator
+import shutil
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -8,10 +12,18 @@ from uuid import uuid4
 import pytest
 
 from pushline.cli.line_file import StoreAccess
-from tests.faults.processes import Place, stub_interpreter
+from tests.faults.processes import Place
 
 if TYPE_CHECKING:
     from tests.servers import StoreAddress
+
+
+def stub_interpreter(folder: Path) -> Path:
+    """Make a training interpreter that has no TensorFlow and needs none."""
+    venv.create(folder, symlinks=True, with_pip=False)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
+    shutil.copyfile(Path(__file__).with_name("stub_launcher.py"), site / "sitecustomize.py")
+    return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +32,7 @@ def stub_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def place(broker: str, store_settings: "StoreAddress") -> Iterator[Place]:
+def place(broker: str, store_settings: "StoreAddress") -> Place:
     """Give topics that no other module has, on the session's broker, and the session's store."""
     from confluent_kafka import Producer  # noqa: PLC0415
 
@@ -28,7 +40,7 @@ def place(broker: str, store_settings: "StoreAddress") -> Iterator[Place]:
 
     prefix = f"faults-{uuid4().hex[:12]}."
     create_topics(Producer({"bootstrap.servers": broker}), prefix)
-    yield Place(broker, StoreAccess(*store_settings), prefix)
+    return Place(broker, StoreAccess(*store_settings), prefix)
 
 
 @pytest.fixture
@@ -37,6 +49,6 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
     def tell(line: str) -> None:
         with capsys.disabled():
-            print(f"\n{line}")
+            sys.stdout.write(f"\n{line}\n")
 
     return tell

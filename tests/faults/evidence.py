@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pushline.line.codec import decode
 from pushline.line.events import Event
 from pushline.line.kafka import KafkaLog
-from pushline.line.ledger import Ledger, ModelLine
+from pushline.line.ledger import Ledger, ModelLine, Run
 from pushline.line.records import Message, Record
 from pushline.line.topics import TOPICS
 from pushline.objects.store import Store
 
 READ_SECONDS = 20
+NAMES = tuple(topic.name for topic in TOPICS)
 
 
 def report(campaign: str, trials: int, lost: int, seed: int, **figures: float | str) -> str:
@@ -23,7 +24,11 @@ def report(campaign: str, trials: int, lost: int, seed: int, **figures: float | 
     return f"campaign={campaign} trials={trials} lost={lost}{more} bound95={3 / trials:.2g} seed={seed}"
 
 
-def all_records(log: KafkaLog, topics: Sequence[str] = tuple(topic.name for topic in TOPICS)) -> list[Record]:
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - chance that can be repeated, no secret
+
+
+def all_records(log: KafkaLog, topics: Sequence[str] = NAMES) -> list[Record]:
     """Read every topic from 0 to where it ends now. Fails where an offset is missing."""
     reader = log.reader(topics)
     try:
@@ -79,8 +84,7 @@ def digest(ledger: Ledger) -> str:
 
 def _told(line: ModelLine) -> tuple[object, ...]:
     runs = [
-        (run.run_id, run.rank, run.stage, run.outcome, run.reason, run.sentence, run.trained and run.trained.id)
-        + tuple(sorted((baseline, entry.id) for baseline, entry in run.evaluated.items()))
+        (run.run_id, run.rank, run.stage, run.outcome, run.reason, run.sentence, run.trained and run.trained.id, _verdicts(run))
         for run in line.runs
     ]
     served = sorted((replica, entry.id) for replica, entry in line.served.items())
@@ -88,6 +92,10 @@ def _told(line: ModelLine) -> tuple[object, ...]:
     numbers = (line.newest_generation, line.highest_generation, line.highest_deploy_seq, sorted(line.attempts.items()))
     deployments = [entry.id for entry in line.deployments]
     return (line.name, line.partition, runs, deployments, live, numbers, served)
+
+
+def _verdicts(run: Run) -> list[tuple[str, str]]:
+    return sorted((baseline, entry.id) for baseline, entry in run.evaluated.items())
 
 
 @dataclass(frozen=True)

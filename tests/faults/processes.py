@@ -1,10 +1,7 @@
 """A line whose processes are held one by one: each can be killed, frozen, stopped and started again, broker and store too."""
 
 import os
-import shutil
 import signal
-import sysconfig
-import venv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,12 +12,13 @@ from urllib.request import urlopen
 from pushline.cli.line_file import LineFile, StoreAccess, WatchedModel, write_line_file
 from pushline.cli.service_settings import HOST, KAFKA, LineToServe, services_of
 from pushline.cli.supervisor import Child
-from pushline.client import Client
+from pushline.client import Client, PredictionFailed
 from pushline.line.ledger import Ledger, Run
 from pushline.line.writer import Writer
 from pushline.servers.embedded import EmbeddedBroker, EmbeddedStore
 from tests.e2e.running_line import Repository, RunningLine, _environ, _repository, _seen, secret_of
 from tests.faults import repositories
+from tests.faults.procfs import processes, told
 from tests.waiting import until
 
 START_SECONDS, READY_SECONDS, RUN_SECONDS, GRACE_SECONDS = 60.0, 60.0, 60.0, 15.0
@@ -140,7 +138,7 @@ class FaultLine:
         ports, log = like.ports_file.with_name(f"{name}.json"), like.log.with_name(f"{name}.log")
         own |= {"PUSHLINE_PORTS_FILE": str(ports), **environ}
         service = Service(Child(replace(like, name=name, environ={**like.environ, **own}, ports_file=ports, log=log)))
-        self.services[name] = service
+        self.services[name] = service  # so that it ends with the line
         service.start()
         service.listening()
         return service
@@ -175,12 +173,20 @@ class FaultLine:
 
     def waits_for_the_gate(self, run_id: str) -> None:
         """Wait until the script of this run runs in its sandbox."""
-        until(lambda: any(run_id in told(pid, "mountinfo") and "launch.py" in told(pid, "cmdline") for pid in self.sandboxed()), RUN_SECONDS, "the script")
+        until(
+            lambda: any(run_id in told(pid, "mountinfo") and "launch.py" in told(pid, "cmdline") for pid in self.sandboxed()),
+            RUN_SECONDS,
+            "the script",
+        )
 
     def sandboxed(self) -> list[int]:
         """Give every process of a sandbox of this line, whoever is its parent by now: its root shows this line's checkout."""
         shown = "/".join(self.services["trainer"].work.parts[-5:]) + "/trainings/"
-        return [pid for pid in processes() if shown in told(pid, "mountinfo") or ("bwrap" in told(pid, "cmdline") and shown in told(pid, "cmdline"))]
+        return [
+            pid
+            for pid in processes()
+            if shown in told(pid, "mountinfo") or ("bwrap" in told(pid, "cmdline") and shown in told(pid, "cmdline"))
+        ]
 
     def no_sandbox_left(self) -> None:
         until(lambda: not self.sandboxed(), 5, "the end of every process of the sandbox")
@@ -190,21 +196,7 @@ class FaultLine:
         return Writer(self.seen.log, self.seen.tail, "test/person")
 
 
-def processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def told(pid: int, what: str) -> str:
-    """Give a file of /proc about a process, "" where it is gone or not ours to read."""
-    try:
-        return Path(f"/proc/{pid}/{what}").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
-
-
 def _digest(client: Client, model: str) -> str:
-    from pushline.client import PredictionFailed  # noqa: PLC0415
-
     try:
         return client.predict(repositories.X, model=model).digest
     except PredictionFailed:
@@ -219,14 +211,6 @@ def _has(ledger: Ledger, run_id: str, topic: str) -> bool:
         return any(entry.event.run_id == run_id for entry in run.line.served.values())
     found = {"commit": run.push, "trained": run.trained, "evaluated": run.evaluated, "deployed": run.slot}[topic]
     return bool(found)
-
-
-def stub_interpreter(folder: Path) -> Path:
-    """Make a training interpreter that has no TensorFlow and needs none."""
-    venv.create(folder, symlinks=True, with_pip=False)
-    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder), "platbase": str(folder)}))
-    shutil.copyfile(Path(__file__).with_name("stub_launcher.py"), site / "sitecustomize.py")
-    return folder / "bin" / "python"
 
 
 @dataclass(frozen=True)
@@ -296,7 +280,6 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
         for service in children.values():
             service.child.kill_group()
             service.child.wait(10)
-        # NOTE: another() adds to the same table, so that what it started ends here too.
 
 
 def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
@@ -312,4 +295,3 @@ def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
     path.write_text("\n".join(parts))
     path.chmod(0o600)
     return path
-

@@ -63,5 +63,5 @@ def open_gates(work: Path) -> int:
 
 def _npz(**arrays: np.ndarray) -> bytes:
     out = BytesIO()
-    np.savez(out, **arrays)
+    np.savez(out, allow_pickle=False, **arrays)
     return out.getvalue()

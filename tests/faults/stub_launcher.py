@@ -1,4 +1,4 @@
-"""Stands in for TensorFlow: becomes `sitecustomize` of an interpreter that does the launcher's work with files that lie in the repository.
+"""Stands in for TensorFlow: `sitecustomize` of an interpreter that does the launcher's work with files of the repository.
 
 Real otherwise: a script in the real sandbox, started by the real supervisor, its files sent out through the real pipe.
 """

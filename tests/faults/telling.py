@@ -88,7 +88,9 @@ class Teller:
         with self.tail.read() as ledger:
             line = ledger.line(self.model)
             live = line.live_digest
-            due = [run for run in line.runs if run.trained and not run.outcome and run.rank > line.fence and live not in run.evaluated]
+            due = [
+                run for run in line.runs if run.trained and not run.outcome and run.rank > line.fence and live not in run.evaluated
+            ]
         for run in due:
             self.say(self.verdict(run, live))
 

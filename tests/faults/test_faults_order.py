@@ -1,12 +1,11 @@
 """Promise 4: an older commit never replaces a newer one, whatever comes late and however many deployers there are."""
 
-import random
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from pushline.line.events import ModelDeployed
-from tests.faults.evidence import report
+from tests.faults.evidence import report, seeded
 from tests.faults.processes import FaultLine, Place, Wish, fault_line
 from tests.faults.telling import Teller
 
@@ -51,7 +50,7 @@ def assert_in_order(line: FaultLine, model: str) -> None:
 def test_with_two_deployers_at_once_runs_that_end_in_any_order_go_live_in_the_order_of_their_pushes(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:
-    chance, lost_races = random.Random(SEED), 0
+    chance, lost_races = seeded(SEED), 0
     for race in range(RACES):
         model = f"race-{race}"
         telling = teller(line, model)
@@ -134,7 +133,7 @@ def test_a_rollback_holds_back_the_runs_in_flight_and_not_the_next_push(line: Fa
 def test_a_deployer_that_slept_through_deployments_changes_nothing_when_it_wakes(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:
-    chance, trials = random.Random(SEED), 10
+    chance, trials = seeded(SEED), 10
     for trial in range(trials):
         model, sleeper = f"asleep-{trial}", chance.choice(("deployer", "twin"))
         telling = teller(line, model)

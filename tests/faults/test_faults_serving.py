@@ -13,7 +13,7 @@ from pushline.client import Answer, Client, PredictionFailed
 from pushline.line.events import ModelDeployed, ModelServed
 from pushline.line.ledger import Ledger
 from pushline.objects import keys
-from tests.faults.evidence import report
+from tests.faults.evidence import report, seeded
 from tests.faults.processes import FaultLine, Place, Service, Wish, fault_line, frozen
 from tests.faults.repositories import X, program
 from tests.fixtures.predictor.deploying import Line
@@ -74,7 +74,7 @@ def test_one_flipped_bit_in_the_store_is_never_served_and_the_model_before_stays
     line: FaultLine, deployer: Line, what: str
 ) -> None:
     model, predictor, store = f"rotten-{what}", line.services["predictor"], line.seen.store
-    chance = random.Random(SEED)
+    chance = seeded(SEED)
     serves(predictor, deployer.deploy(program(2.0), model))
     serving = deployer.upload(model, 2, program(3.0), "classification", ())
     file = serving.files[1]
@@ -104,7 +104,7 @@ def test_a_damaged_copy_on_disk_is_not_served_but_fetched_again(line: FaultLine,
     predictor.kill()
     damaged = damage_copies(predictor, model)
 
-    with nobody_there(line, predictor):
+    with nobody_there(predictor):
         assert ask(predictor, model) is None
     predictor.start()
     predictor.listening()
@@ -115,7 +115,7 @@ def test_a_damaged_copy_on_disk_is_not_served_but_fetched_again(line: FaultLine,
 
 def damage_copies(predictor: Service, model: str) -> int:
     """Flip a bit of every program of this model in the cache; give how many."""
-    chance, found = random.Random(SEED), 0
+    chance, found = seeded(SEED), 0
     for path in Path(predictor.child.service.environ["PUSHLINE_CACHE"]).rglob("*"):
         if path.is_file() and path.read_bytes() == program(2.0) and model in str(path):
             path.chmod(0o600)
@@ -125,7 +125,7 @@ def damage_copies(predictor: Service, model: str) -> int:
 
 
 @contextmanager
-def nobody_there(line: FaultLine, predictor: Service) -> Iterator[None]:
+def nobody_there(predictor: Service) -> Iterator[None]:
     """Run it from its disk alone, with neither broker nor store, until the block ends."""
     child = predictor.child
     service = child.service
@@ -155,7 +155,7 @@ def test_it_starts_and_serves_with_broker_and_store_both_away_and_says_stale(
         event = deployer.deploy(program(2.0 + trial), model)
         serves(predictor, event)
         predictor.kill()
-        with nobody_there(line, predictor):
+        with nobody_there(predictor):
             answer = ask(predictor, model)
             assert answer is not None
             assert (answer.y.tolist(), answer.deploy_seq, answer.stale) == (times(2.0 + trial), event.deploy_seq, True)
@@ -192,7 +192,7 @@ class Load:
 
 @pytest.mark.timeout(120)
 def test_under_load_no_request_fails_while_models_are_swapped(line: FaultLine, deployer: Line, say: Callable[[str], None]) -> None:
-    predictor, chance, load = line.services["predictor"], random.Random(SEED), Load()
+    predictor, chance, load = line.services["predictor"], seeded(SEED), Load()
     event = deployer.deploy(program(1.0))
     serves(predictor, event)
     address = f"127.0.0.1:{predictor.child.ports['grpc']}"
@@ -218,7 +218,7 @@ def test_under_load_no_request_fails_while_models_are_swapped(line: FaultLine, d
 def test_a_replica_that_slept_converges_with_the_others_on_the_newest_valid_record(
     line: FaultLine, deployer: Line, say: Callable[[str], None]
 ) -> None:
-    model, trials, chance = "converging", 5, random.Random(SEED)
+    model, trials, chance = "converging", 5, seeded(SEED)
     replicas = [line.services["predictor"], line.another("second", "predictor")]
     newest = deployer.deploy(program(1.0), model)
     for trial in range(trials):
