@@ -35,13 +35,13 @@ def up(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Run the whole line on this machine, with an embedded broker and object store, until Ctrl-C or SIGTERM.
+    r"""Run the whole line on this machine, with an embedded broker and object store, until Ctrl-C or SIGTERM.
 
-    Everything it knows lies in one folder ([up] state) and is gone when it ends: this line is for trying out and developing.
+    Everything it knows lies in one folder (\[up] state) and is gone when it ends: this line is for trying out and developing.
     """
     terminal = terminal_of(context)
     if write is not None:
-        _write(terminal, write, FirstModel(model, repository, branch), force=force, as_json=as_json)
+        _write(terminal, write, FirstModel(model, as_named_here(repository), branch), force=force, as_json=as_json)
         return
     if not file.exists():
         raise Said(
@@ -71,6 +71,11 @@ def stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def as_named_here(repository: str) -> str:
+    """Give the absolute path of a folder named from here: in the operator's file a path is relative to that file."""
+    return str(Path(repository).resolve()) if repository and ":" not in repository else repository
 
 
 def _write(terminal: Terminal, path: Path, model: FirstModel, *, force: bool, as_json: bool) -> None:

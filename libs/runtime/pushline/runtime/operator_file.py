@@ -184,7 +184,7 @@ def _repository(text: str, folder: Path) -> str:
         if scheme not in SCHEMES:
             raise ValueError(f'"{scheme}" is none of {", ".join(SCHEMES)}')
         if ":" in rest.partition("/")[0].rpartition("@")[0] or (scheme.startswith("http") and "@" in rest.partition("/")[0]):
-            raise ValueError("has credentials in it; leave them to git's credential helper or an SSH key")
+            raise ValueError("has credentials in it; use an ssh address and a key of the user that runs the trainer")
         return text
     if text.startswith("-") or "::" in text:
         raise ValueError(f'"{text}" is neither an address nor a path')
