@@ -97,6 +97,15 @@ def _one_training_a_run(valid: Valid) -> bool:
     return _no_repeats([each.run_id for each in valid.trained])
 
 
+def _a_training_ends_in_one_of_three_ways(valid: Valid) -> bool:
+    ways = {"succeeded": True, "failed": False, "superseded": False}
+    return all(ways.get(each.outcome) is bool(each.digest) for each in valid.trained)
+
+
+def _a_verdict_is_one_of_four(valid: Valid) -> bool:
+    return all(each.verdict in {"accepted", "rejected", "inconclusive", "failed"} for each in valid.evaluated)
+
+
 def _one_verdict_a_baseline(valid: Valid) -> bool:
     return _no_repeats([(each.run_id, each.baseline_digest) for each in valid.evaluated])
 
@@ -234,6 +243,8 @@ PROMISES: Mapping[str, Callable[[Valid], bool]] = {
         _a_rerun_repeats_its_push,
         _attempts_count_up,
         _one_training_a_run,
+        _a_training_ends_in_one_of_three_ways,
+        _a_verdict_is_one_of_four,
         _one_verdict_a_baseline,
         _a_verdict_is_about_what_was_trained,
         _a_deployment_follows_the_newest,

@@ -182,6 +182,9 @@ class Reference:
         opened = known.runs.get(fact["run_id"])
         if opened is None or opened.id != fact["caused_by"]:
             return "no"
+        good = fact["outcome"] == "succeeded"
+        if fact["outcome"] not in ("succeeded", "failed", "superseded") or (fact["digest"] != "") != good:
+            return "invalid"
         if fact["run_id"] in known.trained or fact["commit"] != opened["commit"]:
             return "invalid"
         known.trained[fact["run_id"]] = fact
@@ -191,6 +194,8 @@ class Reference:
         made = known.trained.get(fact["run_id"])
         if made is None or made.id != fact["caused_by"]:
             return "no"
+        if fact["verdict"] not in ("accepted", "rejected", "inconclusive", "failed"):
+            return "invalid"
         slot = (fact["run_id"], fact["baseline_digest"])
         about_it = made["outcome"] == "succeeded" and made["digest"] == fact["digest"] and made["commit"] == fact["commit"]
         if slot in known.verdicts or not about_it:

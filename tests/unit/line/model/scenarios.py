@@ -100,6 +100,21 @@ def two_trainings_of_one_run(world: World) -> None:
     append(world, pushed, make.trained(pushed, "failed"), make.trained(pushed, "superseded"))
 
 
+def a_training_that_ended_in_no_way(world: World) -> None:
+    pushed = make.push("a", 1, previous=0)
+    append(world, pushed, replace(make.trained(pushed, "failed"), outcome="paused"))
+
+
+def a_success_without_a_model(world: World) -> None:
+    pushed = make.push("a", 1, previous=0)
+    append(world, pushed, replace(make.trained(pushed), digest=""))
+
+
+def a_verdict_that_is_none(world: World) -> None:
+    line = one_live(world)
+    append(world, replace(make.evaluated(line.made, "some baseline"), verdict="perhaps"))
+
+
 def a_verdict_on_another_model(world: World) -> None:
     line = one_live(world)
     append(world, replace(make.evaluated(line.made, "some baseline"), digest=make.digest("m9")))
@@ -255,6 +270,11 @@ NEEDED: Mapping[str, tuple[Needed, ...]] = {
         Needed(two_trainings_of_one_run, "one training a run"),
         Needed(two_trainings_of_one_run, "an outcome never changes"),
     ),
+    "trained_outcome": (
+        Needed(a_training_that_ended_in_no_way, "a training ends in one of three ways"),
+        Needed(a_success_without_a_model, "a training ends in one of three ways"),
+    ),
+    "evaluated_verdict": (Needed(a_verdict_that_is_none, "a verdict is one of four"),),
     "evaluated_digest": (Needed(a_verdict_on_another_model, "a verdict is about what was trained"),),
     "evaluated_slot": (Needed(a_second_verdict, "one verdict a baseline"),),
     "deploy_previous": (Needed(a_rollback_decided_on_an_old_fold, "a deployment follows the newest"),),

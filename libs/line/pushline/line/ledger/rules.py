@@ -113,6 +113,18 @@ def trained_slot(_: Entry[ModelTrained], before: Before) -> str:
     return "the run has a trained record" if before.run is not None and before.run.trained is not None else ""
 
 
+def trained_outcome(entry: Entry[ModelTrained], _: Before) -> str:
+    """A run without an outcome would be judged for ever, and a success without a digest could not be."""
+    outcome, digest = entry.event.outcome, entry.event.digest
+    fits = outcome in ("succeeded", "failed", "superseded") and bool(digest) == (outcome == "succeeded")
+    return "" if fits else f"outcome {outcome!r} with digest {digest!r}"
+
+
+def evaluated_verdict(entry: Entry[ModelEvaluated], _: Before) -> str:
+    known = entry.event.verdict in ("accepted", "rejected", "inconclusive", "failed")
+    return "" if known else f"verdict {entry.event.verdict!r}"
+
+
 def evaluated_digest(entry: Entry[ModelEvaluated], before: Before) -> str:
     trained = before.run.trained if before.run is not None else None
     fits = trained is not None and trained.event.outcome == "succeeded" and trained.event.digest == entry.event.digest
@@ -234,8 +246,13 @@ ON_TOPIC: Mapping[str, Mapping[str, Rule]] = {
         "rerun_of_push": rerun_of_push,
         "rerun_attempt": rerun_attempt,
     },
-    "trained": {"cause_of_run": cause_of_run, "trained_slot": trained_slot},
-    "evaluated": {"cause_of_run": cause_of_run, "evaluated_digest": evaluated_digest, "evaluated_slot": evaluated_slot},
+    "trained": {"cause_of_run": cause_of_run, "trained_outcome": trained_outcome, "trained_slot": trained_slot},
+    "evaluated": {
+        "cause_of_run": cause_of_run,
+        "evaluated_verdict": evaluated_verdict,
+        "evaluated_digest": evaluated_digest,
+        "evaluated_slot": evaluated_slot,
+    },
     "deployed": {
         "deploy_previous": deploy_previous,
         "deploy_number": deploy_number,
