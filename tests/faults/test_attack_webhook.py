@@ -7,11 +7,11 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from pushline.trainer.webhook import patience
+from pushline.runtime import patience
+from pushline.runtime.http_server import MAX_CONNECTIONS, HttpServer
 from pushline.trainer.webhook.app import ReceiveLimits, make_app
 from pushline.trainer.webhook.forms import GitHubForm
 from pushline.trainer.webhook.intake import ignored
-from pushline.trainer.webhook.server import MAX_CONNECTIONS, WebhookServer
 from pushline.trainer.webhook.signature import Keyring
 from tests.fixtures.trainer_intake.forge import a_model
 from tests.waiting import until
@@ -20,23 +20,23 @@ CLOSED = b""
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookServer]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
     monkeypatch.setattr(patience, "HEADER_SECONDS", 1.0)
     models = (a_model(),)
     app = make_app(
         {"github": (GitHubForm(models), Keyring.of(models))}, lambda _: ignored("test", "A test."), ReceiveLimits(), lambda *_: None
     )
-    server = WebhookServer("127.0.0.1", 0, app, drain_seconds=1)
+    server = HttpServer("127.0.0.1", 0, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=1)
     server.start()
     yield server
-    server.stop(5)
+    server.stop()
 
 
-def answer(server: WebhookServer) -> int:
+def answer(server: HttpServer) -> int:
     return httpx.post(f"http://127.0.0.1:{server.port}/webhooks/github", content=b"{}", timeout=10).status_code
 
 
-def test_connections_that_say_nothing_do_not_keep_others_out(server: WebhookServer) -> None:
+def test_connections_that_say_nothing_do_not_keep_others_out(server: HttpServer) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS + 8):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
@@ -44,14 +44,14 @@ def test_connections_that_say_nothing_do_not_keep_others_out(server: WebhookServ
         until(lambda: answer(server) == 401, seconds=20)
 
 
-def test_headers_that_never_end_are_not_waited_for(server: WebhookServer) -> None:
+def test_headers_that_never_end_are_not_waited_for(server: HttpServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nX-Slow: ")
 
         assert connection.recv(1) == CLOSED
 
 
-def test_headers_that_never_end_after_a_first_request_are_not_waited_for_either(server: WebhookServer) -> None:
+def test_headers_that_never_end_after_a_first_request_are_not_waited_for_either(server: HttpServer) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(b"POST /webhooks/github HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\nPOST /web")
         heard = connection.recv(4096)

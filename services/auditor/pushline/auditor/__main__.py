@@ -10,7 +10,6 @@ import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
-from pushline.auditor.adapters.http_server import HttpServer
 from pushline.auditor.app import make_app
 from pushline.auditor.history import History
 from pushline.auditor.metrics import AuditGauges, exposition_of
@@ -23,10 +22,13 @@ from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
+from pushline.runtime.http_server import HttpServer
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter
 from pushline.runtime.status_server import CannotListen
+
+GRACE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     process = settings.process
     line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, process.kafka_options)
     auditor = build(line, lambda: int(time.time() * 1000))
-    server = HttpServer(process.bind, process.http_port, auditor.app)
+    server = HttpServer(process.bind, process.http_port, auditor.app, setting="PUSHLINE_HTTP_PORT", drain_seconds=GRACE_SECONDS)
     server.start()
     auditor.tail.start()
     ports_file.announce(log, {"http": server.port}, process.ports_file)

@@ -16,6 +16,7 @@ from pushline.line.tail import Tail
 from pushline.line.topics import COMMIT, TOPIC_NAMES, inputs_of
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
+from pushline.runtime.http_server import HttpServer
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.trainer.look import LAG_SECONDS, Look, Seen, SharedLook
@@ -28,7 +29,6 @@ from pushline.trainer.reports import LookLog, UnknownModels, WebhookLog
 from pushline.trainer.webhook.app import MAX_BYTES, ReceiveLimits, make_app
 from pushline.trainer.webhook.forms import Form, GitHubForm, PushlineForm
 from pushline.trainer.webhook.intake import Intake
-from pushline.trainer.webhook.server import WebhookServer
 from pushline.trainer.webhook.signature import Keyring
 
 SOURCE = "pushline/trainer"
@@ -65,7 +65,7 @@ class TrainerService:
     tail: Tail
     stage: Stage[Task]
     pollers: tuple[Poller, ...]
-    webhooks: WebhookServer
+    webhooks: HttpServer
     stopping: threading.Event
     grace_seconds: float
 
@@ -80,7 +80,7 @@ class TrainerService:
     def stop(self) -> None:
         """Answer what was received, stop trainings; what is open then is open work of the next start."""
         self.stopping.set()
-        self.webhooks.stop(self.grace_seconds)
+        self.webhooks.stop()
         self.stage.stop(self.grace_seconds)
         for poller in self.pollers:
             poller.stop(0.5)  # one that waits for a forge goes down with the process
@@ -144,13 +144,12 @@ def _stage(
     )
 
 
-def _webhooks(
-    wishes: Wishes, looks: Mapping[str, Callable[[], Seen]], stopping: threading.Event, report: WebhookLog
-) -> WebhookServer:
+def _webhooks(wishes: Wishes, looks: Mapping[str, Callable[[], Seen]], stopping: threading.Event, report: WebhookLog) -> HttpServer:
     models = wishes.models
     doors: dict[str, tuple[Form, Keyring]] = {
         "github": (GitHubForm(models), Keyring.of(models)),
         "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
     }
     app = make_app(doors, Intake(looks, stopping, wishes.lag_seconds), ReceiveLimits(max_bytes=wishes.max_bytes), report)
-    return WebhookServer(wishes.bind, wishes.webhook_port, app, drain_seconds=max(1, int(wishes.grace_seconds)))
+    drain_seconds = max(1, int(wishes.grace_seconds))
+    return HttpServer(wishes.bind, wishes.webhook_port, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=drain_seconds)

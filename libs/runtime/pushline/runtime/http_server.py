@@ -1,30 +1,32 @@
-"""The auditor's HTTP server: uvicorn in a thread of its own."""
+"""An ASGI application's HTTP server: uvicorn in a thread of its own. For services with the extra `http` of this distribution."""
 
 import socket
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
+from pushline.runtime.patience import PatientProtocol
 from pushline.runtime.status_server import CannotListen
 
 BACKLOG = 256
-MAX_CONNECTIONS = 256
+MAX_CONNECTIONS = 512
 HEADER_BYTES = 16 * 1024
 KEEP_ALIVE_SECONDS = 5
-GRACE_SECONDS = 5
 
 
 class HttpServer:
-    """start() listens and returns; stop() lets running requests end. Port 0 takes any free one; `port` tells which."""
+    """start() listens and returns; stop() lets what was received be answered. Port 0 takes any free one; `port` tells which."""
 
-    def __init__(self, bind: str, port: int, app: ASGIApp) -> None:
+    def __init__(self, bind: str, port: int, app: Callable[..., Any], *, setting: str, drain_seconds: int) -> None:
+        """`setting` names the port in messages."""
         self.port = port
-        self._bind = bind
+        self._bind, self._setting, self._drain_seconds = bind, setting, drain_seconds
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -34,7 +36,7 @@ class HttpServer:
             proxy_headers=False,
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_graceful_shutdown=drain_seconds,
             h11_max_incomplete_event_size=HEADER_BYTES,
         )
         self._server = uvicorn.Server(config)
@@ -46,7 +48,7 @@ class HttpServer:
             family = socket.AF_INET6 if ":" in self._bind else socket.AF_INET
             listening = socket.create_server((self._bind, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
-            raise CannotListen("PUSHLINE_HTTP_PORT", self._bind, self.port, error) from None
+            raise CannotListen(self._setting, self._bind, self.port, error) from None
         self.port = listening.getsockname()[1]
         run = self._server.run
         self._thread = threading.Thread(target=run, kwargs={"sockets": [listening]}, name="http-server", daemon=True)
@@ -55,4 +57,4 @@ class HttpServer:
     def stop(self) -> None:
         self._server.should_exit = True
         if self._thread is not None:
-            self._thread.join(GRACE_SECONDS + 1)
+            self._thread.join(self._drain_seconds + 1)

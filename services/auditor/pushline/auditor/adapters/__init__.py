@@ -1,1 +1,0 @@
-"""What the auditor calls or runs on."""
