@@ -100,6 +100,7 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[evaluate]\ndataset = '../x.npz'\n", "bad_repository_file", "evaluate.dataset"),
         ("[evaluate]\ndataset = 'x.csv'\n", "bad_repository_file", "evaluate.dataset"),
         ("[evaluate]\nslices = 'label'\n", "bad_repository_file", "evaluate.slices"),
+        ("[evaluate]\nslices = ['age']\n", "unsupported_option", "evaluate.slices"),
         ("[gates]\naccuracy = { min = 0.7 }\n", "weakened_gate", "gates.accuracy.min: 0.7 is weaker than the operator's 0.8"),
         ("[gates]\naccuracy = { max_drop = 0.5 }\n", "weakened_gate", "gates.accuracy.max_drop"),
         ("[gates]\naccuracy = { minimum = 0.9 }\n", "bad_repository_file", "gates.accuracy.minimum: unknown key"),

@@ -14,7 +14,7 @@ from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_ga
 NAME = "pushline.toml"
 MAX_BYTES = 64 * 1024
 TASKS = ("classification", "regression")
-MAX_LABELS, MAX_LABEL, MAX_SLICES = 10_000, 200, 16
+MAX_LABELS, MAX_LABEL = 10_000, 200
 _FUNCTION = re.compile(r"python:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -130,8 +130,8 @@ def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
     elif dataset:
         dataset = table.parsed("dataset", _npz)
     slices = table.texts("slices")
-    if len(slices) > MAX_SLICES or any(len(name) > MAX_LABEL for name in slices):
-        raise table.wrong("slices", f"has more than {MAX_SLICES} names, or one longer than {MAX_LABEL} characters")
+    if any(name != "label" for name in slices):
+        raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
     table.finish()
     return dataset, slices
 
