@@ -25,6 +25,7 @@ from pushline.line.tail import Tail
 from pushline.line.topics import Topic
 from pushline.line.writer import Published, Writer
 
+COMMIT_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 0.5
 CATCH_UP_SECONDS = 0.5  # at once, then the membership is kept alive and it is tried again
 FIRST_BACK_OFF_SECONDS = 0.5
@@ -112,6 +113,7 @@ class Stage(Generic[T]):
         self._report: StageReport = report or SilentReport()
         self._dead_letters = dead_letters
         self._running: dict[str, _Running[T]] = {}
+        self._commit_due = 0.0
         self._back_off: dict[str, float] = {}  # seconds to wait after the next trouble, by key
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -191,7 +193,9 @@ class Stage(Generic[T]):
             self._cancel(key)
         for task in decision.start:
             self._start(task)
-        self._commit(ownership)
+        if time.monotonic() >= self._commit_due:
+            self._commit_due = time.monotonic() + COMMIT_SECONDS
+            self._commit(ownership)
 
     def _cancel(self, key: str) -> None:
         with self._lock:

@@ -71,7 +71,15 @@ class RecordCounter:
         self._records = Counter(
             "pushline_records", "Records read, by topic and what became of them.", ("topic", "verdict"), registry=registry
         )
+        self._invalid = Counter(
+            "pushline_invalid_records",
+            "Invalid records read, by topic and the rule that they break.",
+            ("topic", "rule"),
+            registry=registry,
+        )
 
     def note(self, judgements: tuple[Any, ...]) -> None:
         for judgement in judgements:
             self._records.labels(judgement.place[0], judgement.verdict).inc()
+            if judgement.rule:
+                self._invalid.labels(judgement.place[0], judgement.rule).inc()
