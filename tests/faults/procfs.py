@@ -17,6 +17,12 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
+def runs(pid: int) -> bool:
+    """Say whether it is there and no mere entry that nobody has read the exit code of."""
+    state = told(pid, "stat").rpartition(")")[2].split()[:1]
+    return state not in ([], ["Z"], ["X"])
+
+
 def told(pid: int, what: str) -> str:
     """Give a file of /proc about a process, "" where it is gone or not ours to read."""
     try:

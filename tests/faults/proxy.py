@@ -1,4 +1,4 @@
-"""A door in front of a server. Shut, the server looks dead: connections break, new ones are refused. Opened, it is back as it was."""
+"""A door in front of a server. Shut, the server looks dead: connections break, new ones are refused. Open, it is back as it was."""
 
 import contextlib
 import socket

@@ -9,7 +9,8 @@ import pytest
 from tests.faults import repositories
 from tests.faults.evidence import all_records, events_of, report
 from tests.faults.processes import ALL, GRACE_SECONDS, FaultLine, Place, Wish, fault_line
-from tests.faults.procfs import children_of
+from tests.faults.procfs import children_of, runs
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def stop(line: FaultLine, names: tuple[str, ...]) -> float:
     codes = {service.child.service.name: service.exit_code() for service in services}
     seconds = time.monotonic() - began
     assert codes == dict.fromkeys(names, 0)
-    assert [pid for pid in helpers if Path(f"/proc/{pid}").exists()] == []
+    until(lambda: not any(runs(pid) for pid in helpers), 2, "the end of every process below them")
     line.no_sandbox_left()
     for service in services:
         assert left_behind(service.work) == []
