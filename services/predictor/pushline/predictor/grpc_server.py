@@ -26,6 +26,7 @@ CONNECTION_AGE_SECONDS = 1800  # then a client resolves its name again and finds
 PING_INTERVAL_MS = 5000  # clients that ping more often are sent away
 MAX_METADATA_BYTES = 16 * 1024
 MAX_STREAMS = 1024
+TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go elsewhere
 
 
 class GrpcServer:
@@ -33,10 +34,11 @@ class GrpcServer:
         self.port = settings.grpc_port
         self._bind, self._settings = bind, settings
         self._health = health.HealthServicer()
+        self._observed = Observed(metrics)
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="grpc")
         self._server = grpc.server(
             self._pool,
-            interceptors=[Observed(metrics)],
+            interceptors=[self._observed],
             options=_options(settings),
             maximum_concurrent_rpcs=settings.max_in_flight,
         )
@@ -65,6 +67,8 @@ class GrpcServer:
         """Say NOT_SERVING, answer on while clients turn away, refuse new calls, let those under way end."""
         self._health.enter_graceful_shutdown()
         threading.Event().wait(self._settings.drain_seconds)
+        self._observed.closing.set()
+        threading.Event().wait(TURNED_AWAY_SECONDS)
         self._server.stop(self._settings.grace_seconds).wait()
         self._pool.shutdown(wait=False)
 
