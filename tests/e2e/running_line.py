@@ -50,7 +50,7 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.clone), *arguments]
-        told = subprocess.run(command, env={**_environ(), **GIT}, capture_output=True, text=True, check=True)
+        told = subprocess.run(command, env={**environment(), **GIT}, capture_output=True, text=True, check=True)
         return told.stdout.strip()
 
 
@@ -121,22 +121,22 @@ class RunningLine:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pushline.cli", *arguments, "--line", str(self.file)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=_environ(), timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=120)
 
 
 @contextmanager
 def running_line(folder: Path, models: Mapping[str, str]) -> Iterator[RunningLine]:
     """Run a line for these models (name → further lines of its table in the operator's file). Stops it and checks a clean end."""
-    repositories = {name: _repository(folder, name) for name in models}
+    repositories = {name: bare_repository(folder, name) for name in models}
     config = _operators_file(folder, models, repositories)
     with (folder / "up.log").open("wb") as log:
         command = [sys.executable, "-m", "pushline.cli", "up", str(config), "--free-ports", "--json"]
-        up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=_environ())
+        up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment())
     assert up.stdout is not None
     try:
         first = up.stdout.readline()
         assert first, (folder / "up.log").read_text()
-        with _seen(Path(json.loads(first)["line"]), repositories) as line:
+        with line_at(Path(json.loads(first)["line"]), repositories) as line:
             yield line
     finally:
         up.terminate()
@@ -145,7 +145,7 @@ def running_line(folder: Path, models: Mapping[str, str]) -> Iterator[RunningLin
 
 
 @contextmanager
-def _seen(file: Path, repositories: Mapping[str, Repository]) -> Iterator[RunningLine]:
+def line_at(file: Path, repositories: Mapping[str, Repository]) -> Iterator[RunningLine]:
     told = json.loads(file.read_text())
     store = told["store"]
     log = KafkaLog(told["kafka"], told["topic_prefix"], told["kafka_options"])
@@ -161,10 +161,10 @@ def _seen(file: Path, repositories: Mapping[str, Repository]) -> Iterator[Runnin
         log.close()
 
 
-def _repository(folder: Path, model: str) -> Repository:
+def bare_repository(folder: Path, model: str) -> Repository:
     bare, clone = folder / f"{model}.git", folder / model
     for command in (["init", "--quiet", "--bare", "--initial-branch=main", str(bare)], ["clone", "--quiet", str(bare), str(clone)]):
-        subprocess.run(["git", *command], check=True, capture_output=True, env={**_environ(), **GIT})
+        subprocess.run(["git", *command], check=True, capture_output=True, env={**environment(), **GIT})
     return Repository(model, bare, clone)
 
 
@@ -182,7 +182,7 @@ def _operators_file(folder: Path, models: Mapping[str, str], repositories: Mappi
     return path
 
 
-def _environ() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return dict(os.environ)  # noqa: TID251 - PATH and the like for children
 
 

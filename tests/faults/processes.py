@@ -16,7 +16,7 @@ from pushline.client import Client, PredictionFailed
 from pushline.line.ledger import Ledger, Run
 from pushline.line.writer import Writer
 from pushline.servers.embedded import EmbeddedBroker, EmbeddedStore
-from tests.e2e.running_line import Repository, RunningLine, _environ, _repository, _seen, secret_of
+from tests.e2e.running_line import Repository, RunningLine, bare_repository, environment, line_at, secret_of
 from tests.faults import repositories
 from tests.faults.procfs import processes, told
 from tests.waiting import until
@@ -249,12 +249,12 @@ class Wish:
 def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     """Run all five services, each held by a handle. What still runs at the end is killed."""
     folder.mkdir(exist_ok=True)
-    repositories_of = {name: _repository(folder, name) for name in wish.models}
+    repositories_of = {name: bare_repository(folder, name) for name in wish.models}
     state = folder / "state"
     state.mkdir(mode=0o700)
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, _operators_file(folder, wish.models), state)
     ours = {"PUSHLINE_TOPIC_PREFIX": place.topic_prefix, "PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
-    made = services_of(serve, _environ(), free_ports=True)
+    made = services_of(serve, environment(), free_ports=True)
     children = {
         each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ})))
         for each in made
@@ -271,7 +271,7 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
             os.getpid(), place.kafka, KAFKA, place.topic_prefix, place.store, HOST, ports, models, str(state), wish.emit_secret
         )
         write_line_file(state / "line.json", told)
-        with _seen(state / "line.json", repositories_of) as seen:
+        with line_at(state / "line.json", repositories_of) as seen:
             line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid)
             for name in set(STAGES) & set(wish.services):
                 line.services[name].ready()

@@ -41,7 +41,8 @@ class Story:
         return self.ledger.runs[event.run_id]
 
     def end(self, run: Run, outcome: str, reason: str = "") -> None:
-        self.say(replace(superseded(run, run, reason or NEWER_COMMIT), outcome=outcome, reason=reason))
+        digest = "0" * 64 if outcome == "succeeded" else ""
+        self.say(replace(superseded(run, run, reason or NEWER_COMMIT), outcome=outcome, reason=reason, digest=digest))
 
     @contextmanager
     def read(self) -> Iterator[Ledger]:
