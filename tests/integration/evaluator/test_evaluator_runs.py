@@ -1,71 +1,21 @@
 """Runs as they lie in the store, judged with real programs in the real child: verdict, report and event."""
 
-import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from importlib.resources import files as packaged
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 
-from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
-from pushline.evaluator.assessment import Assessor, Rules
-from pushline.evaluator.on_trained import OnTrained
-from pushline.evaluator.ports import Programs
-from pushline.evaluator.verdict import Evaluation
+from pushline.evaluator.adapters.limited_child import LimitedChild
 from pushline.line.codec import encode
-from pushline.line.events import ModelEvaluated
-from pushline.line.stage import Transient
 from pushline.objects import keys
 from pushline.objects.manifest import Dataset, TensorSpec
 from pushline.objects.memory_store import MemoryStore
+from tests.fixtures.evaluator.judging import NeverRuns, handler, judge, page_of, report_of
 from tests.fixtures.evaluator.story import RUNS, Trained, first_work, gate, npz, put_run, serving_of
 
 PROGRAMS = RUNS.parent / "programs"
-SCHEMA = json.loads(packaged("pushline.evaluator").joinpath("report.schema.json").read_text(encoding="utf-8"))
-
-
-class NeverRuns:
-    """A runner for work that must not run a program."""
-
-    def run(self, *_: object) -> Any:
-        raise AssertionError("a program was run")
-
-
-@pytest.fixture(scope="module")
-def child() -> LimitedChild:
-    return LimitedChild(Limits(), working_bubblewrap())
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-def handler(store: MemoryStore, programs: Programs, rules: Rules | None = None, name: str = "abc") -> OnTrained:
-    return OnTrained(store, Assessor(programs, rules or Rules()), threading.Semaphore(1), lambda: name)
-
-
-def judge(store: MemoryStore, programs: Programs, work: Evaluation, rules: Rules | None = None) -> ModelEvaluated:
-    """Judge, and hold every report against its schema."""
-    event = handler(store, programs, rules)(work, threading.Event())
-    assert event is not None
-    jsonschema.validate(report_of(store, event), SCHEMA, cls=jsonschema.Draft202012Validator)
-    encode(event, "test")
-    return event
-
-
-def report_of(store: MemoryStore, event: ModelEvaluated) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(store.read_bytes(event.report_key))
-    return read
-
-
-def page_of(store: MemoryStore, event: ModelEvaluated) -> str:
-    return store.read_bytes(event.report_key.replace("report.json", "report.html")).decode()
 
 
 def test_a_good_model_is_accepted_with_its_numbers_and_files(store: MemoryStore, child: LimitedChild) -> None:
@@ -285,118 +235,6 @@ def test_the_page_holds_no_script_no_request_and_nothing_unescaped(store: Memory
     assert "default-src 'none'" in page
 
 
-@dataclass(frozen=True)
-class Bad:
-    name: str
-    reason: str
-    words: str
-    fixture: str = "digits"
-    replaced: Callable[[], Mapping[str, bytes]] = dict
-    changes: Callable[[], Mapping[str, Any]] = dict
-    rules: Rules | None = None
-    verdict: str = "rejected"
-
-
-def program(path: Path, length: int | None = None) -> Callable[[], Mapping[str, bytes]]:
-    return lambda: {"program.tflite": path.read_bytes()[:length]}
-
-
-def arrays(**changes: Any) -> Callable[[], Mapping[str, bytes]]:
-    def make() -> Mapping[str, bytes]:
-        with np.load(RUNS / "digits" / "dataset.npz") as data:
-            return {"dataset.npz": npz(**{"x": data["x"], "y": data["y"]} | changes)}
-
-    return make
-
-
-def keras(scale: float) -> Callable[[], Mapping[str, bytes]]:
-    def make() -> Mapping[str, bytes]:
-        with np.load(RUNS / "digits" / "answers.npz") as data:
-            return {"answers.npz": npz(digit=data["digit"] * np.float32(scale))}
-
-    return make
-
-
-ROWS = 360
-BAD = [
-    Bad(
-        "no set",
-        "no_evaluation_set",
-        "let train.py call model.evaluate",
-        changes=lambda: {"dataset": None},
-    ),
-    Bad("a set that is no set", "dataset", "not a readable .npz file", replaced=lambda: {"dataset.npz": b"hello"}),
-    Bad("a set with NaN", "dataset", "array x holds NaN", replaced=arrays(x=np.full((ROWS, 64), np.nan))),
-    Bad("a set of other pictures", "dataset", "the model takes (64)", replaced=arrays(x=np.ones((ROWS, 28, 28)))),
-    Bad("a set with an unknown label", "dataset", "labels from 0 to 10", replaced=arrays(y=np.arange(ROWS) % 11)),
-    Bad("a set of one class", "dataset", "the class 3 alone", replaced=arrays(y=np.full(ROWS, 3))),
-    Bad("a set of words", "dataset", "array y is of type <U1", replaced=arrays(y=np.array(["a"] * ROWS))),
-    Bad("a set that is too large", "dataset", "at most 1000 are read", rules=Rules(max_dataset_bytes=1000)),
-    Bad("a program cut short", "program_refused", "may not be opened", replaced=program(RUNS / "digits" / "program.tflite", 3000)),
-    Bad(
-        "a program of words",
-        "program_refused",
-        "no LiteRT flatbuffer",
-        replaced=lambda: {"program.tflite": b"no program at all"},
-    ),
-    Bad("a program with foreign operators", "program_refused", "may not be opened", replaced=program(PROGRAMS / "flex.tflite")),
-    Bad("a program that is too large", "file_too_large", "at most 100 are read", rules=Rules(max_program_bytes=100)),
-    Bad("another model's program", "program_refused", "pixels", replaced=program(PROGRAMS / "dense.tflite")),
-    Bad(
-        "a program of other weights",
-        "program_disagrees",
-        "does not agree with model.h5",
-        replaced=lambda: {"program.tflite": (RUNS / "digits_worse" / "program.tflite").read_bytes()},
-    ),
-    Bad("answers a little off", "program_disagrees", "digit differs from Keras by up to", replaced=keras(1.0001)),
-    Bad("answers of NaN", "not_finite", "hold NaN or infinity", replaced=keras(float("nan"))),
-    Bad("answers that are no arrays", "no_answers", "answers.npz) cannot be read", replaced=lambda: {"answers.npz": b"?"}),
-    Bad("no program", "no_program", "the run has no serving program", changes=lambda: {"programs": ()}),
-    Bad("an unknown task", "unknown_task", "the task 'ranking' is unknown", changes=lambda: {"task": "ranking"}),
-    Bad("an unknown gate", "unknown_gate", "gate robust_accuracy", changes=lambda: {"gates": (gate("robust_accuracy", 0.5),)}),
-    Bad("labels of another model", "dataset", "pushline.toml names 2 labels", changes=lambda: {"labels": ("a", "b")}),
-    Bad("another model.h5", "bad_manifest", "is of another run or model", changes=lambda: {"digest": "a" * 64}, verdict="failed"),
-    Bad("another run", "bad_manifest", "is of another run", changes=lambda: {"run_id": "x"}, verdict="failed"),
-]
-
-
-@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
-def test_a_bad_run_is_an_outcome_with_a_reason_and_a_report(bad: Bad, store: MemoryStore, child: LimitedChild) -> None:
-    honest = put_run(store, bad.fixture, replaced=bad.replaced())
-    trained = put_run(store, bad.fixture, replaced=bad.replaced(), **bad.changes())
-    event = replace(trained.event, run_id=honest.event.run_id, digest=honest.event.digest)
-    if event != trained.event:
-        data = store.read_bytes(keys.manifest("digits", trained.event.run_id, trained.event.manifest_sha256))
-        store.put_bytes(keys.manifest("digits", event.run_id, event.manifest_sha256), data)
-
-    answer = judge(store, child, first_work(replace(trained, event=event)), bad.rules)
-
-    assert (answer.verdict, answer.reason) == (bad.verdict, bad.reason)
-    assert bad.words in answer.sentence
-    assert [file.name for file in answer.files] == ["model.h5"] or bad.reason in ("unknown_gate", "dataset", "unknown_task")
-    assert bad.verdict.encode() in page_of(store, answer).encode()
-
-
-def test_a_program_that_kills_its_child_is_a_verdict(store: MemoryStore) -> None:
-    command = LimitedChild(Limits(), "").command
-    hostile = LimitedChild(Limits(), "", (*command[:2], "-c", "open('ready', 'w').close(); import os; os.abort()"))
-
-    event = judge(store, hostile, first_work(put_run(store, "digits")))
-
-    assert (event.verdict, event.reason) == ("rejected", "program_crashed")
-
-
-def test_a_live_program_that_kills_its_child_is_no_fault_of_the_new_one(store: MemoryStore, child: LimitedChild) -> None:
-    live = put_run(store, "digits", 1)
-    broken = store.read_bytes(keys.model_file("digits", live.event.files[1].sha256, "program.tflite"))[:2000]
-    spoiled = put_run(store, "digits", 2, replaced={"program.tflite": broken})
-
-    event = judge(store, child, first_work(put_run(store, "digits", 3, gates=[gate("accuracy", 0.9)]), serving_of(spoiled)))
-
-    assert event.verdict == "accepted"
-    assert "cannot be measured" in report_of(store, event)["champion"]["problem"]
-
-
 def test_many_gates_are_cut_to_what_a_record_holds_the_refused_ones_kept(store: MemoryStore, child: LimitedChild) -> None:
     gates = [gate("accuracy", at / 2000) for at in range(1990)]
 
@@ -406,82 +244,3 @@ def test_many_gates_are_cut_to_what_a_record_holds_the_refused_ones_kept(store: 
     assert len(report_of(store, event)["gates"]) == 1990
     assert len(event.gates) < 1990
     assert sum(not result.passed for result in event.gates) == sum(at / 2000 > 0.9722223 for at in range(1990))
-
-
-def test_a_store_that_is_away_is_waited_out(store: MemoryStore, child: LimitedChild) -> None:
-    work = first_work(put_run(store, "digits"))
-    store.set_unavailable(True)
-
-    with pytest.raises(Transient, match="store: the store is away"):
-        handler(store, child)(work, threading.Event())
-
-    store.set_unavailable(False)
-    assert judge(store, child, work).verdict == "accepted"
-
-
-@pytest.mark.parametrize("which", ["manifest", "program", "answers", "dataset"])
-def test_a_corrupt_object_is_waited_out_and_named(which: str, store: MemoryStore, child: LimitedChild) -> None:
-    trained = put_run(store, "digits")
-    event, about = trained.event, trained.manifest
-    assert about.dataset is not None
-    key = {
-        "manifest": keys.manifest("digits", event.run_id, event.manifest_sha256),
-        "program": keys.model_file("digits", event.files[1].sha256, "program.tflite"),
-        "answers": keys.model_file("digits", event.files[2].sha256, "answers.npz"),
-        "dataset": keys.dataset("digits", about.dataset.sha256),
-    }[which]
-    right = store.read_bytes(key)
-    store.corrupt(key, b"spoiled")
-
-    with pytest.raises(Transient, match=key):
-        handler(store, child)(first_work(trained), threading.Event())
-
-    store.corrupt(key, right)
-    assert judge(store, child, first_work(trained)).verdict == "accepted"
-
-
-def test_an_object_that_is_not_there_is_waited_out_and_named(store: MemoryStore, child: LimitedChild) -> None:
-    trained = put_run(MemoryStore(), "digits")
-
-    with pytest.raises(Transient, match="store: no object under runs/digits/"):
-        handler(store, child)(first_work(trained), threading.Event())
-
-
-def test_writes_that_do_not_read_back_are_waited_out(store: MemoryStore, child: LimitedChild) -> None:
-    work = first_work(put_run(store, "digits"))
-    store.spoil_writes(True)
-
-    with pytest.raises(Transient, match=r"store: object .* has SHA-256"):
-        handler(store, child)(work, threading.Event())
-
-
-def test_a_child_that_does_not_start_is_waited_out(store: MemoryStore) -> None:
-    work = first_work(put_run(store, "digits"))
-
-    with pytest.raises(Transient, match="child process does not start"):
-        handler(store, LimitedChild(Limits(), "", ("/no/such/python",)))(work, threading.Event())
-
-
-def test_a_run_that_waits_for_the_store_holds_no_other_up(store: MemoryStore, child: LimitedChild) -> None:
-    work = handler(store, child)
-    with pytest.raises(Transient):
-        work(first_work(put_run(MemoryStore(), "diabetes", 1)), threading.Event())
-
-    assert work(first_work(put_run(store, "digits", 2)), threading.Event()) is not None
-
-
-def test_a_run_that_waits_for_its_turn_can_be_cancelled(store: MemoryStore, child: LimitedChild) -> None:
-    work, cancelled = handler(store, child), threading.Event()
-    work.at_once.acquire()
-    threading.Timer(0.2, cancelled.set).start()
-
-    assert work(first_work(put_run(store, "digits")), cancelled) is None
-
-
-def test_cancelled_work_says_nothing_and_writes_nothing(store: MemoryStore, child: LimitedChild) -> None:
-    trained = put_run(store, "digits")
-    cancelled = threading.Event()
-    cancelled.set()
-
-    assert handler(store, child)(first_work(trained), cancelled) is None
-    assert list(store.list(keys.evaluations("digits", trained.event.run_id, "none"))) == []
