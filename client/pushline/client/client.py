@@ -19,12 +19,14 @@ RETRIES = json.dumps(
         "methodConfig": [
             {
                 "name": [{"service": "pushline.serving.v1.Predictor"}],
-                "retryPolicy": {  # nothing but UNAVAILABLE: every other answer would be the same again
+                # A replica that is not there or stops: grpcio answers CANCELLED to what comes in at that moment, and a prediction
+                # may be asked twice. Every other answer would be the same again.
+                "retryPolicy": {
                     "maxAttempts": 5,
                     "initialBackoff": "0.1s",
                     "maxBackoff": "2s",
                     "backoffMultiplier": 2,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
+                    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
                 },
             }
         ],
@@ -35,7 +37,7 @@ RETRIES = json.dumps(
 class Client:
     """Thread-safe. Close it, or use it in a with statement. `credentials` makes the connection TLS.
 
-    A call is tried up to five times while the answer is UNAVAILABLE; `retry=False` tries once.
+    A call is tried up to five times while the replica is not there or stops (UNAVAILABLE, CANCELLED); `retry=False` tries once.
     """
 
     def __init__(
