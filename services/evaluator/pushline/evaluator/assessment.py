@@ -46,6 +46,7 @@ class Assessment:
     measured: Measured | None = None
     champion: Champion | None = None
     run: Answers | None = None
+    child_seconds: float = 0.0  # of all programs that were run, the live model's too
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +74,10 @@ class Assessor:
         keras = self._keras_answers(own)
         self._check(own.programs)
         found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
+        found.child_seconds = found.run.child_seconds
         found.agreements = self._agreements(own.programs, found.run, keras)
         found.measured = self._measure(manifest, data, output, found.run)
-        found.champion = self._champion(manifest, data, champion, cancelled)
+        found.champion = self._champion(manifest, data, champion, cancelled, found)
         evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
         found.judged = judge_gates(manifest.gates, evidence)
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
@@ -111,7 +113,12 @@ class Assessor:
         return measure(manifest.task, data.truth, run.together[name], manifest.labels, from_logits=manifest.from_logits)
 
     def _champion(
-        self, own: Manifest, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
+        self,
+        own: Manifest,
+        data: EvaluationSet,
+        champion: "Material | Champion | None",
+        cancelled: threading.Event,
+        found: Assessment,
     ) -> Champion | None:
         """The live model on the same set. What keeps it from being measured is told; the gates that need it then do not pass."""
         if not isinstance(champion, Material):
@@ -119,6 +126,7 @@ class Assessor:
         try:
             self._check(champion.programs)
             run = self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
+            found.child_seconds += run.child_seconds
             said = run.together[champion.manifest.outputs[0].name]
             return Champion(measure(own.task, data.truth, said, own.labels, from_logits=own.from_logits).metrics)
         except NotJudgeable as refusal:

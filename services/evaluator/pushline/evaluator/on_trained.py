@@ -156,7 +156,7 @@ class OnTrained:
     def _write(self, work: Evaluation, about: Manifest | None, found: Assessment) -> None:
         """The report comes last: where it is, everything is."""
         report: Json = build(work, about, found, self.assessor.rules)
-        measured = measured_json(found.run, found.measured)
+        measured = measured_json(found.run, found.measured, found.child_seconds)
         folder = self.new_name()
         for name, data in ((PAGE, page(report, measured, found.measured)), (MEASURED, measured), (REPORT, dump(report))):
             self.store.put_bytes(_key(work, folder, name), data)

@@ -25,6 +25,7 @@ class Answers:
     load_seconds: float
     run_seconds: float
     peak_memory_bytes: int
+    child_seconds: float = 0.0  # from the child's start to its end, its imports included
 
 
 class ProgramFailed(Exception):

@@ -109,13 +109,14 @@ def _numbers(metrics: Numbers) -> Json:
     return {name: value if value is not None and math.isfinite(value) else None for name, value in metrics.items()}
 
 
-def measured_json(run: Answers | None, measured: Measured | None) -> bytes:
+def measured_json(run: Answers | None, measured: Measured | None, child_seconds: float = 0.0) -> bytes:
     """What differs from run to run."""
     rows = len(measured.truth) if measured else 0
     seconds = run.run_seconds if run else None
     return dump(
         {
             "schema": SCHEMA,
+            "child_seconds": child_seconds,
             "load_seconds": run.load_seconds if run else None,
             "run_seconds": seconds,
             "seconds_per_row": seconds / rows if seconds is not None and rows else None,

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -50,9 +50,11 @@ class LimitedChild:
         with TemporaryDirectory(prefix="pushline-child-", dir=self.scratch) as name:
             folder = Path(name)
             self._prepare(folder, programs, inputs)
+            began = time.monotonic()
             status = self._wait(self._start(folder), cancelled)
+            seconds = time.monotonic() - began
             _judge_end(folder, status, self.limits)
-            return _collect(folder, len(programs), self.limits.output_bytes)
+            return replace(_collect(folder, len(programs), self.limits.output_bytes), child_seconds=seconds)
 
     def _prepare(self, folder: Path, programs: Sequence[ProgramFile], inputs: Mapping[str, Array]) -> None:
         copies = [(f"programs/{program.name}", program.batch) for program in programs]
