@@ -1,0 +1,192 @@
+"""From a signed webhook to the first answer of the new model by gRPC, less the time of the two children (script, programs).
+
+    python -m benchmarks.line [-n 300] [--json FILE] [--embedded]
+
+On the real servers. The script is a stub: it saves a model and a program that are ready, so what is measured is the line. Times
+of records are the broker's (LogAppendTime); webhook and answer are this process's, on the same machine's clock. The children's time
+is what trainer and evaluator say it was (`seconds` of the manifest, `child_seconds` of measured.json).
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pushline.cli.line_file import StoreAccess
+from pushline.client import Client
+from pushline.line.ledger import Ledger, Run
+from pushline.objects import keys
+from pushline.objects import manifest as manifests
+from tests.faults import repositories
+from tests.faults.conftest import stub_interpreter
+from tests.faults.processes import FaultLine, Place, Wish, fault_line, own_place
+
+MODEL, GOAL_SECONDS, WARM_UP, PAUSE_SECONDS = "bench", 0.25, 3, 0.0005
+STAGES = ("webhook → commit", "commit → trained", "trained → evaluated", "evaluated → deployed", "deployed → first answer")
+CHILDREN = {"commit → trained": "script", "trained → evaluated": "programs"}  # whose stage holds which child
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Seconds of one push, stage by stage, the children's included; theirs apart."""
+
+    stages: dict[str, float]
+    children: dict[str, float]
+    accepted: float  # the webhook's answer
+    served: float  # the replica's own report, after the webhook
+
+    @property
+    def wall(self) -> float:
+        return sum(self.stages.values())
+
+    @property
+    def own(self) -> float:
+        return self.wall - sum(self.children.values())
+
+    def without_child(self, stage: str) -> float:
+        return self.stages[stage] - self.children.get(CHILDREN.get(stage, ""), 0.0)
+
+
+class Bench:
+    def __init__(self, line: FaultLine, client: Client) -> None:
+        self._line, self._client = line, client
+
+    def push(self, number: int) -> Push:
+        """Push, tell the trainer, wait for the first answer of that model."""
+        sha = self._line.repositories[MODEL].push(repositories.good(1.0 + number / 7))
+        began, began_at = time.perf_counter(), time.time()
+        status, answer = self._line.seen.hint(MODEL, sha)
+        accepted = time.perf_counter() - began
+        if status != 202:
+            raise RuntimeError(f"the webhook was answered {status}: {answer}")
+        run_id = str(answer["run_id"])
+        digest = self._promoted(run_id)
+        while self._client.predict(repositories.X, model=MODEL).digest != digest:
+            time.sleep(PAUSE_SECONDS)
+        wall = time.perf_counter() - began
+        served_ms = self._served(run_id)
+        run = self._line.run(run_id)
+        marks = [began_at, *_appended(run), began_at + wall]
+        stages = dict(zip(STAGES, (after - before for before, after in pairwise(marks)), strict=True))
+        return Push(stages, self._children(run), accepted, served_ms / 1000 - began_at)
+
+    def _promoted(self, run_id: str) -> str:
+        run = self._line.seen.ended(run_id)
+        if run.outcome != "deployed" or run.slot is None:
+            raise RuntimeError(f"run {run_id}: {run.outcome} {run.reason}: {run.sentence}")
+        return str(run.slot.event.digest)
+
+    def _served(self, run_id: str) -> int:
+        def found(ledger: Ledger) -> int | None:
+            reports = ledger.runs[run_id].line.served.values()
+            return next((entry.timestamp_ms for entry in reports if entry.event.run_id == run_id), None)
+
+        return self._line.seen.tail.wait_until(found, 30)
+
+    def _children(self, run: Run) -> dict[str, float]:
+        assert run.trained is not None
+        store, sha256 = self._line.seen.store, run.trained.event.manifest_sha256
+        made = manifests.load(store.read_bytes(keys.manifest(MODEL, run.run_id, sha256)))
+        (baseline,) = run.evaluated
+        folder = keys.evaluations(MODEL, run.run_id, baseline)
+        (measured,) = (key for key in store.list(folder) if key.endswith("/measured.json"))
+        return {"script": made.seconds, "programs": json.loads(store.read_bytes(measured))["child_seconds"]}
+
+
+def _appended(run: Run) -> list[float]:
+    (verdict,) = run.evaluated.values()
+    entries = (run.push, run.trained, verdict, run.slot)
+    return [entry.timestamp_ms / 1000 for entry in entries if entry is not None]
+
+
+def at(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, round(share * len(ordered)))]
+
+
+def table(pushes: Sequence[Push], server: str) -> str:
+    series = [("**line's own time**", [push.own for push in pushes])]
+    series += [(stage, [push.without_child(stage) for push in pushes]) for stage in STAGES]
+    series += [(f"child: {name}", [push.children[name] for push in pushes]) for name in CHILDREN.values()]
+    series += [("webhook → 202", [push.accepted for push in pushes]), ("webhook → first answer", [push.wall for push in pushes])]
+    series += [("webhook → served", [push.served for push in pushes])]
+    rows = [f"### Webhook to first answer, {server}", "", "| what | n | p50 ms | p99 ms | max ms |", "|---|---|---|---|---|"]
+    for name, values in series:
+        p50, p99, worst = (1e3 * figure for figure in (statistics.median(values), at(values, 0.99), max(values)))
+        rows.append(f"| {name} | {len(values)} | {p50:.0f} | {p99:.0f} | {worst:.0f} |")
+    return "\n".join(rows) + "\n"
+
+
+def as_json(pushes: Sequence[Push], server: str) -> str:
+    own = [push.own for push in pushes]
+    figures = {"n": len(own), "p50_seconds": statistics.median(own), "p99_seconds": at(own, 0.99), "goal_p99_seconds": GOAL_SECONDS}
+    rows = [
+        {"own": push.own, "wall": push.wall, "stages": push.stages, "children": push.children, "served": push.served}
+        for push in pushes
+    ]
+    return json.dumps({"benchmark": "line", "servers": server, **figures, "pushes": rows}, indent=1)
+
+
+@contextmanager
+def real_place(folder: Path) -> Iterator[tuple[Place, str]]:
+    """Give a real broker and store of our own."""
+    from pushline.servers.real import RealBroker, RealStore  # noqa: PLC0415 - only where asked for
+
+    with ExitStack() as stack:
+        broker = stack.enter_context(RealBroker(folder / "broker"))
+        store = stack.enter_context(RealStore(folder / "objects"))
+        access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, "us-east-1")
+        yield Place(broker.bootstrap, access), "real servers"
+
+
+@contextmanager
+def place(folder: Path, *, embedded: bool) -> Iterator[tuple[Place, str]]:
+    if not embedded:
+        with real_place(folder) as found:
+            yield found
+        return
+    with own_place(folder) as servers:
+        yield servers, "embedded servers"
+
+
+def main(words: Sequence[str]) -> None:
+    arguments = parsed(words)
+    with TemporaryDirectory(prefix="pushline-line-") as name, ExitStack() as stack:
+        folder = Path(name)
+        servers, told = stack.enter_context(place(folder, embedded=arguments.embedded))
+        wish = Wish({MODEL: ""}, stub_interpreter(folder / "training"))
+        line = stack.enter_context(fault_line(folder / "line", servers, wish))
+        client = stack.enter_context(Client(line.seen.grpc))
+        bench = Bench(line, client)
+        pushes = [bench.push(number) for number in range(WARM_UP + arguments.n)][WARM_UP:]
+        if arguments.logs:
+            keep_logs(line, Path(arguments.logs))
+    print(table(pushes, told))
+    if arguments.json:
+        Path(arguments.json).write_text(as_json(pushes, told) + "\n")
+
+
+def keep_logs(line: FaultLine, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, service in line.services.items():
+        (folder / f"{name}.log").write_bytes(service.log.read_bytes())
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks.line", description="Webhook to first answer, stage by stage.")
+    parser.add_argument("-n", type=int, default=300, help="pushes that are measured")
+    parser.add_argument("--json", default="", help="file for every push's figures")
+    parser.add_argument("--logs", default="", help="folder for the services' logs")
+    parser.add_argument("--embedded", action="store_true", help="on the embedded broker and store: no figures of record")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
