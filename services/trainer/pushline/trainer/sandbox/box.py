@@ -14,6 +14,19 @@ class SandboxUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A file or folder of the machine that can be read inside, and not written."""
+
+    source: Path
+    inside: str  # beside the script ("data"), or in the home folder ("~/.keras/datasets"); in place of the source's own
+
+    def __post_init__(self) -> None:
+        parts = self.inside.removeprefix("~/").split("/")
+        if not all(parts) or {".", "..", "~"} & set(parts):
+            raise ValueError(f"{self.inside!r} is no place inside a sandbox")
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     source: Path  # the checkout; what runs gets a copy of it
     launcher: Path  # folder with launch.py, which is started as `launch.py <arguments> --out OUT --progress-fd N`
@@ -22,6 +35,10 @@ class Job:
     results: Path  # an empty folder for the files that come out
     on_log: Callable[[bytes], None]  # called from other threads, as is on_progress
     on_progress: Callable[[Mapping[str, Any]], None]
+    shown: tuple[Shown, ...] = ()
+    python_path: tuple[Path, ...] = ()  # folders of packages, in front of the training environment's own; read-only, where they lie
+    command: tuple[str, ...] = ()  # in place of the launcher; {python}, {out} and {progress} in it stand for what they say
+    environment: Mapping[str, str] = field(default_factory=dict)  # more of it; never anything secret
 
 
 @dataclass(frozen=True, slots=True)

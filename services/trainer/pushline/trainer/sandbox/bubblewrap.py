@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pushline.trainer.sandbox.box import Ended, Job, SandboxUnavailable
+from pushline.trainer.sandbox.enclosure import SUPERVISOR, Enclosure, place_of
 from pushline.trainer.sandbox.interpreter import Interpreter, look_at
-from pushline.trainer.sandbox.supervised import SUPERVISOR, Enclosure, run_supervised
+from pushline.trainer.sandbox.supervised import run_supervised
 
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SETTINGS = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu")
 SHARED_MEMORY_BYTES = 64 * 1024 * 1024
+SCRATCH = "/tmp"  # noqa: S108 - the sandbox's own
 INSIDE_UID = "1000"
 ACCOUNTS = "pushline:x:1000:1000::/tmp/home:/bin/sh\n"
 OLDEST_KERNEL_THAT_COUNTS_PROCESSES_BY_NAMESPACE = (5, 14)
@@ -55,14 +57,14 @@ class Bubblewrap:
         self.check()
         python = str(self._known.executable)
         seen = ("--ro-bind", str(job.source), "/source", "--ro-bind", str(job.launcher), "/launcher")
-        scratch = ("--size", str(job.limits.disk_bytes), "--tmpfs", "/tmp")  # noqa: S108 - the sandbox's own
+        scratch = ("--size", str(job.limits.disk_bytes), "--tmpfs", SCRATCH)
         start = ("--", python, "-I", "-S", "/supervisor.py", "RESULT_FD")
         enclosure = Enclosure(
-            command=(*self._base, *scratch, *self._shown(self._known), *seen, "--remount-ro", "/", *start),
+            command=(*self._base, *scratch, *self._shown(self._known), *seen, *_extra(job), "--remount-ro", "/", *start),
             python=python,
             source="/source",
             launcher="/launcher",
-            base="/tmp",  # noqa: S108 - the sandbox's own
+            base=SCRATCH,
             environment=environment_for(self._known),
             counts_own_processes=_kernel() >= OLDEST_KERNEL_THAT_COUNTS_PROCESSES_BY_NAMESPACE,
         )
@@ -107,6 +109,12 @@ class Bubblewrap:
             if not folder.is_relative_to("/usr"):
                 words += ["--ro-bind", str(folder), str(folder)]
         return (*words, "--ro-bind", str(SUPERVISOR), "/supervisor.py")
+
+
+def _extra(job: Job) -> tuple[str, ...]:
+    places = [(shown.source, place_of(shown, SCRATCH)) for shown in job.shown]
+    places += [(folder, str(folder)) for folder in job.python_path]
+    return tuple(word for source, place in places for word in ("--ro-bind", str(source), place))
 
 
 def environment_for(interpreter: Interpreter) -> dict[str, str]:

@@ -5,20 +5,19 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from pushline.runtime.operator_file import Limits
 from pushline.trainer.sandbox import cgroups
 from pushline.trainer.sandbox.box import Ended, Job, SandboxUnavailable
+from pushline.trainer.sandbox.enclosure import Enclosure, job_words
 from pushline.trainer.sandbox.processes import kill_tree, memory_of, tree
 from pushline.trainer.sandbox.streams import LogPump, ProgressPump, ResultPump
 
-SUPERVISOR = Path(__file__).with_name("supervisor.py")
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 0.1
 READY_SECONDS = 30.0
@@ -26,21 +25,6 @@ SEND_SECONDS = 120.0
 SATURATED_SECONDS = 2.0
 SENDING_PROCESSES = 3  # bubblewrap outside and in, and the supervisor: whatever else there is has not ended
 GROUP_MARGIN_BYTES = 128 * 1024 * 1024
-NICE = 5
-MAX_CPUS_DIVISOR = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Enclosure:
-    """How a supervisor is started, and where things lie as seen from inside. RESULT_FD in the command stands for a number."""
-
-    command: tuple[str, ...]
-    python: str
-    source: str
-    launcher: str
-    base: str  # scratch space; the copy, the outputs and a home folder are made in it
-    environment: Mapping[str, str]
-    counts_own_processes: bool  # RLIMIT_NPROC there counts the sandbox's alone
 
 
 def run_supervised(enclosure: Enclosure, job: Job, cancelled: threading.Event) -> Ended:
@@ -98,7 +82,7 @@ class _Pumps:
         finally:
             os.close(result_write)
             os.close(progress_write)
-        words = json.dumps(_job_words(enclosure, self._job, progress_write)).encode()
+        words = json.dumps(job_words(enclosure, self._job, progress_write)).encode()
         self._send = partial(_let_go, process, words, group)
         self._read(self.results.drain, os.fdopen(result_read, "rb"), self.received.set)
         self._read(self.progress.drain, os.fdopen(progress_read, "rb"))
@@ -195,45 +179,6 @@ class _Watch:
         elif now - self._saturated_since > SATURATED_SECONDS:
             return "processes"
         return ""
-
-
-def _job_words(enclosure: Enclosure, job: Job, progress_fd: int) -> dict[str, Any]:
-    base = Path(enclosure.base)
-    out = str(base / "out")
-    command = [
-        enclosure.python,
-        "-I",
-        f"{enclosure.launcher}/launch.py",
-        *job.arguments,
-        "--out",
-        out,
-        "--progress-fd",
-        str(progress_fd),
-    ]
-    return {
-        "command": command,
-        "source": enclosure.source,
-        "cwd": str(base / "work"),
-        "out": out,
-        "home": str(base / "home"),
-        "environment": {**enclosure.environment, "HOME": str(base / "home"), "TMPDIR": enclosure.base},
-        "progress_fd": progress_fd,
-        "limits": _inner_limits(job.limits, counts_own_processes=enclosure.counts_own_processes),
-    }
-
-
-def _inner_limits(limits: Limits, *, counts_own_processes: bool) -> dict[str, Any]:
-    cpus = max(1, limits.processes // MAX_CPUS_DIVISOR)  # libraries make pools of one thread a CPU, several times over
-    resources = {
-        "RLIMIT_DATA": limits.memory_bytes,  # not AS: TensorFlow reserves far more addresses than it uses
-        "RLIMIT_FSIZE": limits.disk_bytes,
-        "RLIMIT_NOFILE": 4096,
-        "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": int(limits.timeout_seconds * min(cpus, os.cpu_count() or 1)) + 10,
-    }
-    if counts_own_processes:
-        resources["RLIMIT_NPROC"] = limits.processes
-    return {"resources": resources, "cpus": cpus, "nice": NICE}
 
 
 def _let_go(process: subprocess.Popen[bytes], words: bytes, group: cgroups.ControlGroup | None) -> None:

@@ -15,6 +15,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +38,9 @@ def main() -> None:
 def _run(job: dict[str, Any]) -> dict[str, Any]:
     _adopt_orphans()
     try:
-        shutil.copytree(job["source"], job["cwd"], symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(
+            job["source"], job["cwd"], symlinks=True, dirs_exist_ok=True, ignore=_left_out(job["source"], job["not_copied"])
+        )
         for folder in ("out", "home"):
             Path(job[folder]).mkdir(exist_ok=True)
     except OSError as error:
@@ -64,6 +67,16 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             break
     _end_survivors()
     return {"exit": child.returncode, "disk_full": full, "problem": ""}
+
+
+def _left_out(source: str, places: list[str]) -> Callable[[str, list[str]], set[str]]:
+    """What is shown at a place inside takes that of what the repository has there."""
+    paths = {os.path.join(source, place) for place in places}  # noqa: PTH118 - as copytree names them
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if os.path.join(folder, name) in paths}  # noqa: PTH118
+
+    return ignored
 
 
 def _adopt_orphans() -> None:

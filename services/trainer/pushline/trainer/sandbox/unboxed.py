@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pushline.trainer.sandbox.box import Ended, Job
 from pushline.trainer.sandbox.bubblewrap import environment_for
+from pushline.trainer.sandbox.enclosure import SUPERVISOR, Enclosure, place_of
 from pushline.trainer.sandbox.interpreter import Interpreter, look_at
-from pushline.trainer.sandbox.supervised import SUPERVISOR, Enclosure, run_supervised
+from pushline.trainer.sandbox.supervised import run_supervised
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Unboxed:
         python = str(interpreter.executable)
         self.work_folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="unboxed-", dir=self.work_folder) as base:
+            _link(job, base)
             enclosure = Enclosure(
                 command=(python, "-I", "-S", str(SUPERVISOR), "RESULT_FD"),
                 python=python,
@@ -45,3 +47,11 @@ class Unboxed:
         if self._interpreter is None:
             self._interpreter = look_at(self.training_python)
         return self._interpreter
+
+
+def _link(job: Job, base: str) -> None:
+    """Nothing can be mounted here; so what is shown is linked, and could be written."""
+    for shown in job.shown:
+        place = Path(place_of(shown, base))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(shown.source.absolute())
