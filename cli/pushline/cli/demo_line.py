@@ -1,7 +1,6 @@
 """The demo's line: `pushline up` in a process of its own, so that the load and the line share no interpreter."""
 
 import json
-import os
 import select
 import signal
 import subprocess
@@ -11,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pushline.cli import bound
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_file import LineFile, read_line_file
+from pushline.servers.bound import bound
 
 START_SECONDS, STOP_SECONDS = 90.0, 30.0
 
@@ -25,7 +24,7 @@ def demo_line(config: Path, environ: Mapping[str, str]) -> Iterator[tuple[LineFi
     words = config.with_name("up.log")
     with words.open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), *up],
+            bound(up),
             env=dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -7,15 +7,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushline.cli import bound
 from pushline.cli.exits import Exit, Said
+from pushline.servers.bound import bound
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 STEADY_SECONDS = 30.0  # a child that ran this long starts afresh with the shortest wait
@@ -63,7 +62,7 @@ class Child:
 
     def start(self) -> None:
         fixed = {f"PUSHLINE_{name.upper()}_PORT": str(port) for name, port in self._ports.items()}
-        command = [sys.executable, "-I", "-S", bound.__file__, str(os.getpid()), *self.service.command]
+        command = bound(self.service.command)
         with self.service.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, env={**self.service.environ, **fixed}, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
