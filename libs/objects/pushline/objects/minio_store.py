@@ -7,13 +7,14 @@ import ssl
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from pushline.objects.local import (
     CHECK_DATA,
@@ -28,10 +29,29 @@ from pushline.objects.local import (
 from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-READ_TIMEOUT_SECONDS = 30.0
-RETRIES = urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
+READ_TIMEOUT_SECONDS = 6.0  # between two pieces of an answer; a store that stands still is to be named soon
 CONNECTIONS = 16
 PART_BYTES = 16 * 1024 * 1024
+
+
+class _Retries(urllib3.Retry):
+    """Connections that broke are tried again; an answer that does not come is not waited for a second time."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: urllib3.BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: urllib3.connectionpool.ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+RETRIES = _Retries(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
 
 
 class MinioStore:
