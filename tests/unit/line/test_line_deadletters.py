@@ -6,7 +6,8 @@ import pytest
 
 from pushline.line.broker import MAX_RECORD_BYTES
 from pushline.line.codec import encode
-from pushline.line.deadletters import ID_HEADER, DeadLetters, letter_id
+from pushline.line.deadletters import DeadLetters, letter_id
+from pushline.line.letters import ID_HEADER
 from pushline.line.memory import Fate, MemoryLog
 from pushline.line.records import Record
 from pushline.line.tail import Tail

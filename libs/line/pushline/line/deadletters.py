@@ -11,10 +11,10 @@ from uuid import uuid5
 from pushline.line.broker import MAX_RECORD_BYTES, LineError, Log
 from pushline.line.ids import NAMESPACE
 from pushline.line.ledger import Judgement
+from pushline.line.letters import CUT_FROM, ERROR, FROM_OFFSET, FROM_PARTITION, FROM_TOPIC, ID_HEADER, letter_of
 from pushline.line.records import Message, Record
 from pushline.line.topics import Topic
 
-ID_HEADER = "pushline-dlq-id"
 MAX_ERROR_BYTES = 512
 ROOM_FOR_HEADERS = 4096
 
@@ -74,8 +74,7 @@ class DeadLetters:
             ends = reader.end(5.0)
             found: set[str] = set()
             while any(reader.position().get(place, 0) < end for place, end in ends.items()):
-                for record in reader.poll(1.0):
-                    found |= {data.decode("ascii", "replace") for name, data in record.headers if name == ID_HEADER and data}
+                found |= {letter.id for record in reader.poll(1.0) if (letter := letter_of(record)) is not None}
             return found
         finally:
             reader.close()
@@ -91,11 +90,11 @@ def _letter(letter: str, topic: Topic, record: Record, error: str) -> Message:
     room = MAX_RECORD_BYTES - ROOM_FOR_HEADERS - len(key) - sum(len(name) + len(data) for name, data in kept)
     told = [
         (ID_HEADER, letter.encode()),
-        ("_dlq.errors.topic", record.topic.encode()),
-        ("_dlq.errors.partition", str(record.partition).encode()),
-        ("_dlq.errors.offset", str(record.offset).encode()),
-        ("_dlq.errors.message", error.encode("utf-8", "replace")[:MAX_ERROR_BYTES]),
+        (FROM_TOPIC, record.topic.encode()),
+        (FROM_PARTITION, str(record.partition).encode()),
+        (FROM_OFFSET, str(record.offset).encode()),
+        (ERROR, error.encode("utf-8", "replace")[:MAX_ERROR_BYTES]),
     ]
     if len(value) > room:
-        told.append(("_dlq.errors.cut_from_bytes", str(len(value)).encode()))
+        told.append((CUT_FROM, str(len(value)).encode()))
     return Message(topic.dead_letters, key[: MAX_RECORD_BYTES // 4] or b"-", value[: max(room, 0)], (*kept, *told))
