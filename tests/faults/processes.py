@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -104,6 +105,7 @@ class FaultLine:
     folder: Path
     broker_pid: int = 0
     store_pid: int = 0
+    servers: Mapping[str, "Server"] = field(default_factory=dict)  # broker and store, where they may be killed
     factors: dict[str, float] = field(default_factory=dict)  # run → what its model multiplies by
 
     @property
@@ -122,12 +124,29 @@ class FaultLine:
                 service.ready()
 
     def kill(self, names: Sequence[str] = ()) -> None:
-        """SIGKILL to all of them at one moment."""
+        """SIGKILL to all of them at one moment, broker and store too where they are named."""
         chosen = [service for name, service in self.services.items() if name in (names or self.services)]
         for service in chosen:
             os.kill(service.pid, signal.SIGKILL)
+        for name in set(names) & set(self.servers):
+            self.servers[name].kill()
         for service in chosen:
             assert service.child.wait(10)
+
+    def start_again(self, names: Sequence[str]) -> None:
+        """Start what was killed, servers first, and wait until it listens: what it says of itself is not asked."""
+        for name in names:
+            if name in self.servers:
+                self.servers[name].start()
+        chosen = [self.services[name] for name in names if name in self.services]
+        for service in chosen:
+            service.start()
+        for service in chosen:
+            service.listening()
+
+    def all_ready(self, seconds: float = READY_SECONDS) -> None:
+        for service in self.services.values():
+            service.ready(seconds)
 
     def another(self, name: str, of: str, **environ: str) -> Service:
         """Start one more of a kind, with ports, folders and log of its own."""
@@ -152,6 +171,10 @@ class FaultLine:
     def run(self, run_id: str) -> Run:
         with self.seen.tail.read() as ledger:
             return ledger.runs[run_id]
+
+    def has(self, run_id: str, topic: str) -> bool:
+        with self.seen.tail.read() as ledger:
+            return _has(ledger, run_id, topic)
 
     def reached(self, run_id: str, topic: str, seconds: float = RUN_SECONDS) -> None:
         """Wait until the run has a valid record on this topic."""
@@ -213,6 +236,14 @@ def _has(ledger: Ledger, run_id: str, topic: str) -> bool:
     return bool(found)
 
 
+class Server(Protocol):
+    """A broker or store that comes back at the same place with what it held."""
+
+    def kill(self) -> None: ...
+
+    def start(self) -> object: ...
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a line's records and objects go."""
@@ -222,6 +253,7 @@ class Place:
     topic_prefix: str = ""
     broker_pid: int = 0
     store_pid: int = 0
+    servers: Mapping[str, Server] = field(default_factory=dict)
 
 
 @contextmanager
@@ -272,7 +304,7 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
         )
         write_line_file(state / "line.json", told)
         with line_at(state / "line.json", repositories_of) as seen:
-            line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid)
+            line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid, place.servers)
             for name in set(STAGES) & set(wish.services):
                 line.services[name].ready()
             yield line
