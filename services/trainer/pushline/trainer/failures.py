@@ -21,17 +21,18 @@ class Failure:
 
 def failure_of(ended: Ended, result: LaunchResult | None, limits: Limits, script: str) -> Failure | None:
     """Say why it failed; None where everything a success needs is there. `result` is None where there is none to be read."""
-    stopped = _stopped(ended, limits, script)
+    stopped = stopped_by_limit(ended, limits, script)
     if stopped:
         return stopped
     if ended.exit_code == 0 and result is not None and result.succeeded:
         return _incomplete(ended, result)
     if ended.refused and (result is None or result.succeeded):
         return _refused(ended)
-    return _resources(ended, limits, script) or _told(ended, result, script)
+    return out_of_resources(ended, limits, script) or _told(ended, result, script)
 
 
-def _stopped(ended: Ended, limits: Limits, script: str) -> Failure | None:
+def stopped_by_limit(ended: Ended, limits: Limits, script: str) -> Failure | None:
+    """Say which limit ended it; None where it ended by itself. `script` is what the sentence begins with."""
     sentences = {
         "timeout": f"{script} was stopped: it did not end within {limits.timeout_seconds:g} s (timeout).",
         "memory": f"{script} was stopped: its processes used more than {_size(limits.memory_bytes)} of memory together.",
@@ -41,13 +42,13 @@ def _stopped(ended: Ended, limits: Limits, script: str) -> Failure | None:
     return Failure(ended.stopped, sentences[ended.stopped]) if ended.stopped in sentences else None
 
 
-def _resources(ended: Ended, limits: Limits, script: str) -> Failure | None:
+def out_of_resources(ended: Ended, limits: Limits, script: str) -> Failure | None:
     if ended.disk_full:
         space = f"the {_size(limits.disk_bytes)} of scratch space that it has for the repository and all it writes"
-        return _with_output("disk_full", f"{script} filled {space}.", ended)
+        return with_output("disk_full", f"{script} filled {space}.", ended)
     last = ended.tail.splitlines()[-3:]
     if ended.memory_refused or any(word in line for line in last for word in OUT_OF_MEMORY):
-        return _with_output(
+        return with_output(
             "memory", f"{script} needed more than the {_size(limits.memory_bytes)} of memory that it may use.", ended
         )
     return None
@@ -57,11 +58,11 @@ def _told(ended: Ended, result: LaunchResult | None, script: str) -> Failure:
     if result is not None and not result.succeeded:
         sentence = result.sentence or f"{script} failed."
         return (
-            _with_output(result.reason, sentence, ended)
+            with_output(result.reason, sentence, ended)
             if result.reason in TELLS_BY_OUTPUT
             else Failure(result.reason, _cut(sentence))
         )
-    return _with_output("script_failed", f"{script} {_how(ended.exit_code)}.", ended)
+    return with_output("script_failed", f"{script} {_how(ended.exit_code)}.", ended)
 
 
 def _how(code: int | None) -> str:
@@ -90,7 +91,7 @@ def _refused(ended: Ended) -> Failure:
     return Failure(reason, f"{name} {why}.")
 
 
-def _with_output(reason: str, sentence: str, ended: Ended) -> Failure:
+def with_output(reason: str, sentence: str, ended: Ended) -> Failure:
     """Leaves out the launcher's own last line, which says the sentence once more, and a traceback's underlining."""
     lines = [line.strip() for line in ended.tail.splitlines() if line.strip("~^ ") and not line.startswith(f"{reason}: ")]
     words = " | ".join(lines[-LAST_LINES:])[-MAX_LAST_LINES:]
