@@ -19,14 +19,14 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pushline.cli.line_file import StoreAccess
 from pushline.client import Client
 from pushline.line.ledger import Ledger, Run
 from pushline.objects import keys
 from pushline.objects import manifest as manifests
 from tests.faults import repositories
 from tests.faults.conftest import stub_interpreter
-from tests.faults.processes import FaultLine, Place, Wish, fault_line, own_place
+from tests.faults.places import Place, embedded_place, own_place
+from tests.faults.processes import FaultLine, Wish, fault_line
 
 MODEL, GOAL_SECONDS, WARM_UP, PAUSE_SECONDS = "bench", 0.25, 3, 0.0005
 STAGES = ("webhook → commit", "commit → trained", "trained → evaluated", "evaluated → deployed", "deployed → first answer")
@@ -135,25 +135,10 @@ def as_json(pushes: Sequence[Push], server: str) -> str:
 
 
 @contextmanager
-def real_place(folder: Path) -> Iterator[tuple[Place, str]]:
-    """Give a real broker and store of our own."""
-    from pushline.servers.real import RealBroker, RealStore  # noqa: PLC0415 - only where asked for
-
-    with ExitStack() as stack:
-        broker = stack.enter_context(RealBroker(folder / "broker"))
-        store = stack.enter_context(RealStore(folder / "objects"))
-        access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, "us-east-1")
-        yield Place(broker.bootstrap, access), "real servers"
-
-
-@contextmanager
 def place(folder: Path, *, embedded: bool) -> Iterator[tuple[Place, str]]:
-    if not embedded:
-        with real_place(folder) as found:
-            yield found
-        return
-    with own_place(folder) as servers:
-        yield servers, "embedded servers"
+    """Give a broker and a store of our own, and their names."""
+    with (embedded_place if embedded else own_place)(folder) as servers:
+        yield servers, "embedded servers" if embedded else "real servers"
 
 
 def main(words: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from pushline.cli.line_file import StoreAccess
-from tests.faults.processes import Place
+from tests.faults.places import Place
 
 if TYPE_CHECKING:
     from tests.servers import StoreAddress

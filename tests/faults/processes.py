@@ -3,22 +3,21 @@
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from pushline.cli.line_file import LineFile, StoreAccess, WatchedModel, write_line_file
-from pushline.cli.service_settings import HOST, KAFKA, LineToServe, services_of
+from pushline.cli.line_file import LineFile, WatchedModel, write_line_file
+from pushline.cli.service_settings import HOST, LineToServe, services_of
 from pushline.cli.supervisor import Child
 from pushline.client import Client, PredictionFailed
 from pushline.line.ledger import Ledger, Run
 from pushline.line.writer import Writer
-from pushline.servers.embedded import EmbeddedBroker, EmbeddedStore
 from tests.e2e.running_line import Repository, RunningLine, bare_repository, environment, line_at, secret_of
 from tests.faults import repositories
+from tests.faults.places import Place, Server
 from tests.faults.procfs import processes, told
 from tests.waiting import until
 
@@ -105,7 +104,7 @@ class FaultLine:
     folder: Path
     broker_pid: int = 0
     store_pid: int = 0
-    servers: Mapping[str, "Server"] = field(default_factory=dict)  # broker and store, where they may be killed
+    servers: Mapping[str, Server] = field(default_factory=dict)  # broker and store, where they may be killed
     factors: dict[str, float] = field(default_factory=dict)  # run → what its model multiplies by
 
     @property
@@ -236,36 +235,6 @@ def _has(ledger: Ledger, run_id: str, topic: str) -> bool:
     return bool(found)
 
 
-class Server(Protocol):
-    """A broker or store that comes back at the same place with what it held."""
-
-    def kill(self) -> None: ...
-
-    def start(self) -> object: ...
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a line's records and objects go."""
-
-    kafka: str
-    store: StoreAccess
-    topic_prefix: str = ""
-    broker_pid: int = 0
-    store_pid: int = 0
-    servers: Mapping[str, Server] = field(default_factory=dict)
-
-
-@contextmanager
-def own_place(folder: Path) -> Iterator[Place]:
-    """Give a broker and a store that no other test uses, so that they can be frozen."""
-    with ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker())
-        store = stack.enter_context(EmbeddedStore(folder / "objects"))
-        access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, "us-east-1")
-        yield Place(broker.bootstrap, access, "", broker.pid, store.pid)
-
-
 @dataclass(frozen=True)
 class Wish:
     """A line to be made. `models`: name → further lines of its table in the operator's file."""
@@ -285,7 +254,13 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     state = folder / "state"
     state.mkdir(mode=0o700)
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, _operators_file(folder, wish.models), state)
-    ours = {"PUSHLINE_TOPIC_PREFIX": place.topic_prefix, "PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
+    options = ";".join(f"{name}={value}" for name, value in place.kafka_options.items())
+    ours = {
+        "PUSHLINE_KAFKA_OPTIONS": options,
+        "PUSHLINE_TOPIC_PREFIX": place.topic_prefix,
+        "PUSHLINE_TRAINING_PYTHON": str(wish.python),
+        "PUSHLINE_DRAIN": "0s",
+    }
     made = services_of(serve, environment(), free_ports=True)
     children = {
         each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ})))
@@ -299,9 +274,8 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
             service.listening()
         ports = {name: service.child.ports for name, service in children.items()}
         models = {name: WatchedModel(str(repository.bare), "main") for name, repository in repositories_of.items()}
-        told = LineFile(
-            os.getpid(), place.kafka, KAFKA, place.topic_prefix, place.store, HOST, ports, models, str(state), wish.emit_secret
-        )
+        kafka = (place.kafka, dict(place.kafka_options), place.topic_prefix)
+        told = LineFile(os.getpid(), *kafka, place.store, HOST, ports, models, str(state), wish.emit_secret)
         write_line_file(state / "line.json", told)
         with line_at(state / "line.json", repositories_of) as seen:
             line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid, place.servers)

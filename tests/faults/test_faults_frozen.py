@@ -11,7 +11,8 @@ import pytest
 
 from tests.faults import repositories
 from tests.faults.evidence import all_records, events_of
-from tests.faults.processes import STAGES, FaultLine, Place, Wish, fault_line, frozen, own_place
+from tests.faults.places import Place, own_place
+from tests.faults.processes import STAGES, FaultLine, Wish, fault_line, frozen
 from tests.faults.proxy import Door
 from tests.waiting import until
 

@@ -12,7 +12,8 @@ from pushline.line.ledger import Ledger
 from pushline.line.records import Record
 from tests.faults import repositories
 from tests.faults.evidence import Objects, all_records, copy_of, digest, events_of, folded, interleaved, report, seeded
-from tests.faults.processes import FaultLine, Place, Wish, fault_line
+from tests.faults.places import Place
+from tests.faults.processes import FaultLine, Wish, fault_line
 
 SEED = 20
 ROUNDS = 4

@@ -16,7 +16,8 @@ from tests.e2e.running_line import secret_of
 from tests.faults import repositories
 from tests.faults.canaries import Search
 from tests.faults.evidence import NAMES, all_records, report
-from tests.faults.processes import FaultLine, Place, Wish, fault_line
+from tests.faults.places import Place
+from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.procfs import told
 
 SECRETS = {"webhook": secret_of("canary").decode(), "store": "canary-of-the-store-7f1c9d", "emit": "canary-of-the-emitter-20b4"}

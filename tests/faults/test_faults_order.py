@@ -6,7 +6,8 @@ import pytest
 
 from pushline.line.events import ModelDeployed
 from tests.faults.evidence import report, seeded
-from tests.faults.processes import FaultLine, Place, Wish, fault_line
+from tests.faults.places import Place
+from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.telling import Teller
 
 SEED = 4

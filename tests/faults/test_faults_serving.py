@@ -14,7 +14,8 @@ from pushline.line.events import ModelDeployed, ModelServed
 from pushline.line.ledger import Ledger
 from pushline.objects import keys
 from tests.faults.evidence import report, seeded
-from tests.faults.processes import FaultLine, Place, Service, Wish, fault_line, frozen
+from tests.faults.places import Place
+from tests.faults.processes import FaultLine, Service, Wish, fault_line, frozen
 from tests.faults.repositories import X, program
 from tests.fixtures.predictor.deploying import Line
 from tests.waiting import until

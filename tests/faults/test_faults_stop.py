@@ -8,7 +8,8 @@ import pytest
 
 from tests.faults import repositories
 from tests.faults.evidence import all_records, events_of, report
-from tests.faults.processes import ALL, GRACE_SECONDS, FaultLine, Place, Wish, fault_line
+from tests.faults.places import Place
+from tests.faults.processes import ALL, GRACE_SECONDS, FaultLine, Wish, fault_line
 from tests.faults.procfs import children_of, runs
 from tests.waiting import until
 
