@@ -123,7 +123,7 @@ def test_an_address_stays_as_it_is(tmp_path: Path, repository: str) -> None:
         (MODEL + 'branch = "a..b"\n', "models[0].branch:"),
         (MODEL + 'branch = "-d"\n', "models[0].branch:"),
         (MODEL + 'branch = "a b"\n', "models[0].branch:"),
-        (MODEL + 'policy = "newest"\n', 'models[0].policy: "newest" is no policy; known is latest'),
+        (MODEL + 'policy = "newest"\n', 'models[0].policy: "newest" is no policy; known are latest, every'),
         (MODEL + 'cancel_running = "yes"\n', "models[0].cancel_running: 'yes' is not true or false"),
         (MODEL + 'reconcile_interval = "soon"\n', 'models[0].reconcile_interval: "soon" is no duration'),
         (MODEL + 'webhook_secret_files = "secrets/new"\n', "models[0].webhook_secret_files: 'secrets/new' is not a list"),

@@ -1,19 +1,24 @@
 """The operator's file (PUSHLINE_CONFIG): what a committer must not decide. Read strictly, with file and key in every error."""
 
+import base64
+import binascii
 import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
+from pushline.runtime.git_access import GitAccess, read_git_access
 from pushline.runtime.strict_table import StrictTable, WrongKey
 
-POLICIES = ("latest",)
+POLICIES = ("latest", "every")
 SCHEMES = ("https", "http", "ssh", "git", "file")
 LEAST_SECRET_BYTES = 16
+SIGNING_TOKEN = b"whsec_"  # of GitLab and others that follow Standard Webhooks
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _WRONG_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[-/.]|[/.]$")
+_DATA_PREFIX = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^#?\s\\]*/)?", re.ASCII)
 _SCP_FORM = re.compile(r"(?:[^@/\s:]+@)?[A-Za-z0-9][A-Za-z0-9._-]*:[^:\s][^\s]*", re.ASCII)
 
 
@@ -44,6 +49,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class DataConfig:
+    """What `[train] data` of a repository may name, beside s3://<the line's bucket>/datasets/<model>/."""
+
+    allow: tuple[str, ...] = ()  # s3://bucket/prefix/
+    max_bytes: int = 4 * 1024**3  # of all files of a run together
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     name: str
     repository: str
@@ -54,6 +67,8 @@ class ModelConfig:
     reconcile_interval_seconds: float
     gates: dict[str, GateConfig]
     limits: Limits
+    data: DataConfig = DataConfig()
+    access: GitAccess = field(default_factory=GitAccess)
 
     @property
     def ref(self) -> str:
@@ -131,6 +146,8 @@ def _check_apart(models: tuple[ModelConfig, ...]) -> None:
         first = sources.setdefault((model.repository, model.branch), index)
         if first != index:
             raise WrongKey(f"models[{index}].repository", f"this repository and branch are models[{first}] already")
+        if any(other.repository == model.repository and other.access != model.access for other in models[:index]):
+            raise WrongKey(f"models[{index}].repository", "another model reads this repository with another token or key")
 
 
 def _model(table: StrictTable, folder: Path) -> ModelConfig:
@@ -144,6 +161,8 @@ def _model(table: StrictTable, folder: Path) -> ModelConfig:
         reconcile_interval_seconds=table.parsed("reconcile_interval", parse_duration, 180.0),
         gates=read_gates(table.table("gates")),
         limits=_limits(table.table("limits")),
+        access=read_git_access(table, folder, table.parsed("repository", lambda text: _repository(text, folder))),
+        data=_data(table.table("data")),
     )
     table.finish()
     return model
@@ -161,6 +180,16 @@ def _limits(table: StrictTable) -> Limits:
     return limits
 
 
+def _data(table: StrictTable) -> DataConfig:
+    allow = table.texts("allow")
+    for address in allow:
+        if not _DATA_PREFIX.fullmatch(address):
+            raise table.wrong("allow", f'"{address}" is not of the form s3://bucket/prefix/, with a slash at its end')
+    config = DataConfig(allow, table.parsed("size", parse_size, DataConfig.max_bytes))
+    table.finish()
+    return config
+
+
 def _gate(table: StrictTable) -> GateConfig:
     gate = GateConfig(table.number("min"), table.number("max"), table.number("max_drop"))
     table.finish()
@@ -173,7 +202,7 @@ def _gate(table: StrictTable) -> GateConfig:
 
 def _policy(text: str) -> str:
     if text not in POLICIES:
-        raise ValueError(f'"{text}" is no policy; known is {", ".join(POLICIES)}')
+        raise ValueError(f'"{text}" is no policy; known are {", ".join(POLICIES)}')
     return text
 
 
@@ -184,7 +213,7 @@ def _repository(text: str, folder: Path) -> str:
         if scheme not in SCHEMES:
             raise ValueError(f'"{scheme}" is none of {", ".join(SCHEMES)}')
         if ":" in rest.partition("/")[0].rpartition("@")[0] or (scheme.startswith("http") and "@" in rest.partition("/")[0]):
-            raise ValueError("has credentials in it; use an ssh address and a key of the user that runs the trainer")
+            raise ValueError("has credentials in it; name a file in token_file or ssh_key_file")
         return text
     if text.startswith("-") or "::" in text:
         raise ValueError(f'"{text}" is neither an address nor a path')
@@ -198,4 +227,13 @@ def _secret(table: StrictTable, path: Path) -> bytes:
         raise table.wrong("webhook_secret_files", f"cannot read {path}: {error.strerror}") from None
     if len(secret) < LEAST_SECRET_BYTES:
         raise table.wrong("webhook_secret_files", f"{path} has {len(secret)} bytes; a secret needs at least {LEAST_SECRET_BYTES}")
+    if secret.startswith(SIGNING_TOKEN) and not _is_signing_token(secret):
+        raise table.wrong("webhook_secret_files", f"{path} begins like a signing token, but has no base64 after whsec_")
     return secret
+
+
+def _is_signing_token(secret: bytes) -> bool:
+    try:
+        return len(base64.b64decode(secret.removeprefix(SIGNING_TOKEN), validate=True)) >= LEAST_SECRET_BYTES
+    except binascii.Error:
+        return False

@@ -77,6 +77,10 @@ class StrictTable:
             raise self.wrong(key, "has something in it that is no text")
         return tuple(items)
 
+    def holds_list(self, key: str) -> bool:
+        """Say whether a list stands there, for keys that may be one."""
+        return type(self._data.get(key)) is list
+
     def table(self, key: str) -> "StrictTable":
         """Read a table; an empty one where the key is missing."""
         return StrictTable(self._take(key, dict, {}), self.name(key))
