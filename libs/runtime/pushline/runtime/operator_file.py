@@ -14,6 +14,7 @@ from pushline.runtime.strict_table import StrictTable, WrongKey
 POLICIES = ("latest", "every")
 SCHEMES = ("https", "http", "ssh", "git", "file")
 LEAST_SECRET_BYTES = 16
+MOST_DATA_BYTES = 4 * 1024**3
 SIGNING_TOKEN = b"whsec_"  # of GitLab and others that follow Standard Webhooks
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
@@ -53,7 +54,7 @@ class DataConfig:
     """What `[train] data` of a repository may name, beside s3://<the line's bucket>/datasets/<model>/."""
 
     allow: tuple[str, ...] = ()  # s3://bucket/prefix/
-    max_bytes: int = 4 * 1024**3  # of all files of a run together
+    max_bytes: int = MOST_DATA_BYTES  # of all files of a run together
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def _data(table: StrictTable) -> DataConfig:
     for address in allow:
         if not _DATA_PREFIX.fullmatch(address):
             raise table.wrong("allow", f'"{address}" is not of the form s3://bucket/prefix/, with a slash at its end')
-    config = DataConfig(allow, table.parsed("size", parse_size, DataConfig.max_bytes))
+    config = DataConfig(allow, table.parsed("size", parse_size, MOST_DATA_BYTES))
     table.finish()
     return config
 
