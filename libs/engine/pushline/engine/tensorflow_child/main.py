@@ -1,0 +1,133 @@
+"""The two ways to be used. Both import TensorFlow first and say so, so that whatever comes later is the file's doing.
+
+serve SOCKET PIPE PARENT: say `ready` on the socket, be told to load a file, then answer.
+batch: in a folder with request.json and inputs.npz, write `ready`, then together.npz and result.json.
+"""
+
+import importlib
+import json
+import resource
+import socket
+import sys
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import limits
+from .frames import Array, BadFrame, Ended, receive, send
+from .model import Failed, Model
+from .preflight import Refused
+
+READY, RESULT = "ready", "result.json"
+CHUNK_ROWS = 256
+
+
+def main(words: Sequence[str]) -> int:
+    limits.leave_the_network()
+    if words[0] == "batch":
+        return batch()
+    return serve(*(int(word) for word in words[1:]))
+
+
+def serve(descriptor: int, pipe: int, parent: int) -> int:
+    limits.end_with_parent(parent)
+    limits.end_when_closed(pipe)
+    _import_tensorflow()
+    with socket.socket(fileno=descriptor) as connection:
+        connection.settimeout(None)
+        try:
+            send(connection, {"say": "ready"})
+            _answer(connection)
+        except (Ended, BadFrame, OSError):
+            return 0
+    return 0
+
+
+def _answer(connection: socket.socket) -> None:
+    """Until the other side closes."""
+    request, _ = receive(connection, 0)
+    limits.keep_to(request["limits"])
+    try:
+        model = Model(Path(request["path"]), request["max_bytes"])
+    except (Refused, MemoryError) as error:
+        send(connection, {"say": "refused", "sentence": str(error) or "needs more memory than it may have"})
+        return
+    send(connection, {"say": "loaded", "inputs": model.inputs, "outputs": model.outputs})
+    while True:
+        _, inputs = receive(connection, sys.maxsize)
+        try:
+            answers = model.run(inputs)
+        except (Failed, MemoryError) as error:
+            send(connection, {"say": "failed", "sentence": str(error) or "it needs more memory than it may have"})
+        else:
+            send(connection, {"say": "answer"}, answers)
+
+
+def batch() -> int:
+    request = json.loads(Path("request.json").read_text(encoding="utf-8"))
+    inputs = _read("inputs.npz")
+    _import_tensorflow()
+    limits.keep_to(request["limits"])
+    Path(READY).touch()
+    try:
+        result = _batch(request, inputs)
+    except (Refused, Failed) as error:
+        result = {"reason": "program_refused", "sentence": f"model.h5 {error}"}
+    except MemoryError:
+        result = {"reason": "program_out_of_memory", "sentence": "model.h5 needs more memory than it may have"}
+    except OSError as error:
+        result = {"reason": "program_too_large_answers", "sentence": f"the answers of model.h5 cannot be written: {error.strerror}"}
+    Path(RESULT).write_text(json.dumps(result), encoding="utf-8")
+    return 0
+
+
+def _batch(request: dict[str, Any], inputs: dict[str, Array]) -> dict[str, Any]:
+    begun = time.monotonic()
+    model = Model(Path(request["model"]), request["max_bytes"])
+    loaded = time.monotonic()
+    names = {each["name"] for each in model.inputs}
+    given = dict(zip(sorted(names), inputs.values(), strict=True)) if len(inputs) == len(names) == 1 else inputs
+    if set(given) != names:
+        raise Refused(f"takes {', '.join(sorted(names))}, not {', '.join(sorted(given))[:200]}")
+    _write("together.npz", _run(model, given))
+    return {
+        "load_seconds": loaded - begun,
+        "run_seconds": time.monotonic() - loaded,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "inputs": model.inputs,
+        "outputs": model.outputs,
+    }
+
+
+def _run(model: Model, inputs: dict[str, Array]) -> dict[str, Array]:
+    typed = {each["name"]: inputs[each["name"]].astype(each["dtype"], copy=False) for each in model.inputs}
+    rows = len(next(iter(typed.values())))
+    parts = [model.run({name: array[at : at + CHUNK_ROWS] for name, array in typed.items()}) for at in range(0, rows, CHUNK_ROWS)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _read(name: str) -> dict[str, Array]:
+    """Unlike np.load it reads an array of any name, `file` too."""
+    with zipfile.ZipFile(name) as archive:
+        arrays = {}
+        for member in archive.namelist():
+            with archive.open(member) as stream:
+                arrays[member.removesuffix(".npy")] = np.lib.format.read_array(stream, allow_pickle=False)
+        return arrays
+
+
+def _write(name: str, arrays: dict[str, Array]) -> None:
+    with zipfile.ZipFile(name, "w") as archive:
+        for each, array in arrays.items():
+            with archive.open(f"{each}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
+
+
+def _import_tensorflow() -> None:
+    importlib.import_module("tensorflow")
+    importlib.import_module("keras")
+    importlib.import_module("h5py")
