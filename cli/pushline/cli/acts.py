@@ -1,4 +1,4 @@
-"""What a person may do to a model: the `deployed` record of a rollback or redeploy, made from the ledger alone. Pure.
+"""What a person may do to a model: the record of a rollback, redeploy or rerun, made from the ledger alone. Pure.
 
 The rules are the ledger's (ARCHITECTURE section 4); whether the record counts is known only once it was read back.
 """
@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pushline.cli.exits import Exit, Said
-from pushline.line.events import ModelDeployed, Serving
+from pushline.line.events import CommitPushed, ModelDeployed, Serving
+from pushline.line.ids import run_id
 from pushline.line.ledger import ModelLine, Run
 
 PREVIOUS = "previous"
@@ -45,6 +46,52 @@ def lost_race(line: ModelLine, mine: ModelDeployed, rule: str) -> str:
     return (
         f"Nothing changed by you: {who} was faster with a {other.kind} to {other.digest[:12]} (commit {other.commit.sha[:10]}, "
         f"deploy_seq {other.deploy_seq}). Look at `pushline status`, then decide again."
+    )
+
+
+def rerun_of(run: Run, person: Person) -> CommitPushed:
+    """The same commit once more: a new run of its push, the next attempt."""
+    line, generation = run.line, run.generation
+    push, attempt = line.pushes[generation], line.attempts.get(generation, 0) + 1
+    return CommitPushed(
+        model=run.model,
+        run_id=run_id(run.model, generation, attempt, run.commit.sha),
+        generation=generation,
+        attempt=attempt,
+        commit=push.event.commit,
+        caused_by=push.id,
+        previous=line.newest_generation,
+        actor=person.actor,
+        reason=person.reason,
+    )
+
+
+def rerun_prospect(run: Run) -> str:
+    """Say what will keep a rerun from going live; empty where nothing is known to."""
+    line = run.line
+    rank = (run.generation, line.attempts.get(run.generation, 0) + 1)
+    newest = line.runs[-1]
+    if rank <= line.fence:
+        return (
+            "It cannot go live by itself: something newer was deployed, or rolled back, after this commit was pushed. "
+            "`pushline redeploy` puts an older model live."
+        )
+    if newest.generation > run.generation and not newest.outcome:
+        return f"The newer commit {newest.commit.sha[:10]} is on its way: this run will be superseded."
+    if line.on_hold:
+        return "The model is on hold: nothing goes live until it is released."
+    return ""
+
+
+def lost_rerun(line: ModelLine, mine: CommitPushed, rule: str) -> str:
+    """Say what stands in the log instead of a rerun that did not count."""
+    other = next((run for run in reversed(line.runs) if (run.generation, run.attempt) == (mine.generation, mine.attempt)), None)
+    if other is None:
+        return f"The line refused the rerun of {mine.commit.sha[:10]} (rule {rule}); nothing changed."
+    asked = other.push.event
+    return (
+        f"Nothing changed by you: {asked.actor or 'somebody'} was faster with a rerun of the same commit, attempt {asked.attempt} "
+        f"({asked.reason}). Follow that one: pushline wait {other.run_id[:8]}"
     )
 
 

@@ -39,11 +39,12 @@ def logs(
             raise Said(f"The store does not answer: {error}.", Exit.UNREACHABLE) from None
 
 
-def find_run(ledger: Ledger, prefix: str) -> Run:
+def find_run(ledger: Ledger, prefix: str, model: str = "") -> Run:
     """By prefix of run id or commit SHA; of several runs of one commit the newest. Raises Said."""
     if len(prefix) < SHORTEST_PREFIX:
         raise Said(f"{prefix!r} is too short: give at least {SHORTEST_PREFIX} characters.", Exit.USAGE)
-    found = [run for run in ledger.runs.values() if run.run_id.startswith(prefix) or run.commit.sha.startswith(prefix)]
+    runs = [run for run in ledger.runs.values() if model in {"", run.model}]
+    found = [run for run in runs if run.run_id.startswith(prefix) or run.commit.sha.startswith(prefix)]
     if not found:
         raise Said(f"No run or commit starts with {prefix!r}; `pushline runs` lists them.", Exit.NOT_FOUND)
     if len({(run.model, run.commit.sha) for run in found}) > 1:

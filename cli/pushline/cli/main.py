@@ -14,8 +14,8 @@ from pushline.cli.terminal import Terminal, make_terminal
 # Each is a module of this package with one function, or group of commands, of the same name.
 COMMANDS = {
     "Set up": ("doctor", "demo", "up", "init"),
-    "Watch": ("status", "runs", "logs", "audit"),
-    "Act": ("emit", "predict", "rollback", "redeploy"),
+    "Watch": ("status", "runs", "wait", "logs", "audit"),
+    "Act": ("push", "emit", "predict", "rerun", "rollback", "redeploy", "dlq"),
 }
 EXIT_CODES = "Exit codes:\n\n" + "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
 

@@ -22,4 +22,9 @@ OneModel = Annotated[
     str,
     typer.Option("--model", "-m", metavar="NAME", show_default=False, help="The model; may be left out where there is only one."),
 ]
+OfModel = Annotated[
+    str,
+    typer.Option("--model", "-m", metavar="NAME", show_default=False, help="The model; needed where several have this commit."),
+]
+Served = Annotated[int, typer.Option("--served", min=0, metavar="N", help="Live means: this many replicas serve it.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]

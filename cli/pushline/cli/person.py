@@ -14,9 +14,9 @@ from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import OpenLine, line_in_sight
 from pushline.cli.terminal import Terminal, plain
 from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError
-from pushline.line.events import ModelDeployed, Serving
+from pushline.line.events import Event, ModelDeployed, Serving
 from pushline.line.ledger import Ledger, ModelLine
-from pushline.line.writer import Writer
+from pushline.line.writer import Published, Writer
 from pushline.objects import keys
 from pushline.objects.store import DigestMismatch, ObjectMissing, Store, StoreError
 
@@ -92,17 +92,22 @@ def _model(ledger: Ledger, model: str) -> ModelLine:
     return ledger.models[model]
 
 
-def _publish(line: OpenLine, event: ModelDeployed) -> None:
+def publish(line: OpenLine, event: Event, what: str) -> Published:
+    """Append and read back. Raises Said where it was not written, or nobody knows."""
     try:
-        published = Writer(line.log, line.tail, SOURCE).publish(event)
+        return Writer(line.log, line.tail, SOURCE).publish(event)
     except AppendUnknown as error:
         raise Said(
-            f"It is unknown whether the {event.kind} is in the log: {error}. Look at `pushline status` first.", Exit.UNKNOWN
+            f"It is unknown whether the {what} is in the log: {error}. Look at `pushline status` first.", Exit.UNKNOWN
         ) from None
     except BrokerUnavailable as error:
         raise Said(f"The broker does not answer: {error}. Nothing changed.", Exit.UNREACHABLE) from None
     except (LineError, ValueError, TypeError) as error:
-        raise Said(f"The {event.kind} cannot be written: {error}. Nothing changed.", Exit.REFUSED) from None
+        raise Said(f"The {what} cannot be written: {error}. Nothing changed.", Exit.REFUSED) from None
+
+
+def _publish(line: OpenLine, event: ModelDeployed) -> None:
+    published = publish(line, event, event.kind)
     if not published.counted:
         with line.tail.read() as ledger:
             raise Said(lost_race(ledger.models[event.model], event, published.rule or published.sentence), Exit.REFUSED)
