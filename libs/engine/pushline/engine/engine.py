@@ -1,4 +1,4 @@
-"""The serving program behind one small interface. litert.py implements it; a TensorFlow engine will share it.
+"""The model behind one small interface. litert.py implements it for a serving program, tensorflow.py for model.h5.
 
 An Engine is loaded from files that were verified before; it is safe to call from many threads at once.
 """
@@ -20,6 +20,10 @@ class EngineError(Exception):
 
 class BadProgram(EngineError):
     """The file is not a program that may be opened: no flatbuffer, not builtin ops only, too large, will not load."""
+
+
+class EngineUnavailable(EngineError):
+    """What runs the model is not there now, or not on this machine; nothing is known about the model. Try again later."""
 
 
 class BadInput(EngineError):
@@ -47,11 +51,21 @@ class Engine(Protocol):
     @property
     def signature(self) -> Signature: ...
 
+    @property
+    def kind(self) -> str:
+        """Litert | tensorflow."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Say why it cannot answer at this moment; empty where it can."""
+        ...
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Answer a batch: each input (batch, …) in the signature's dtype, C-contiguous; each output (batch, …).
 
-        Rows are answered in order and independent of each other. Raises BadInput; never changes its arguments; the outputs are the
-        caller's own.
+        Rows are answered in order and independent of each other. Raises BadInput, BadProgram, EngineUnavailable; never changes its
+        arguments; the outputs are the caller's own.
         """
         ...
 

@@ -15,6 +15,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, Signature, TensorSpec
+from pushline.engine.inputs import check_inputs, concrete
 
 LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, which bounds the memory of the activations
 KEPT_SHAPES = 8  # interpreters a thread keeps of one program
@@ -48,6 +49,8 @@ class Program:
 class LiteRtEngine:
     """An Engine over one program with an open batch, or several with fixed ones."""
 
+    kind, problem = "litert", ""
+
     def __init__(self, programs: Sequence[Program]) -> None:
         self._programs = tuple(sorted(programs, key=lambda program: program.batch or 0))
         self._signature = _common_signature(self._programs)
@@ -58,7 +61,10 @@ class LiteRtEngine:
         return self._signature
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        rows = _check(self._signature, inputs)
+        ready = self._kept.get(inputs)
+        if ready is not None:
+            return ready.run(inputs)
+        rows = check_inputs(self._signature, inputs)
         parts: list[dict[str, Array]] = []
         done = 0
         while done < rows:
@@ -69,7 +75,7 @@ class LiteRtEngine:
 
     def warm_up(self) -> None:
         for rows in (1, WARM_UP_ROWS):
-            self.run({spec.name: np.zeros(_concrete(spec, rows), spec.dtype) for spec in self._signature.inputs})
+            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs})
 
     def close(self) -> None:
         self._kept, self._programs = _Kept(), ()
@@ -87,35 +93,57 @@ class LiteRtEngine:
 
     def _run_part(self, program: Program, inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
         given = {name: _padded(value, program.batch or rows) for name, value in inputs.items()}
-        interpreter = self._kept.interpreter(program, tuple(given[spec.name].shape for spec in program.signature.inputs))
-        for name, index in program.inputs.items():
-            interpreter.set_tensor(index, given[name])
-        try:
-            interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            raise BadProgram(f"{program.name} does not run: {error}") from error
-        answers = {name: interpreter.get_tensor(index) for name, index in program.outputs.items()}
-        for name, answer in answers.items():
-            if answer.ndim == 0 or answer.shape[0] != (program.batch or rows):
-                raise BadProgram(f"{program.name} gives {name} of shape {answer.shape} for {program.batch or rows} rows")
+        answers = (self._kept.get(given) or self._kept.open(program, given)).run(given)
         return answers if program.batch in (None, rows) else {name: answer[:rows].copy() for name, answer in answers.items()}
 
 
+class _Ready:
+    """An interpreter that is ready for inputs of certain names, types and shapes, which fit the program."""
+
+    __slots__ = ("_inputs", "_interpreter", "_name", "_outputs", "_rows")
+
+    def __init__(self, program: Program, shapes: Shapes) -> None:
+        self._interpreter, self._name, self._rows = program.interpreter(shapes), program.name, shapes[0][0]
+        self._inputs, self._outputs = tuple(program.inputs.items()), tuple(program.outputs.items())
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        interpreter, answers = self._interpreter, {}
+        for name, index in self._inputs:
+            interpreter.set_tensor(index, inputs[name])
+        try:
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise BadProgram(f"{self._name} does not run: {error}") from error
+        for name, index in self._outputs:
+            answers[name] = answer = interpreter.get_tensor(index)
+            if answer.ndim == 0 or answer.shape[0] != self._rows:
+                raise BadProgram(f"{self._name} gives {name} of shape {answer.shape} for {self._rows} rows")
+        return answers
+
+
 class _Kept(threading.local):
-    """Each thread's interpreters, the least recently used one dropped first."""
+    """Each thread's interpreters by what they are ready for, the least recently used one dropped first."""
 
     def __init__(self) -> None:
-        self._of_shape: OrderedDict[tuple[int, Shapes], Interpreter] = OrderedDict()
+        self._ready: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
 
-    def interpreter(self, program: Program, shapes: Shapes) -> Interpreter:
-        key = (id(program), shapes)
-        if key in self._of_shape:
-            self._of_shape.move_to_end(key)
-        else:
-            self._of_shape[key] = program.interpreter(shapes)
-            if len(self._of_shape) > KEPT_SHAPES:
-                self._of_shape.popitem(last=False)
-        return self._of_shape[key]
+    def get(self, inputs: Mapping[str, Array]) -> _Ready | None:
+        key = _form(inputs)
+        ready = self._ready.get(key)
+        if ready is not None:
+            self._ready.move_to_end(key)
+        return ready
+
+    def open(self, program: Program, inputs: Mapping[str, Array]) -> _Ready:
+        ready = _Ready(program, tuple(inputs[spec.name].shape for spec in program.signature.inputs))
+        self._ready[_form(inputs)] = ready
+        if len(self._ready) > KEPT_SHAPES:
+            self._ready.popitem(last=False)
+        return ready
+
+
+def _form(inputs: Mapping[str, Array]) -> tuple[object, ...]:
+    return tuple([(name, value.dtype, value.shape) for name, value in inputs.items()])  # a list is quicker than a generator
 
 
 def load(programs: Sequence[tuple[Path, int | None]]) -> LiteRtEngine:
@@ -184,35 +212,6 @@ def _sorted(signature: Signature) -> tuple[list[TensorSpec], list[TensorSpec]]:
         return spec.name
 
     return sorted(signature.inputs, key=by_name), sorted(signature.outputs, key=by_name)
-
-
-def _concrete(spec: TensorSpec, rows: int) -> tuple[int, ...]:
-    return (rows, *(1 if size == DYNAMIC else size for size in spec.shape[1:]))
-
-
-def _check(signature: Signature, inputs: Mapping[str, Array]) -> int:
-    names = {spec.name for spec in signature.inputs}
-    for name in inputs:
-        if name not in names:
-            raise BadInput(name, f"the model has no such input; it has {', '.join(sorted(names))}")
-    rows = {spec.name: _check_one(spec, inputs) for spec in signature.inputs}
-    first = next(iter(rows))
-    for name, count in rows.items():
-        if count != rows[first]:
-            raise BadInput(name, f"it has {count} rows, {first} has {rows[first]}")
-    return rows[first]
-
-
-def _check_one(spec: TensorSpec, inputs: Mapping[str, Array]) -> int:
-    if spec.name not in inputs:
-        raise BadInput(spec.name, "this input is missing")
-    value = inputs[spec.name]
-    if value.dtype != np.dtype(spec.dtype):
-        raise BadInput(spec.name, f"its dtype is {value.dtype.name}, the model takes {spec.dtype}")
-    fits = value.ndim == len(spec.shape) and all(want in (DYNAMIC, got) for want, got in zip(spec.shape, value.shape, strict=True))
-    if not fits or 0 in value.shape:
-        raise BadInput(spec.name, f"its shape is {list(value.shape)}, the model takes {list(spec.shape)} with at least one row")
-    return len(value)
 
 
 def _padded(value: Array, rows: int) -> Array:
