@@ -21,13 +21,16 @@ from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.trainer.look import LAG_SECONDS, Look, Seen, SharedLook
 from pushline.trainer.metrics import Metrics
-from pushline.trainer.on_commit import OnCommit
+from pushline.trainer.on_commit import Hindrances, OnCommit
 from pushline.trainer.poller import Poller
 from pushline.trainer.ports import Heads, Trainer
 from pushline.trainer.recipe import Recipe, Task
 from pushline.trainer.reports import LookLog, UnknownModels, WebhookLog
 from pushline.trainer.webhook.app import MAX_BYTES, ReceiveLimits, make_app
+from pushline.trainer.webhook.bitbucket import BitbucketForm
 from pushline.trainer.webhook.forms import Form, GitHubForm, PushlineForm
+from pushline.trainer.webhook.gitea import GiteaForm
+from pushline.trainer.webhook.gitlab import GitLabForm
 from pushline.trainer.webhook.intake import Intake
 from pushline.trainer.webhook.signature import Keyring
 
@@ -129,7 +132,8 @@ def _stage(
     wishes: Wishes, line: Log, folded: tuple[Tail, Writer], trainer: Trainer, letters: DeadLetters, around: Surroundings
 ) -> Stage[Task]:
     tail, writer = folded
-    recipe = Recipe({model.name: model for model in wishes.models}, wishes.max_trainings)
+    hindrances = Hindrances()
+    recipe = Recipe({model.name: model for model in wishes.models}, wishes.max_trainings, hindrances)
     return Stage(
         name="trainer",
         hears=COMMIT,
@@ -137,8 +141,8 @@ def _stage(
         tail=tail,
         writer=writer,
         decide=recipe,
-        work=OnCommit(recipe, trainer, tail.read),
-        max_workers=wishes.max_trainings + ANSWERS_AT_ONCE,
+        work=OnCommit(recipe, trainer, tail.read, hindrances),
+        max_workers=wishes.max_trainings + len(wishes.models) + ANSWERS_AT_ONCE,  # what waits for trouble to pass takes no place
         report=StageReporter(around.log, around.registry),
         dead_letters=letters,
     )
@@ -148,6 +152,9 @@ def _webhooks(wishes: Wishes, looks: Mapping[str, Callable[[], Seen]], stopping:
     models = wishes.models
     doors: dict[str, tuple[Form, Keyring]] = {
         "github": (GitHubForm(models), Keyring.of(models)),
+        "gitlab": (GitLabForm(models), Keyring.of(models)),
+        "gitea": (GiteaForm(models), Keyring.of(models)),
+        "bitbucket": (BitbucketForm(models), Keyring.of(models)),
         "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
     }
     app = make_app(doors, Intake(looks, stopping, wishes.lag_seconds), ReceiveLimits(max_bytes=wishes.max_bytes), report)

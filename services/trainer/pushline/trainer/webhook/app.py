@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pushline.trainer.webhook.forms import Form, Hint, NotAllowed, WrongContentType
-from pushline.trainer.webhook.intake import Answer, busy, ignored, refused, unknown
+from pushline.trainer.webhook.forms import Form, Hint, Ignored, NotAllowed, WrongContentType
+from pushline.trainer.webhook.intake import Answer, busy, ignored, refused, unknown, worst
 from pushline.trainer.webhook.signature import Keyring
 from pushline.trainer.webhook.strict_json import Malformed
 from pushline.trainer.webhook.threads import DaemonThreads, TooManyThreads
@@ -56,15 +56,15 @@ class Door:
             return found
         try:
             async with asyncio.timeout(self._form.answer_seconds):
-                return await self._room.threads.run(lambda: self._take(found))
+                return await self._room.threads.run(lambda: worst([self._take(hint) for hint in found]))
         except TooManyThreads:
             return busy()
         except TimeoutError:
             return unknown("the look did not end in time; it goes on")
 
-    def _read(self, request: Request, body: bytes) -> Hint | Answer:
+    def _read(self, request: Request, body: bytes) -> tuple[Hint, ...] | Answer:
         headers = {name: request.headers.getlist(name) for name in request.headers}
-        allowed = self._keyring.models_of(headers.get(self._form.signature_header, []), body)
+        allowed = self._form.prove(headers, body, self._keyring)
         if not allowed:
             return _wrong_signature()
         try:
@@ -75,7 +75,7 @@ class Door:
             return refused(400, str(error))
         except WrongContentType:
             return refused(415, "the content type is not application/json")
-        return found if isinstance(found, Hint) else ignored(found.reason, found.sentence)
+        return ignored(found.reason, found.sentence) if isinstance(found, Ignored) else found
 
 
 class Room:
@@ -97,7 +97,7 @@ class Room:
 
     async def receive(self, request: Request) -> bytes:
         """Give the raw body. Raises _Refused above a limit, with what is due to the sender."""
-        if request.headers.get("content-encoding", "identity") != "identity":
+        if any(coding != "identity" for coding in request.headers.getlist("content-encoding")):
             raise _Refused(refused(415, "the body is compressed"))
         declared = request.headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):

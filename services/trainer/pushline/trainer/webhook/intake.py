@@ -1,7 +1,7 @@
 """What a hint is answered with: 202 only once the log holds the commit, 200 where it is not the head, 503 where nobody can say."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pushline.line.codec import Entry
@@ -61,3 +61,8 @@ def refused(status: int, error: str) -> Answer:
 
 def busy() -> Answer:
     return Answer(503, {"status": "unknown", "error": "too many requests at once"}, {"Retry-After": "1"})
+
+
+def worst(answers: Sequence[Answer]) -> Answer:
+    """What a delivery that told of several branches is answered with: unknown if one is, else the first that was accepted."""
+    return max(answers, key=lambda answer: answer.status)
