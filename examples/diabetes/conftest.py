@@ -1,0 +1,1 @@
+"""So that tests import what lies beside train.py: pytest puts this folder on the path."""
