@@ -9,7 +9,8 @@ import pytest
 from pushline.trainer.failures import failure_of
 from pushline.trainer.sandbox import cgroups
 from pushline.trainer.sandbox.bubblewrap import Bubblewrap
-from tests.fixtures.trainer_sandbox.scripts import LIMITS, Bench, MiB
+from pushline.trainer.sandbox.unboxed import Unboxed
+from tests.fixtures.trainer_sandbox.scripts import LIMITS, RUNGS, Bench, MiB
 
 SAY_IT_ENDED = """
     parent = os.getppid()
@@ -23,14 +24,23 @@ SAY_IT_ENDED = """
 
 
 @pytest.fixture
-def boxed(tmp_path: Path) -> Bench:
-    return Bench(Bubblewrap(Path(sys.executable), tmp_path / "work"), tmp_path)
+def unboxed(tmp_path: Path) -> Bench:
+    """Where nothing keeps a script from its supervisor's pipe, as on a kernel without Landlock."""
+    return Bench(Unboxed(Path(sys.executable), tmp_path / "work"), tmp_path)
 
 
-def test_a_script_that_says_that_it_ended_and_runs_on_is_stopped(boxed: Bench) -> None:
+@pytest.mark.parametrize("rung", RUNGS)
+def test_a_script_cannot_speak_in_its_supervisors_place(rung: type[Bubblewrap], tmp_path: Path) -> None:
+    ended = Bench(rung(Path(sys.executable), tmp_path / "work"), tmp_path).run(SAY_IT_ENDED)
+
+    assert (ended.exit_code, ended.files) == (1, {})
+    assert "PermissionError" in ended.tail
+
+
+def test_a_script_that_says_that_it_ended_and_runs_on_is_stopped(unboxed: Bench) -> None:
     began = time.monotonic()
 
-    ended = boxed.run(SAY_IT_ENDED + "    time.sleep(60)")
+    ended = unboxed.run(SAY_IT_ENDED + "    time.sleep(60)")
 
     assert time.monotonic() - began < 15
     assert (ended.stopped, ended.files) == ("pretended", {})
@@ -39,10 +49,10 @@ def test_a_script_that_says_that_it_ended_and_runs_on_is_stopped(boxed: Bench) -
     assert failure.sentence == "train.py was stopped: it said that it had ended, and ran on."
 
 
-def test_who_says_that_it_ended_gets_no_more_memory(boxed: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_says_that_it_ended_gets_no_more_memory(unboxed: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "make", lambda *_: None)  # as on a machine where none can be made
 
-    ended = boxed.run(SAY_IT_ENDED + f"    big = b'x' * {450 * MiB}; other = os.fork(); big = big[1:] * 1; time.sleep(60)")
+    ended = unboxed.run(SAY_IT_ENDED + f"    big = b'x' * {450 * MiB}; other = os.fork(); big = big[1:] * 1; time.sleep(60)")
 
     assert ended.stopped in ("pretended", "memory")
     assert ended.files == {}

@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from pushline.trainer.sandbox.box import Shown
-from pushline.trainer.sandbox.bubblewrap import Bubblewrap
-from pushline.trainer.sandbox.unboxed import Unboxed
-from tests.fixtures.trainer_sandbox.scripts import Bench
+from tests.fixtures.trainer_sandbox.scripts import WAYS, Bench
 
 
-@pytest.fixture(params=[Bubblewrap, Unboxed])
+@pytest.fixture(params=WAYS)
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(request.param(Path(sys.executable), tmp_path / "work"), tmp_path)
 

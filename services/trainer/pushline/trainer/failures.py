@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pushline.runtime.operator_file import Limits
 from pushline.trainer.launch_result import NAME, LaunchResult
 from pushline.trainer.sandbox.box import Ended
+from pushline.trainer.sandbox.enclosure import MAX_SCRATCH_FILES
 
 MODEL = "model.h5"
 MAX_SENTENCE = 4_000
@@ -37,6 +38,7 @@ def stopped_by_limit(ended: Ended, limits: Limits, script: str) -> Failure | Non
         "timeout": f"{script} was stopped: it did not end within {limits.timeout_seconds:g} s (timeout).",
         "memory": f"{script} was stopped: its processes used more than {_size(limits.memory_bytes)} of memory together.",
         "processes": f"{script} was stopped: it started more than {limits.processes} processes and threads.",
+        "files": f"{script} was stopped: it made more than {MAX_SCRATCH_FILES:,} files and folders.",
         "pretended": f"{script} was stopped: it said that it had ended, and ran on.",
     }
     return Failure(ended.stopped, sentences[ended.stopped]) if ended.stopped in sentences else None
@@ -78,7 +80,7 @@ def _incomplete(ended: Ended, result: LaunchResult) -> Failure | None:
     missing = [name for name in named if name not in ended.files]
     if missing:
         return Failure("output_invalid", f"The training says it made {missing[0][:80]}, but there is no such file.")
-    if not result.programs or not result.inputs or not result.outputs:
+    if (result.engine == "litert" and not result.programs) or not result.inputs or not result.outputs:
         return Failure("output_invalid", f"{NAME} names no serving program, no input or no output.")
     if ended.files[MODEL].size == 0:
         return Failure("not_a_model", f"{MODEL} is empty.")

@@ -1,4 +1,4 @@
-"""What a sandbox is asked for and what it answers. bubblewrap.py is the first rung; unboxed.py runs without one."""
+"""What a sandbox is asked for and what it answers. ladder.py chooses among its implementations."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    stopped: str  # "" where it ended by itself; else cancelled | timeout | memory | processes | pretended
+    stopped: str  # "" where it ended by itself; else cancelled | timeout | memory | processes | files | pretended
     exit_code: int | None  # negative: the signal that ended it; None: unknown, it was stopped or tore down its own supervisor
     disk_full: bool
     memory_refused: bool  # the kernel ended a process of it for memory

@@ -15,6 +15,7 @@ from pathlib import Path
 from pushline.trainer.sandbox.box import Ended, Job, SandboxUnavailable
 from pushline.trainer.sandbox.enclosure import SUPERVISOR, Enclosure, place_of
 from pushline.trainer.sandbox.interpreter import Interpreter, look_at
+from pushline.trainer.sandbox.probe import probe
 from pushline.trainer.sandbox.supervised import run_supervised
 
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -45,8 +46,12 @@ class Bubblewrap:
         with self._guard:
             if self._interpreter is None:
                 interpreter = look_at(self.training_python)
-                self._base = self._find(interpreter)
-                self._interpreter = interpreter
+                base = self._find(interpreter)
+                try:
+                    probe(lambda job: self._enclosure(base, interpreter, job), self.work_folder)
+                except SandboxUnavailable as error:
+                    raise SandboxUnavailable(f"bubblewrap cannot make a sandbox: {error}. {FORBIDDEN}") from None
+                self._base, self._interpreter = base, interpreter
 
     @property
     def environment_sha256(self) -> str:
@@ -55,23 +60,27 @@ class Bubblewrap:
 
     def run(self, job: Job, cancelled: threading.Event, /) -> Ended:
         self.check()
-        python = str(self._known.executable)
+        try:
+            return run_supervised(self._enclosure(self._base, self._known, job), job, cancelled)
+        except SandboxUnavailable as error:
+            raise SandboxUnavailable(f"bubblewrap cannot make a sandbox: {error}. {FORBIDDEN}") from None
+
+    def _enclosure(self, base: tuple[str, ...], interpreter: Interpreter, job: Job) -> Enclosure:
+        python = str(interpreter.executable)
         seen = ("--ro-bind", str(job.source), "/source", "--ro-bind", str(job.launcher), "/launcher")
         scratch = ("--size", str(job.limits.disk_bytes), "--tmpfs", SCRATCH)
-        start = ("--", python, "-I", "-S", "/supervisor.py", "RESULT_FD")
-        enclosure = Enclosure(
-            command=(*self._base, *scratch, *self._shown(self._known), *seen, *_extra(job), "--remount-ro", "/", *start),
+        start = ("--remount-ro", "/proc", "--remount-ro", "/", "--", python, "-I", "-S", "/supervisor.py", "RESULT_FD")
+        return Enclosure(
+            command=(*base, *scratch, *self._shown(interpreter), *seen, *_extra(job), *start),
             python=python,
             source="/source",
             launcher="/launcher",
             base=SCRATCH,
-            environment=environment_for(self._known),
+            environment=environment_for(interpreter),
             counts_own_processes=_kernel() >= OLDEST_KERNEL_THAT_COUNTS_PROCESSES_BY_NAMESPACE,
+            own_processes=3,  # bubblewrap outside and in
+            is_boxed=True,
         )
-        try:
-            return run_supervised(enclosure, job, cancelled)
-        except SandboxUnavailable as error:
-            raise SandboxUnavailable(f"bubblewrap cannot make a sandbox: {error}. {FORBIDDEN}") from None
 
     @property
     def _known(self) -> Interpreter:

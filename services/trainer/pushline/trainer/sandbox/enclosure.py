@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pushline.runtime.operator_file import Limits
-from pushline.trainer.sandbox.box import Job, Shown
+from pushline.trainer.sandbox.box import Job, SandboxUnavailable, Shown
+from pushline.trainer.sandbox.filters import MACHINES, seccomp_program
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 NICE = 5
+MAX_SCRATCH_FILES = 250_000  # each costs the kernel 1 KiB that no other limit counts
 MAX_CPUS_DIVISOR = 8
 
 
@@ -25,6 +27,9 @@ class Enclosure:
     base: str  # scratch space; the copy, the outputs and a home folder are made in it
     environment: Mapping[str, str]
     counts_own_processes: bool  # RLIMIT_NPROC there counts the sandbox's alone
+    own_processes: int = 1  # the supervisor and what stands above it: whatever else there is has not ended
+    is_boxed: bool = False  # it has a root of its own, where the scratch space is all that can be written
+    needs_landlock: bool = False
 
 
 def place_of(shown: Shown, base: str) -> str:
@@ -43,7 +48,22 @@ def job_words(enclosure: Enclosure, job: Job, progress_fd: int) -> dict[str, Any
         "home": f"{base}/home",
         "environment": _environment(enclosure, job),
         "progress_fd": progress_fd,
+        "confinement": _confinement(enclosure) if enclosure.is_boxed else None,
         "limits": _inner_limits(job.limits, counts_own_processes=enclosure.counts_own_processes),
+    }
+
+
+def _confinement(enclosure: Enclosure) -> dict[str, Any]:
+    """A machine without a filter has no TensorFlow either."""
+    machine = os.uname().machine
+    if machine not in MACHINES:
+        raise SandboxUnavailable(f"there is no filter of system calls for a machine of the kind {machine}")
+    devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
+    return {
+        "filter": seccomp_program(machine).hex(),
+        "needs_landlock": enclosure.needs_landlock,
+        "written": [enclosure.base, "/dev/shm"],  # noqa: S108 - the sandbox's own
+        "devices": devices,
     }
 
 

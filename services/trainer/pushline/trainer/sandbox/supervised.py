@@ -14,8 +14,8 @@ from typing import IO, cast
 from pushline.runtime.operator_file import Limits
 from pushline.trainer.sandbox import cgroups
 from pushline.trainer.sandbox.box import Ended, Job, SandboxUnavailable
-from pushline.trainer.sandbox.enclosure import Enclosure, job_words
-from pushline.trainer.sandbox.processes import kill_tree, memory_of, tree
+from pushline.trainer.sandbox.enclosure import MAX_SCRATCH_FILES, Enclosure, job_words
+from pushline.trainer.sandbox.processes import Scratch, kill_tree, memory_of, offer_to_oom_killer, tree
 from pushline.trainer.sandbox.streams import LogPump, ProgressPump, ResultPump
 
 POLL_SECONDS = 0.05
@@ -23,7 +23,6 @@ LOOK_SECONDS = 0.1
 READY_SECONDS = 30.0
 SEND_SECONDS = 120.0
 SATURATED_SECONDS = 2.0
-SENDING_PROCESSES = 3  # bubblewrap outside and in, and the supervisor: whatever else there is has not ended
 GROUP_MARGIN_BYTES = 128 * 1024 * 1024
 
 
@@ -33,7 +32,7 @@ def run_supervised(enclosure: Enclosure, job: Job, cancelled: threading.Event) -
     group = cgroups.make(job.limits.memory_bytes + job.limits.disk_bytes + GROUP_MARGIN_BYTES, job.limits.processes + 8)
     try:
         process = pumps.start(enclosure, group)
-        watch = _Watch(job.limits, process.pid, started, cancelled, pumps.results)
+        watch = _Watch(enclosure, job.limits, process.pid, started, cancelled, pumps.results)
         try:
             stopped = watch.until_it_ends(pumps.received)
         finally:
@@ -123,7 +122,10 @@ class _Pumps:
 class _Watch:
     """Looks at the whole tree of processes from outside, many times a second."""
 
-    def __init__(self, limits: Limits, root: int, started: float, cancelled: threading.Event, results: ResultPump) -> None:
+    def __init__(
+        self, enclosure: Enclosure, limits: Limits, root: int, started: float, cancelled: threading.Event, results: ResultPump
+    ) -> None:
+        self._enclosure, self._scratch = enclosure, Scratch(enclosure.base) if enclosure.is_boxed else None
         self._limits, self._root, self._cancelled, self._results = limits, root, cancelled, results
         self._ready_by = started + READY_SECONDS
         self._deadline = started + limits.timeout_seconds
@@ -164,11 +166,13 @@ class _Watch:
     def _look(self, now: float) -> str:
         is_done = self._results.is_done
         processes = tree(self._root)
-        if is_done and len(processes) > SENDING_PROCESSES:
+        if is_done and len(processes) > self._enclosure.own_processes:
             return "pretended"
         most = self._limits.memory_bytes
         if sum(process.resident_bytes for process in processes) > most and memory_of(processes) > most:
             return "memory"
+        if self._scratch is not None and self._scratch.files(processes) > MAX_SCRATCH_FILES:
+            return "files"
         count = sum(process.threads for process in processes)
         if count > 2 * self._limits.processes + 16:
             return "processes"
@@ -183,9 +187,11 @@ class _Watch:
 
 def _let_go(process: subprocess.Popen[bytes], words: bytes, group: cgroups.ControlGroup | None) -> None:
     """Put the waiting supervisor and what stands above it into its control group, then tell it what to run."""
+    above = tree(process.pid)
     if group is not None:
-        for each in tree(process.pid):
+        for each in above:
             group.add(each.pid)
+    offer_to_oom_killer(above[-1].pid)
     pipe = cast("IO[bytes]", process.stdin)
     with suppress(BrokenPipeError), pipe:
         pipe.write(words)

@@ -12,6 +12,7 @@ import resource
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -20,7 +21,13 @@ from pathlib import Path
 from typing import IO, Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-LIBC = ctypes.CDLL(None)
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
+LANDLOCK_CREATE_RULESET, LANDLOCK_ADD_RULE, LANDLOCK_RESTRICT_SELF = 444, 445, 446
+RIGHTS_BY_LANDLOCK_VERSION = (0, 13, 14, 15, 15, 16)  # rights on files that each version knows
+READ, DEVICE = 0b1101, 1 << 15  # execute, read a file, read a folder; ioctl on a device
+WRITE_TO_DEVICE = 1 << 1 | 1 << 2 | 1 << 14 | DEVICE
+MAKE_DEVICES = 1 << 6 | 1 << 11
+LIBC = ctypes.CDLL(None, use_errno=True)
 SAMPLE_SECONDS = 0.1
 FULL_BYTES = 64 * 1024
 CHUNK = 1024 * 1024
@@ -49,15 +56,18 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             "disk_full": _is_full(job["cwd"]),
             "problem": f"the repository does not fit into the sandbox: {error}",
         }
+    rules = _landlock(job["confinement"]) if job["confinement"] else None
     child = subprocess.Popen(
         job["command"],
         stdin=subprocess.DEVNULL,
         cwd=job["cwd"],
         env=job["environment"],
         pass_fds=(job["progress_fd"],),
-        preexec_fn=lambda: _limit(job["limits"]),  # noqa: PLW1509 - this process has one thread
+        preexec_fn=lambda: _confine(job, rules),  # noqa: PLW1509 - this process has one thread
     )
     os.close(job["progress_fd"])
+    if rules is not None:
+        os.close(rules)
     full = False
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -93,9 +103,47 @@ def _limit(limits: dict[str, Any]) -> None:
         resource.setrlimit(kind, (most, most))
     with contextlib.suppress(OSError):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: limits["cpus"]])
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
     os.nice(limits["nice"])
+
+
+def _confine(job: dict[str, Any], rules: int | None) -> None:
+    """In the new process, before the launcher: what is told here holds for all that comes of it, and not for the supervisor."""
+    _limit(job["limits"])
+    if job["confinement"] is None:
+        return
+    _call(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    if rules is not None:
+        _call(LIBC.syscall(LANDLOCK_RESTRICT_SELF, rules, 0))
+    steps = bytes.fromhex(job["confinement"]["filter"])
+    program = ctypes.create_string_buffer(steps, len(steps))
+    _call(
+        LIBC.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, struct.pack("HxxxxxxP", len(steps) // 8, ctypes.addressof(program)), 0, 0)
+    )
+
+
+def _landlock(confinement: dict[str, Any]) -> int | None:
+    """Everything may be read, the scratch space written; signals and sockets reach nobody above."""
+    version = LIBC.syscall(LANDLOCK_CREATE_RULESET, None, 0, 1)
+    if version < 1:
+        if confinement["needs_landlock"]:
+            sys.exit("this kernel has no Landlock")
+        return None
+    known = (1 << RIGHTS_BY_LANDLOCK_VERSION[min(version, 5)]) - 1
+    attributes = struct.pack("QQQ", known, 0, 0b11 if version >= 6 else 0)[: 24 if version >= 6 else 16 if version >= 4 else 8]  # noqa: PLR2004
+    rules = _call(LIBC.syscall(LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0))
+    allowed = {"/": READ, **dict.fromkeys(confinement["devices"], WRITE_TO_DEVICE)}
+    allowed |= dict.fromkeys(confinement["written"], known & ~(MAKE_DEVICES | DEVICE))
+    for path, rights in allowed.items():
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        _call(LIBC.syscall(LANDLOCK_ADD_RULE, rules, 1, struct.pack("=Qi", rights & known, place), 0))
+        os.close(place)
+    return rules
+
+
+def _call(answer: int) -> int:
+    if answer < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return answer
 
 
 def _is_full(folder: str) -> bool:
