@@ -19,7 +19,9 @@ from pushline.runtime.status_server import CannotListen, StatusServer
 from pushline.trainer.adapters.git_remote import GitRemote
 from pushline.trainer.sandbox.box import Sandbox
 from pushline.trainer.sandbox.bubblewrap import Bubblewrap
+from pushline.trainer.sandbox.ladder import Ladder
 from pushline.trainer.sandbox.unboxed import Unboxed
+from pushline.trainer.sandbox.unshare import Unshare
 from pushline.trainer.service import Surroundings, Wishes, build
 from pushline.trainer.settings import Settings
 from pushline.trainer.training import Training
@@ -75,7 +77,12 @@ def _sandbox(settings: Settings, work: Path, log: structlog.BoundLogger) -> Sand
     if settings.sandbox == "off":
         log.warning("PUSHLINE_SANDBOX=off: scripts of committers run unconfined, with the rights of this process")
         return Unboxed(settings.training_python, work)
-    return Bubblewrap(settings.training_python, work)
+    rungs: dict[str, Sandbox] = {each.name: each for each in _rungs(settings.training_python, work)}
+    return Ladder(list(rungs.values())) if settings.sandbox == "auto" else rungs[settings.sandbox]
+
+
+def _rungs(python: Path, work: Path) -> tuple[Sandbox, ...]:
+    return Bubblewrap(python, work), Unshare(python, work)
 
 
 def main() -> int:

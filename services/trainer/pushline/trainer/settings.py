@@ -9,7 +9,7 @@ from pushline.runtime.operator_file import LEAST_SECRET_BYTES
 from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, count, group, one_of, port, setting
 from pushline.trainer.webhook.app import MAX_BYTES
 
-SANDBOXES = ("bubblewrap", "off")
+SANDBOXES = ("auto", "bubblewrap", "unshare", "off")
 
 
 def secret(text: str) -> bytes:
@@ -45,7 +45,10 @@ class Settings:
         help="Python of the training environment, which has TensorFlow",
     )
     sandbox: str = setting(
-        "PUSHLINE_SANDBOX", default="bubblewrap", parse=one_of(*SANDBOXES), help="bubblewrap, or off: scripts run unconfined"
+        "PUSHLINE_SANDBOX",
+        default="auto",
+        parse=one_of(*SANDBOXES),
+        help="auto: bubblewrap, else unshare, whichever works; one of them by its name; or off: scripts run unconfined",
     )
     max_trainings: int = setting("PUSHLINE_MAX_TRAININGS", default=1, parse=count, help="trainings side by side on this machine")
     grace_seconds: float = setting("PUSHLINE_GRACE", default=10.0, parse=parse_duration, help="time for a clean stop")
