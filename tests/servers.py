@@ -1,13 +1,27 @@
-"""The servers that tests run against: one embedded broker and one embedded store a session, a topic prefix a test."""
+"""The servers that tests run against. By default a real Apache Kafka and a real MinIO, started once; a topic prefix a test.
 
+PUSHLINE_TEST_KAFKA=host:port          a broker that runs already; PUSHLINE_TEST_KAFKA_OPTIONS has its client's options
+PUSHLINE_TEST_S3=http://host:port      a store that runs already; PUSHLINE_TEST_S3_{BUCKET,ACCESS_KEY,SECRET_KEY,REGION}
+PUSHLINE_TEST_SERVERS=embedded         the embedded ones: a quick loop, not the thing itself
+PUSHLINE_TEST_SERVERS=containers       both in containers, where Docker is
+"""
+
+import os
+import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import pytest
 
 if TYPE_CHECKING:
-    from pushline.servers.embedded import EmbeddedBroker, EmbeddedStore
+    from pushline.servers.real_parts import Parts
+
+ENVIRON = os.environ  # noqa: TID251 - the tests' own settings, and what children get
+CHOICES = ("real", "embedded", "containers")
 
 
 class StoreAddress(NamedTuple):
@@ -20,50 +34,80 @@ class StoreAddress(NamedTuple):
     region: str
 
 
-@pytest.fixture(scope="session")
-def embedded_broker() -> Iterator["EmbeddedBroker"]:
-    from pushline.servers.embedded import EmbeddedBroker  # noqa: PLC0415 - only for who asks for a broker
+class BrokerAddress(NamedTuple):
+    bootstrap: str
+    options: dict[str, str]
+    said: str  # name and version, as the server tells them
 
-    with EmbeddedBroker() as running:
+
+@pytest.fixture(scope="session")
+def broker_address() -> Iterator[BrokerAddress]:
+    """Give a running broker. One that cannot start fails the run."""
+    from tests import server_kinds  # noqa: PLC0415 - only for who asks for a broker
+
+    with ExitStack() as stack:
+        running = server_kinds.broker(stack, chosen())
+        tell(f"broker: {running.said} at {running.bootstrap}")
         yield running
 
 
 @pytest.fixture(scope="session")
-def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedStore"]:
-    from pushline.servers.embedded import EmbeddedStore  # noqa: PLC0415 - only for who asks for a store
+def store_settings() -> Iterator[StoreAddress]:
+    """Give address, bucket and keys of a running object store. One that cannot start fails the run."""
+    from tests import server_kinds  # noqa: PLC0415 - only for who asks for a store
 
-    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running:
+    with ExitStack() as stack:
+        running, said = server_kinds.store(stack, chosen())
+        tell(f"store: {said} at {running.endpoint}")
         yield running
 
 
 @pytest.fixture(scope="session")
-def broker(embedded_broker: "EmbeddedBroker") -> str:
+def real_parts() -> "Parts":
+    """Give the programs of a real Kafka and MinIO, for tests that start servers of their own."""
+    from pushline.servers.real_parts import prepare  # noqa: PLC0415 - only for who asks for them
+
+    return prepare(dict(ENVIRON), tell)
+
+
+@pytest.fixture(scope="session")
+def broker(broker_address: BrokerAddress) -> str:
     """Give the bootstrap servers of a running broker."""
-    return embedded_broker.bootstrap
+    return broker_address.bootstrap
 
 
 @pytest.fixture(scope="session")
-def kafka_options() -> dict[str, str]:
+def kafka_options(broker_address: BrokerAddress) -> dict[str, str]:
     """Give the client options that suit the broker of this session."""
-    from pushline.servers.embedded import KAFKA_OPTIONS  # noqa: PLC0415 - only for who asks for a broker
-
-    return dict(KAFKA_OPTIONS)
-
-
-@pytest.fixture(scope="session")
-def store_settings(embedded_store: "EmbeddedStore") -> StoreAddress:
-    """Give address, bucket and keys of a running object store."""
-    store = embedded_store
-    return StoreAddress(store.endpoint, store.bucket, store.access_key, store.secret_key, "us-east-1")
+    return dict(broker_address.options)
 
 
 @pytest.fixture
-def topic_prefix(broker: str) -> str:
-    """Give a prefix that no other test has, its topics made."""
-    from confluent_kafka import Producer  # noqa: PLC0415 - only for who asks for a broker
+def topic_prefix(broker_address: BrokerAddress) -> Iterator[str]:
+    """Give a prefix that no other test has, its topics made; they are removed afterwards, without waiting."""
+    with topics_of_its_own(broker_address, "test") as prefix:
+        yield prefix
 
-    from pushline.servers.embedded import create_topics  # noqa: PLC0415 - only for who asks for a broker
 
-    prefix = f"test-{uuid4().hex[:12]}."
-    create_topics(Producer({"bootstrap.servers": broker}), prefix)
-    return prefix
+def topics_of_its_own(address: BrokerAddress, name: str) -> AbstractContextManager[str]:
+    from tests import server_kinds  # noqa: PLC0415 - only for who asks for a broker
+
+    return server_kinds.topics(address, f"{name}-{uuid4().hex[:12]}.")
+
+
+def chosen() -> str:
+    kind = ENVIRON.get("PUSHLINE_TEST_SERVERS", "real")
+    if kind not in CHOICES:
+        raise pytest.UsageError(f'PUSHLINE_TEST_SERVERS: "{kind}" is none of {", ".join(CHOICES)}')
+    return kind
+
+
+def tell(line: str) -> None:
+    """Say it past pytest's capturing, so that it is seen in every run."""
+    if sys.__stderr__ is not None:
+        sys.__stderr__.write(f"pushline tests: {line}\n")
+        sys.__stderr__.flush()
+
+
+def own_folder(stack: ExitStack, name: str) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"pushline-{name}-", ignore_cleanup_errors=True)))

@@ -3,10 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
+from uuid import uuid4
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pushline.line.broker import (
     MAX_RECORD_BYTES,
@@ -22,6 +26,9 @@ from pushline.line.ids import partition_of
 from pushline.line.kafka import KafkaLog
 from pushline.line.memory import Fate, MemoryLog
 from pushline.line.records import Message, Record
+from pushline.servers.embedded import KAFKA_OPTIONS, EmbeddedBroker
+from tests.server_kinds import EMBEDDED, topics
+from tests.servers import BrokerAddress
 from tests.waiting import until
 
 DEADLINE_SECONDS = 20.0
@@ -30,25 +37,33 @@ HEADERS = (("ce_id", b"1"), ("ce_id", b"again"), ("odd", b"\xff\x00"))
 
 @dataclass(frozen=True)
 class Subject:
-    """A log on topics of its own, another one on the same topics, and one whose broker is away."""
+    """A log on topics of its own, another one on the same topics, and one whose broker is away. `lose` loses what was written."""
 
     log: Log
     other: Log
     away: Log
+    lose: Callable[[str, int], None]
 
 
-@pytest.fixture(params=["memory", "kafka"])
+@pytest.fixture(scope="session")
+def embedded_broker() -> Iterator[BrokerAddress]:
+    with EmbeddedBroker() as running:
+        yield BrokerAddress(running.bootstrap, dict(KAFKA_OPTIONS), EMBEDDED)
+
+
+@pytest.fixture(params=["memory", "embedded", "kafka"])
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     if request.param == "memory":
         memory, nowhere = MemoryLog(), MemoryLog()
         nowhere.set_unavailable(True)
-        yield Subject(memory, memory, nowhere)
+        yield Subject(memory, memory, nowhere, lambda topic, partition: memory.truncate(topic, partition, 1))
         return
-    bootstrap, prefix, options = (request.getfixturevalue(name) for name in ("broker", "topic_prefix", "kafka_options"))
-    logs = KafkaLog(bootstrap, prefix, options), KafkaLog(bootstrap, prefix, options), KafkaLog("127.0.0.1:1", prefix, options)
-    yield Subject(*logs)
-    for log in logs:
-        log.close()
+    address = request.getfixturevalue("embedded_broker" if request.param == "embedded" else "broker_address")
+    with ExitStack() as stack:
+        prefix = stack.enter_context(topics(address, f"contract-{uuid4().hex[:12]}."))
+        places = (address.bootstrap, address.bootstrap, "127.0.0.1:1")
+        log, other, away = (stack.enter_context(closing(KafkaLog(place, prefix, address.options))) for place in places)
+        yield Subject(log, other, away, partial(lose, address, prefix))
 
 
 def a_message(number: int = 0, key: bytes = b"digits", topic: str = "commit") -> Message:
@@ -197,11 +212,8 @@ def test_a_first_offset_above_0_voids_the_fold(subject: Subject) -> None:
     reader = subject.log.reader(["commit"])
     reader.poll(0.05)
     partition = partition_of(b"digits", 4)
-    if isinstance(subject.log, MemoryLog):
-        subject.log.append(a_message())
-        subject.log.truncate("commit", partition, 1)
-    else:
-        overflow(subject.log)
+    subject.log.append(a_message())
+    subject.lose("commit", partition)
 
     with closing(reader), pytest.raises(LogTruncated) as running:
         until(lambda: reader.poll(0.1) is None)
@@ -211,10 +223,19 @@ def test_a_first_offset_above_0_voids_the_fold(subject: Subject) -> None:
     assert (running.value.topic, running.value.partition) == ("commit", partition)
 
 
-def overflow(log: Log) -> None:
+def lose(address: BrokerAddress, prefix: str, topic: str, partition: int) -> None:
+    if address.said == EMBEDDED:
+        overflow(address, prefix, topic)
+        return
+    admin: AdminClient = AdminClient({"bootstrap.servers": address.bootstrap})
+    for future in admin.delete_records([TopicPartition(f"{prefix}{topic}", partition, 1)]).values():
+        future.result(10)
+
+
+def overflow(address: BrokerAddress, prefix: str, topic: str) -> None:
     """Append what the mock cluster does not keep: it forgets the first records after some megabytes."""
-    message = Message("commit", b"digits", b"x" * 60_000, ())
-    with ThreadPoolExecutor(8) as pool:
+    message = Message(topic, b"digits", b"x" * 60_000, ())
+    with closing(KafkaLog(address.bootstrap, prefix, address.options)) as log, ThreadPoolExecutor(8) as pool:
         list(pool.map(log.append, [message] * 400))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +14,7 @@ from pushline.objects import local
 from pushline.objects.memory_store import MemoryStore
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreError, StoreUnavailable
+from pushline.servers.embedded import EmbeddedStore
 from tests.servers import StoreAddress
 
 DATA = bytes(range(256)) * 40_000  # 10 MB: several chunks
@@ -32,14 +33,20 @@ class Subject:
         return f"{self.prefix}/{name}"
 
 
-@pytest.fixture(params=["memory", "minio"])
+@pytest.fixture(scope="session")
+def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreAddress]:
+    with EmbeddedStore(tmp_path_factory.mktemp("store")) as running:
+        yield StoreAddress(running.endpoint, running.bucket, running.access_key, running.secret_key, "us-east-1")
+
+
+@pytest.fixture(params=["memory", "embedded", "minio"])
 def subject(request: pytest.FixtureRequest) -> Subject:
     prefix = f"contract/{uuid4().hex}"
     if request.param == "memory":
         store, away = MemoryStore(), MemoryStore()
         away.set_unavailable(True)
         return Subject(store, prefix, store.corrupt, away)
-    return _minio(request.getfixturevalue("store_settings"), prefix)
+    return _minio(request.getfixturevalue("embedded_store" if request.param == "embedded" else "store_settings"), prefix)
 
 
 def _minio(address: StoreAddress, prefix: str) -> Subject:

@@ -4,18 +4,18 @@ import shutil
 import sys
 import sysconfig
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
 from pushline.cli.line_file import StoreAccess
 from tests.faults.places import Place
+from tests.servers import topics_of_its_own
 
 if TYPE_CHECKING:
-    from tests.servers import StoreAddress
+    from tests.servers import BrokerAddress, StoreAddress
 
 
 def stub_interpreter(folder: Path) -> Path:
@@ -32,15 +32,10 @@ def stub_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def place(broker: str, store_settings: "StoreAddress") -> Place:
+def place(broker_address: "BrokerAddress", store_settings: "StoreAddress") -> Iterator[Place]:
     """Give topics that no other module has, on the session's broker, and the session's store."""
-    from confluent_kafka import Producer  # noqa: PLC0415
-
-    from pushline.servers.embedded import create_topics  # noqa: PLC0415
-
-    prefix = f"faults-{uuid4().hex[:12]}."
-    create_topics(Producer({"bootstrap.servers": broker}), prefix)
-    return Place(broker, StoreAccess(*store_settings), prefix)
+    with topics_of_its_own(broker_address, "faults") as prefix:
+        yield Place(broker_address.bootstrap, StoreAccess(*store_settings), prefix)
 
 
 @pytest.fixture

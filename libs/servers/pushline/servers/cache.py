@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from pathlib import Path
 
 SETTING = "PUSHLINE_SERVERS_CACHE"
 BUILD_SECONDS = 3600.0
-WORDS_SHOWN = 2_000
+LINES_SHOWN, WIDTH_SHOWN = 3, 400
+MACHINES_AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 
 Tell = Callable[[str], None]
 
@@ -31,9 +31,9 @@ class Kitchen:
     environ: Mapping[str, str]
     log: Path
 
-    def run(self, command: Sequence[str | Path], cwd: Path | None = None, **environ: str) -> str:
+    def run(self, command: Sequence[str | Path], cwd: Path | None = None, environ: Mapping[str, str] = {}) -> str:
         """Give what it wrote to its output. Raises NotPrepared with its last words."""
-        everything = {**self.environ, "TMPDIR": str(self.folder), **environ}
+        everything = {**authorities(self.environ), **self.environ, "TMPDIR": str(self.folder), **environ}
         with self.log.open("ab") as log:
             log.write(f"$ {' '.join(str(word) for word in command)}\n".encode())
             log.flush()
@@ -55,12 +55,20 @@ class Kitchen:
         """Install locked Python packages into an environment of their own; give its folder of commands."""
         folder = self.folder / "tools"
         self.run([sys.executable, "-m", "venv", folder])
-        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         self.run([*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", requirements])
         return folder / "bin"
 
     def last_words(self) -> str:
-        return self.log.read_text(errors="replace")[-WORDS_SHOWN:].strip()
+        lines = self.log.read_text(errors="replace").strip().splitlines()[-LINES_SHOWN:]
+        return "\n".join(line[:WIDTH_SHOWN] for line in lines)
+
+
+def authorities(environ: Mapping[str, str]) -> dict[str, str]:
+    """Make a Python program trust whom the machine trusts; by itself it would trust a list of its own."""
+    found = (path for path in (environ.get("SSL_CERT_FILE", ""), *MACHINES_AUTHORITIES) if path and Path(path).exists())
+    path = next(found, "")
+    return {"REQUESTS_CA_BUNDLE": path} if path else {}
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
@@ -96,7 +104,7 @@ def _make(ready: Path, environ: Mapping[str, str], tell: Tell, make: Callable[[K
         (beside / "kitchen").mkdir(parents=True)
         (beside / "ready").mkdir()
         make(Kitchen(beside / "kitchen", environ, log), beside / "ready")
-        os.replace(beside / "ready", ready)
+        (beside / "ready").replace(ready)
     except NotPrepared as error:
         raise NotPrepared(f"{ready.name} could not be made: {error}\nThe whole log: {log}") from None
     finally:

