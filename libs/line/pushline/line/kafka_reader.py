@@ -35,10 +35,11 @@ class KafkaReader:
         self._down = False
         self._trouble: LineError | None = None
         self._consumer = clients.consumer(self._on_error)
+        self._asking = clients.consumer()  # a broker answers a connection in order: a question would wait out an idle fetch
         try:
-            counts = Partitions(self._consumer, clients).of(topics, CONNECT_TIMEOUT_SECONDS)
+            counts = Partitions(self._asking, clients).of(topics, CONNECT_TIMEOUT_SECONDS)
             self._next: dict[Place, int] = {(name, number): 0 for name in topics for number in range(counts[name])}
-            self._ids = TopicIds(clients, topics, self._consumer)
+            self._ids = TopicIds(clients, topics, self._asking)
             self._look(CONNECT_TIMEOUT_SECONDS)
         except LineError:
             self.close()
@@ -64,6 +65,7 @@ class KafkaReader:
 
     def close(self) -> None:
         self._consumer.close()
+        self._asking.close()
 
     def _take(self, messages: list[Fetched]) -> list[Record]:
         """Give the records; what is wrong behind them is raised by the next poll, so that none is skipped."""
@@ -112,7 +114,7 @@ class KafkaReader:
         """Ask for one end of all partitions in one request a broker."""
         asked = [TopicPartition(self._clients.topic(topic), partition, which) for topic, partition in self._next]
         try:
-            answers = self._consumer.offsets_for_times(asked, timeout=timeout_seconds)
+            answers = self._asking.offsets_for_times(asked, timeout=timeout_seconds)
         except KafkaException as error:
             raise BrokerUnavailable(f"{self._clients.bootstrap}: {says(error.args[0])}") from None
         except RuntimeError:

@@ -21,7 +21,7 @@ OnFold = Callable[[Record, tuple[Judgement, ...]], None]
 OnReset = Callable[[], None]
 
 CATCHING_UP = "catching up with the line"
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.01  # somebody who asks for the end waits it out
 BACK_OFF_SECONDS = 1.0
 REFUSED_REMEMBERED = 1000  # judgements of invalid records, for writers that ask why theirs does not count
 
