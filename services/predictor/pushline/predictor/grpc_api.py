@@ -1,6 +1,7 @@
 """The gRPC doors: each method translates in, asks the core, translates out. The one table of codes is here."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
 from pushline.predictor import errors, oip, typed
 from pushline.predictor.predictions import Answer, Predictions, Question
+from pushline.predictor.serving import Identity
 from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
 
 CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
@@ -24,6 +26,7 @@ CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
     errors.ModelFailed: grpc.StatusCode.INTERNAL,
 }
 SERVER_NAME = "pushline-predictor"
+KEPT = 512  # identities
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Doors:
         if not context.is_active() or context.time_remaining() <= 0:
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
         answer = self.predictions.predict(question)
-        context.set_trailing_metadata(trailing_metadata(answer))
+        context.set_trailing_metadata(trailing_metadata(answer.identity, answer.stale))
         return answer
 
 
@@ -67,9 +70,9 @@ class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
         except errors.RequestError as error:
             abort(context, error)
 
-    def ModelInfer(self, request: oip_pb.ModelInferRequest, context: grpc.ServicerContext) -> oip_pb.ModelInferResponse:  # noqa: N802
+    def ModelInfer(self, request: oip_pb.ModelInferRequest, context: grpc.ServicerContext) -> bytes:  # type: ignore[override]  # noqa: N802 - the interceptor passes bytes on
         try:
-            return oip.response(request, self._doors.answer(oip.question(request), context))
+            return oip.serialized(request, self._doors.answer(oip.question(request), context))
         except errors.RequestError as error:
             abort(context, error)
 
@@ -93,12 +96,12 @@ def abort(context: grpc.ServicerContext, error: errors.RequestError) -> NoReturn
     context.abort_with_status(rpc_status.to_status(status))
 
 
-def trailing_metadata(answer: Answer) -> tuple[tuple[str, str], ...]:
-    identity = answer.identity
+@lru_cache(maxsize=KEPT)
+def trailing_metadata(identity: Identity, stale: bool) -> tuple[tuple[str, str], ...]:
     return (
         ("x-pushline-model", identity.model),
         ("x-pushline-digest", identity.digest),
         ("x-pushline-commit", identity.commit),
         ("x-pushline-deploy-seq", str(identity.deploy_seq)),
-        ("x-pushline-stale", str(answer.stale).lower()),
+        ("x-pushline-stale", str(stale).lower()),
     )

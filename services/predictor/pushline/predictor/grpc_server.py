@@ -1,7 +1,6 @@
 """The gRPC server: both services, health, reflection, limits. start() listens, stop() drains."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -14,6 +13,7 @@ from pushline.predictor.interceptor import Observed
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.predictions import Predictions
 from pushline.predictor.settings import DoorSettings
+from pushline.predictor.workers import Workers
 from pushline.runtime.status_server import CannotListen
 from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
 
@@ -34,8 +34,9 @@ class GrpcServer:
         self.port = settings.grpc_port
         self._bind, self._settings = bind, settings
         self._health = health.HealthServicer()
-        self._observed = Observed(metrics)
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="grpc")
+        self._pool = Workers(settings.workers, settings.max_in_flight)
+        self._observed = Observed(metrics, self._pool.computing)
+        metrics.in_flight.set_function(lambda: len(self._pool.computing))
         self._server = grpc.server(
             self._pool,
             interceptors=[self._observed],

@@ -30,49 +30,62 @@ class Observed(grpc.ServerInterceptor):
     is set, new calls get UNAVAILABLE, which clients do.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, computing: set[int]) -> None:
+        """`computing` holds the idents of the threads that answer now."""
         self.closing = threading.Event()
-        self._metrics = metrics
+        self._metrics, self._computing = metrics, computing
+        self._known: dict[str, Handler] = {}
 
     def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
+        known = self._known.get(handler_call_details.method)
+        if known is not None:
+            return known
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
             return handler
-        return grpc.unary_unary_rpc_method_handler(
+        known = grpc.unary_unary_rpc_method_handler(
             self._around(handler_call_details.method, handler.unary_unary),
             _lenient(handler.request_deserializer),
-            handler.response_serializer,
+            _unless_bytes(handler.response_serializer),
         )
+        self._known[handler_call_details.method] = known
+        return known
 
     def _around(
         self, method: str, behaviour: Callable[[Any, grpc.ServicerContext], Any]
     ) -> Callable[[Any, grpc.ServicerContext], Any]:
-        name = method.rpartition("/")[2]
-        seconds, requests, in_flight = self._metrics.seconds.labels(name), self._metrics.requests, self._metrics.in_flight
+        name, may_close = method.rpartition("/")[2], not method.startswith(HEALTH)
+        seconds, requests, computing = self._metrics.seconds.labels(name), self._metrics.requests, self._computing
+        well = requests.labels(name, grpc.StatusCode.OK.name)
 
         def observed(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - any method's messages
-            began = time.perf_counter()
-            in_flight.inc()
-            code = grpc.StatusCode.UNKNOWN
+            began, thread, answered = time.perf_counter(), threading.get_ident(), False
+            computing.add(thread)
             try:
-                if self.closing.is_set() and not method.startswith(HEALTH):
+                if may_close and self.closing.is_set():
                     context.abort(grpc.StatusCode.UNAVAILABLE, "this replica is stopping; another one answers")
                 if isinstance(request, Unreadable):
                     context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {name}")
                 answer = behaviour(request, context)
-                code = grpc.StatusCode.OK
+                answered = True
                 return answer
             finally:
-                code = code if code is grpc.StatusCode.OK else _code(context)
-                requests.labels(name, code.name).inc()
+                (well if answered else requests.labels(name, _code(context).name)).inc()
                 seconds.observe(time.perf_counter() - began)
-                in_flight.dec()
+                computing.discard(thread)
 
         return observed
+
+
+def _unless_bytes(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
+    def serialized(answer: Any) -> bytes:  # noqa: ANN401 - any method's message
+        return answer if isinstance(answer, bytes) or serialize is None else serialize(answer)
+
+    return serialized
 
 
 def _lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

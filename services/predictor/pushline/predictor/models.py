@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from pushline.predictor.errors import NothingDeployed, UnknownModel
@@ -62,15 +62,6 @@ class Models:
     def is_stale(self, model: str) -> bool:
         return self._sure_until.get(model, 0.0) < self._clock()
 
-    @contextmanager
-    def lease(self, model: str) -> Iterator[tuple[Loaded, bool]]:
-        """Give what is served for a model and whether it is stale. Raises UnknownModel, NothingDeployed."""
-        name, slot = self._find(model)
-        with slot.lease() as loaded:
-            if loaded is None:
-                raise NothingDeployed(name)
-            yield loaded, self.is_stale(name)
-
     def free_retired(self) -> int:
         """Close what was swapped out and has answered its last request. Called off the request path."""
         count = 0
@@ -85,7 +76,8 @@ class Models:
             slot.swap(None)
         self.free_retired()
 
-    def _find(self, model: str) -> tuple[str, Slot]:
+    def find(self, model: str) -> tuple[str, Slot]:
+        """Give a model's name and where it is served; no name finds the only one. Raises UnknownModel, NothingDeployed."""
         slots = self._slots
         if model in slots:
             return model, slots[model]

@@ -1,6 +1,8 @@
 """The Open Inference Protocol's messages to questions, and answers back. Translation alone; the core checks."""
 
+import sys
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -9,9 +11,10 @@ from pushline.engine.engine import Array, TensorSpec
 from pushline.predictor.errors import BadRequest
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.serving import Identity
-from pushline.predictor.tensors import Claim
+from pushline.predictor.tensors import Claim, Scalars
 
 PLATFORM = "pushline_litert"
+KEPT = 512  # beginnings of answers
 DATATYPES = {
     "bool": "BOOL",
     "uint8": "UINT8",
@@ -54,11 +57,8 @@ def question(request: pb.ModelInferRequest) -> Question:
 def response(request: pb.ModelInferRequest, answer: Answer) -> pb.ModelInferResponse:
     """Answer in the form asked; FP16 exists only as raw contents, for all outputs then."""
     raw = bool(request.raw_input_contents) or any(output.dtype == np.float16 for output in answer.outputs.values())
-    message = pb.ModelInferResponse(model_name=answer.identity.model, model_version=str(answer.identity.deploy_seq), id=request.id)
-    for name, text in _words(answer.identity).items():
-        message.parameters[name].string_param = text
-    message.parameters["deploy_seq"].int64_param = answer.identity.deploy_seq
-    message.parameters["stale"].bool_param = answer.stale
+    message = _named(answer.identity, answer.stale)
+    message.id = request.id
     for name, array in answer.outputs.items():
         tensor = message.outputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
         if raw:
@@ -86,20 +86,56 @@ def metadata(description: Description) -> pb.ModelMetadataResponse:
     )
 
 
+def serialized(request: pb.ModelInferRequest, answer: Answer) -> bytes:
+    """What response() says, in bytes.
+
+    NOTE: messages of protobuf that stand one behind the other are one message, so what many answers share is made once.
+    """
+    if not request.raw_input_contents:
+        return response(request, answer).SerializeToString()
+    shapes = tuple([(name, array.dtype, array.shape) for name, array in answer.outputs.items()])
+    own = pb.ModelInferResponse(id=request.id, raw_output_contents=[_bytes(array) for array in answer.outputs.values()])
+    return _head(answer.identity, answer.stale) + _shapes(shapes) + own.SerializeToString()
+
+
+@lru_cache(maxsize=KEPT)
+def _head(identity: Identity, stale: bool) -> bytes:
+    return _named(identity, stale).SerializeToString()
+
+
+@lru_cache(maxsize=KEPT)
+def _shapes(outputs: tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]) -> bytes:
+    tensor = pb.ModelInferResponse.InferOutputTensor
+    tensors = [tensor(name=name, datatype=DATATYPES[dtype.name], shape=shape) for name, dtype, shape in outputs]
+    return pb.ModelInferResponse(outputs=tensors).SerializeToString()
+
+
+def _named(identity: Identity, stale: bool) -> pb.ModelInferResponse:
+    message = pb.ModelInferResponse(model_name=identity.model, model_version=str(identity.deploy_seq))
+    for name, text in _words(identity).items():
+        message.parameters[name].string_param = text
+    message.parameters["deploy_seq"].int64_param = identity.deploy_seq
+    message.parameters["stale"].bool_param = stale
+    return message
+
+
 def _claim(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Claim:
-    dtype = NUMPY.get(tensor.datatype, tensor.datatype[:20] or "empty")
-    filled = [field.name for field, _ in tensor.contents.ListFields()] if tensor.HasField("contents") else []
-    where = f"inputs.{tensor.name[:80]}.contents"
-    if raw is not None:
-        if filled:
-            raise BadRequest(where, "must be empty where raw_input_contents is used")
-        return Claim(tensor.name, dtype, tuple(tensor.shape), raw)
-    wanted = CONTENTS.get(tensor.datatype)
-    if wanted is None and tensor.datatype in DATATYPES.values():
+    dtype = NUMPY.get(tensor.datatype) or tensor.datatype[:20] or "empty"
+    if raw is None:
+        return Claim(tensor.name, dtype, tuple(tensor.shape), _typed(tensor))
+    if tensor.HasField("contents") and tensor.contents.ListFields():
+        raise BadRequest(f"inputs.{tensor.name[:80]}.contents", "must be empty where raw_input_contents is used")
+    return Claim(tensor.name, dtype, tuple(tensor.shape), raw)
+
+
+def _typed(tensor: pb.ModelInferRequest.InferInputTensor) -> Scalars:
+    filled = [field.name for field, _ in tensor.contents.ListFields()]
+    where, wanted = f"inputs.{tensor.name[:80]}.contents", CONTENTS.get(tensor.datatype)
+    if wanted is None and tensor.datatype in NUMPY:
         raise BadRequest(where, f"{tensor.datatype} has no typed contents; use raw_input_contents")
     if any(name != wanted for name in filled):
         raise BadRequest(where, f"{tensor.datatype[:20] or 'no datatype'} takes {wanted}, not {', '.join(filled)}")
-    return Claim(tensor.name, dtype, tuple(tensor.shape), list(getattr(tensor.contents, wanted)) if wanted else [])
+    return list(getattr(tensor.contents, wanted)) if wanted else []
 
 
 def _words(identity: Identity) -> dict[str, str]:
@@ -107,7 +143,7 @@ def _words(identity: Identity) -> dict[str, str]:
 
 
 def _bytes(array: Array) -> bytes:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    return array.tobytes() if sys.byteorder == "little" else array.astype(array.dtype.newbyteorder("<")).tobytes()
 
 
 def _tensors(specs: Sequence[TensorSpec]) -> list[pb.ModelMetadataResponse.TensorMetadata]:

@@ -1,34 +1,40 @@
 """The core: a question in, an answer and who gave it out. It knows no protocol; every door translates to this."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, Signature
-from pushline.predictor.errors import BadRequest, ModelFailed, NotFinite, UnknownVersion
+from pushline.predictor.errors import BadRequest, ModelFailed, NotFinite, NothingDeployed, UnknownVersion
 from pushline.predictor.models import Models
 from pushline.predictor.serving import Identity, Loaded
-from pushline.predictor.tensors import Claim, Limits, bind
+from pushline.predictor.tensors import Claim, Limits, all_finite, bind
 
 SIGMOID_MIDDLE = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     model: str  # may be empty where one model is served
     version: str  # a deploy_seq; empty: whatever is live
     inputs: Sequence[Claim]
     outputs: Sequence[str]  # empty: all
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    identity: Identity
+class Answer(NamedTuple):
+    loaded: Loaded  # who answered; its engine may be closed by now
     stale: bool
     outputs: dict[str, Array]
-    labels: tuple[str, ...]  # one a row where the model is a classifier
+    scores: Array  # the first output, asked for or not
+
+    @property
+    def identity(self) -> Identity:
+        return self.loaded.identity
+
+    def labels(self) -> tuple[str, ...]:
+        """One a row where the model is a classifier."""
+        return labels_of(self.loaded, self.scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +55,21 @@ class Predictions:
 
     def predict(self, question: Question) -> Answer:
         """Raises RequestError."""
-        with self._lease(question.model, question.version) as (loaded, stale):
+        name, slot = self.models.find(question.model)
+        with slot.lease() as held:
+            loaded = _served(held, name, question.version)
             signature = loaded.engine.signature
             wanted = _selected(question.outputs, signature)
             outputs = self._run(loaded, bind(question.inputs, signature.inputs, self.limits))
-            return Answer(loaded.identity, stale, {name: outputs[name] for name in wanted}, labels_of(loaded, outputs))
+            scores = outputs[signature.outputs[0].name]
+            return Answer(loaded, self.models.is_stale(name), {each: outputs[each] for each in wanted}, scores)
 
     def describe(self, model: str, version: str) -> Description:
         """Raises RequestError."""
-        with self._lease(model, version) as (loaded, stale):
-            return Description(loaded.identity, stale, loaded.engine.signature, loaded.task, loaded.labels)
-
-    @contextmanager
-    def _lease(self, model: str, version: str) -> Iterator[tuple[Loaded, bool]]:
-        with self.models.lease(model) as (loaded, stale):
-            served = str(loaded.identity.deploy_seq)
-            if version not in ("", served):
-                raise UnknownVersion(loaded.identity.model, version, served)
-            yield loaded, stale
+        name, slot = self.models.find(model)
+        with slot.lease() as held:
+            loaded = _served(held, name, version)
+            return Description(loaded.identity, self.models.is_stale(name), loaded.engine.signature, loaded.task, loaded.labels)
 
     def _run(self, loaded: Loaded, inputs: dict[str, Array]) -> dict[str, Array]:
         try:
@@ -76,9 +79,17 @@ class Predictions:
         except EngineError as error:
             raise _refusal(loaded.engine.signature, error) from error
         for name, output in outputs.items():
-            if self.limits.refuse_non_finite and output.dtype.kind == "f" and not np.isfinite(output).all():
+            if self.limits.refuse_non_finite and not all_finite(output):
                 raise NotFinite(name)
         return outputs
+
+
+def _served(held: Loaded | None, model: str, version: str) -> Loaded:
+    if held is None:
+        raise NothingDeployed(model)
+    if version and version != str(held.identity.deploy_seq):
+        raise UnknownVersion(held.identity.model, version, str(held.identity.deploy_seq))
+    return held
 
 
 def _refusal(signature: Signature, error: EngineError) -> BadRequest | ModelFailed:
@@ -88,9 +99,8 @@ def _refusal(signature: Signature, error: EngineError) -> BadRequest | ModelFail
     return ModelFailed(str(error))
 
 
-def labels_of(loaded: Loaded, outputs: dict[str, Array]) -> tuple[str, ...]:
-    """Name the likeliest class of each row of the first output; nothing for what is no classifier over rows."""
-    scores = outputs[loaded.engine.signature.outputs[0].name]
+def labels_of(loaded: Loaded, scores: Array) -> tuple[str, ...]:
+    """Name the likeliest class of each row; nothing for what is no classifier over rows."""
     if loaded.task != "classification" or scores.ndim != 2:  # noqa: PLR2004 - (batch, classes)
         return ()
     one_score = scores.shape[1] == 1
@@ -101,9 +111,11 @@ def labels_of(loaded: Loaded, outputs: dict[str, Array]) -> tuple[str, ...]:
 
 def _selected(wanted: Sequence[str], signature: Signature) -> list[str]:
     known = [spec.name for spec in signature.outputs]
+    if not wanted:
+        return known
     for index, name in enumerate(wanted):
         if name not in known:
             raise BadRequest(f"outputs.{name[:80]}", f"is no output of the model; it gives {', '.join(known)}")
         if name in wanted[:index]:
             raise BadRequest(f"outputs.{name}", "comes twice")
-    return list(wanted) or known
+    return list(wanted)

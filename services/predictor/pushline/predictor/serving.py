@@ -1,8 +1,7 @@
 """What is served now: one pointer a model, swapped in one step, and a count of the requests that still use what it pointed at."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pushline.engine.engine import Engine
@@ -50,18 +49,8 @@ class Slot:
         held = self._current
         return held.loaded if held else None
 
-    @contextmanager
-    def lease(self) -> Iterator[Loaded | None]:
-        """Give what is served at this moment; it stays whole until the lease ends, whatever is swapped in meanwhile."""
-        with self._lock:
-            held = self._current
-            if held is not None:
-                held.users += 1
-        try:
-            yield held.loaded if held else None
-        finally:
-            if held is not None:
-                self._give_back(held)
+    def lease(self) -> "Lease":
+        return Lease(self)
 
     def swap(self, loaded: Loaded | None) -> None:
         with self._lock:
@@ -72,9 +61,34 @@ class Slot:
         if old is not None and idle:
             self.free(old.loaded)
 
-    def _give_back(self, held: _Held) -> None:
+    def take(self) -> _Held | None:
+        with self._lock:
+            held = self._current
+            if held is not None:
+                held.users += 1
+            return held
+
+    def give_back(self, held: _Held) -> None:
         with self._lock:
             held.users -= 1
             last = held.retired and held.users == 0
         if last:
             self.free(held.loaded)
+
+
+class Lease:
+    """Gives what is served at this moment; it stays whole until the lease ends, whatever is swapped in meanwhile."""
+
+    __slots__ = ("_held", "_slot")
+
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+        self._held: _Held | None = None
+
+    def __enter__(self) -> Loaded | None:
+        self._held = self._slot.take()
+        return self._held.loaded if self._held else None
+
+    def __exit__(self, *_: object) -> None:
+        if self._held is not None:
+            self._slot.give_back(self._held)

@@ -25,7 +25,7 @@ class DoorSettings:
     max_in_flight: int = setting(
         "PUSHLINE_MAX_IN_FLIGHT", default=128, parse=count, help="calls worked on and waiting at once; further ones are refused"
     )
-    workers: int = setting("PUSHLINE_WORKERS", default=8, parse=count, help="threads that answer")
+    workers: int = setting("PUSHLINE_WORKERS", default=4, parse=count, help="threads that answer")
     drain_seconds: float = setting(
         "PUSHLINE_DRAIN", default=0.5, parse=pause, help="time between NOT_SERVING and refusing calls, at a stop"
     )

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +21,7 @@ WIDEST = {"u": np.uint64, "i": np.int64, "f": np.float64, "b": np.int64}
 Scalars = Sequence[int] | Sequence[float] | Sequence[bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A tensor as it came."""
 
     name: str | None  # None: the model's only input
@@ -37,6 +38,8 @@ class Limits:
 
 def bind(claims: Sequence[Claim], specs: Sequence[TensorSpec], limits: Limits) -> dict[str, Array]:
     """Give the model's inputs, each with the same number of rows. Raises BadRequest naming the field, TooLarge."""
+    if len(specs) == 1 and len(claims) == 1 and claims[0].name == specs[0].name:  # the most common question by far
+        return {specs[0].name: to_array(claims[0], specs[0], limits)}
     named = _by_name(claims, specs)
     arrays = {spec.name: to_array(named[spec.name], spec, limits) for spec in specs}
     rows = {name: array.shape[0] for name, array in arrays.items() if array.ndim}
@@ -47,21 +50,22 @@ def bind(claims: Sequence[Claim], specs: Sequence[TensorSpec], limits: Limits) -
 
 
 def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
-    where = f"inputs.{spec.name}"
     if claim.dtype is not None and claim.dtype != spec.dtype:
-        raise BadRequest(f"{where}.datatype", f"is {claim.dtype}; the model takes {spec.dtype}")
-    _check_shape(claim.shape, spec, where)
-    count = math.prod(claim.shape)
-    array = (
-        _from_bytes(claim.content, spec, count, where)
-        if isinstance(claim.content, bytes)
-        else _from_numbers(claim, spec, count, where)
-    )
+        raise BadRequest(f"inputs.{spec.name}.datatype", f"is {claim.dtype}; the model takes {spec.dtype}")
+    if not _fits(claim.shape, spec.shape):
+        sizes = f"is {_cut(claim.shape)}; the model takes {shape_text(spec.shape)}, each size above 0"
+        raise BadRequest(f"inputs.{spec.name}.shape", sizes)
+    make = _from_bytes if isinstance(claim.content, bytes) else _from_numbers
+    array = make(claim, spec, math.prod(claim.shape), f"inputs.{spec.name}")
     if claim.shape and claim.shape[0] > limits.max_rows:
-        raise TooLarge(f"{where}.shape", f"has {claim.shape[0]} rows; the limit is {limits.max_rows} a request")
-    if limits.refuse_non_finite and array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise BadRequest(f"{where}.contents", "holds NaN or an infinity")
+        raise TooLarge(f"inputs.{spec.name}.shape", f"has {claim.shape[0]} rows; the limit is {limits.max_rows} a request")
+    if limits.refuse_non_finite and not all_finite(array):
+        raise BadRequest(f"inputs.{spec.name}.contents", "holds NaN or an infinity")
     return array.reshape(claim.shape)
+
+
+def all_finite(array: Array) -> bool:
+    return array.dtype.kind != "f" or b"\0" not in np.isfinite(array).tobytes()  # a third of the time that all() takes
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -92,12 +96,10 @@ def _name_of(claim: Claim, known: Sequence[str]) -> str:
     return known[0]
 
 
-def _check_shape(shape: tuple[int, ...], spec: TensorSpec, where: str) -> None:
-    fits = len(shape) == len(spec.shape) and all(
-        size > 0 and wanted in (size, DYNAMIC) for size, wanted in zip(shape, spec.shape, strict=True)
-    )
-    if not fits:
-        raise BadRequest(f"{where}.shape", f"is {_cut(shape)}; the model takes {shape_text(spec.shape)}, each size above 0")
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    if len(shape) != len(wanted):
+        return False
+    return all(got > 0 and size in (got, DYNAMIC) for got, size in zip(shape, wanted, strict=True))
 
 
 def _cut(shape: tuple[int, ...]) -> str:
@@ -105,13 +107,19 @@ def _cut(shape: tuple[int, ...]) -> str:
     return text if len(shape) <= len(shape[:16]) else f"{text[:-1]}, … {len(shape)} in all)"
 
 
-def _from_bytes(content: bytes, spec: TensorSpec, count: int, where: str) -> Array:
-    dtype = np.dtype(spec.dtype).newbyteorder("<")
+def _from_bytes(claim: Claim, spec: TensorSpec, count: int, where: str) -> Array:
+    content = cast("bytes", claim.content)
+    dtype = _little_endian(spec.dtype)
     if len(content) != count * dtype.itemsize:
         raise BadRequest(f"{where}.contents", f"has {len(content)} bytes; shape and datatype need {count * dtype.itemsize}")
     if dtype.kind == "b":
         return _booleans(np.frombuffer(content, np.uint8), where)
     return np.frombuffer(content, dtype).astype(spec.dtype, copy=False)
+
+
+@cache
+def _little_endian(name: str) -> np.dtype[np.generic]:
+    return np.dtype(name).newbyteorder("<")
 
 
 def _from_numbers(claim: Claim, spec: TensorSpec, count: int, where: str) -> Array:

@@ -22,7 +22,7 @@ def response(answer: Answer) -> pb.PredictResponse:
     outputs = {name: _tensor(array) for name, array in answer.outputs.items()}
     return pb.PredictResponse(
         y=next(iter(outputs.values())),
-        labels=answer.labels,
+        labels=answer.labels(),
         answered_by=pb.ModelIdentity(
             model=identity.model,
             digest=identity.digest,
