@@ -6,6 +6,7 @@ A complete report that is already there is taken instead of judging again; so a 
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,9 +93,10 @@ class OnTrained:
         about: Manifest | None = None
         try:
             about = self._manifest(work.trained.event)
-            own = self._material(about, folder / "candidate")
-            champion = self._champion(work, folder / "champion") if own.dataset else None
-            return about, self.assessor.assess(own, champion, cancelled)
+            with ThreadPoolExecutor(1) as beside:
+                live = beside.submit(self._champion, work, folder / "champion") if about.dataset else None
+                own = self._material(about, folder / "candidate")
+            return about, self.assessor.assess(own, live.result() if live else None, cancelled)
         except NotJudgeable as refusal:
             return about, Assessment(verdict=refusal.verdict)
 
@@ -117,17 +119,22 @@ class OnTrained:
     def _material(self, about: Manifest, folder: Path) -> Material:
         """Fetch a run's programs, and Keras' answers and the set where there is one. Raises NotJudgeable for what is too large."""
         folder.mkdir(mode=0o700)
-        rules, programs = self.assessor.rules, self._programs(about, folder)
+        rules = self.assessor.rules
         if about.dataset is None:
-            return Material(about, programs)
+            return Material(about, self._programs(about, folder))
         if about.dataset.size > rules.max_dataset_bytes:
             limit = f"{about.dataset.size} bytes; at most {rules.max_dataset_bytes} are read"
             raise NotJudgeable("dataset", f"the evaluation set cannot be used: it has {limit}")
         dataset, sha256 = folder / "dataset.npz", about.dataset.sha256
-        self.store.fetch_to(keys.dataset(about.model, sha256), sha256, dataset, rules.max_dataset_bytes)
-        known = {file.name for file in about.files}
-        answers = self._file(about, ANSWERS, folder, rules.max_dataset_bytes) if ANSWERS in known else None
-        return Material(about, programs, dataset, answers)
+        has_answers = any(file.name == ANSWERS for file in about.files)
+        with ThreadPoolExecutor(2) as beside:
+            fetched = beside.submit(
+                self.store.fetch_to, keys.dataset(about.model, sha256), sha256, dataset, rules.max_dataset_bytes
+            )
+            answers = beside.submit(self._file, about, ANSWERS, folder, rules.max_dataset_bytes) if has_answers else None
+            programs = self._programs(about, folder)
+        fetched.result()
+        return Material(about, programs, dataset, answers.result() if answers else None)
 
     def _programs(self, about: Manifest, folder: Path) -> tuple[ProgramFile, ...]:
         limit = self.assessor.rules.max_program_bytes
@@ -158,8 +165,11 @@ class OnTrained:
         report: Json = build(work, about, found, self.assessor.rules)
         measured = measured_json(found.run, found.measured, found.child_seconds)
         folder = self.new_name()
-        for name, data in ((PAGE, page(report, measured, found.measured)), (MEASURED, measured), (REPORT, dump(report))):
-            self.store.put_bytes(_key(work, folder, name), data)
+        with ThreadPoolExecutor(1) as beside:
+            numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), measured)
+            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.measured))
+        numbers.result()
+        self.store.put_bytes(_key(work, folder, REPORT), dump(report))
 
 
 def _key(work: Evaluation, folder: str, name: str) -> str:

@@ -6,6 +6,7 @@ The child gets no environment, no credentials, no network and no right answers; 
 import json
 import math
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -96,16 +97,20 @@ class LimitedChild:
     def _wait(self, process: "subprocess.Popen[bytes]", cancelled: threading.Event) -> int | None:
         """Give the exit status, negative for a signal, None where the deadline ended it."""
         deadline = time.monotonic() + self.limits.seconds
+        end = os.pidfd_open(process.pid)  # Popen.wait looks only so often
+        ends = select.poll()
+        ends.register(end, select.POLLIN)
         try:
             while time.monotonic() < deadline:
                 if cancelled.is_set():
                     raise Cancelled
-                try:
-                    return _unwrapped(process.wait(LOOK_EVERY_SECONDS))
-                except subprocess.TimeoutExpired:
-                    continue
+                ends.poll(LOOK_EVERY_SECONDS * 1000)
+                status = process.poll()
+                if status is not None:
+                    return _unwrapped(status)
             return None
         finally:
+            os.close(end)
             _kill(process)
 
 
