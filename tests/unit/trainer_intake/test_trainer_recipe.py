@@ -12,8 +12,9 @@ from pushline.line.events import Event, ModelTrained
 from pushline.line.ledger import Ledger, Run
 from pushline.line.memory import MemoryLog
 from pushline.runtime.operator_file import ModelConfig
-from pushline.trainer.on_commit import OnCommit, superseded
+from pushline.trainer.on_commit import OnCommit
 from pushline.trainer.recipe import CANCELLED, NEWER_COMMIT, Recipe, Task
+from pushline.trainer.trained_event import superseded
 from tests.fixtures.trainer_intake.forge import a_model, a_push, a_rerun
 
 ALL = frozenset(range(4))

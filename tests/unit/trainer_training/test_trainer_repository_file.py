@@ -4,7 +4,9 @@ import pytest
 
 from pushline.objects.manifest import Gate
 from pushline.runtime.operator_file import GateConfig, Limits, ModelConfig
+from pushline.trainer.data import DataFile
 from pushline.trainer.repository_file import Plan, RepositoryFileError, parse_repository_file, read_repository_file
+from pushline.trainer.repository_tests import TestPlan
 
 LIMITS = Limits(timeout_seconds=3600.0, memory_bytes=4 * 1024**3, processes=256, disk_bytes=2 * 1024**3, output_bytes=1024**3)
 CONFIG = ModelConfig(
@@ -27,6 +29,11 @@ labels = ["0", "1"]
 script = "src/train.py"
 timeout = "10m"
 memory = "1GiB"
+requirements = "requirements.txt"
+data = ["s3://bucket/datasets/digits/train.csv#sha256=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
+[test]
+command = "python -m pytest 'unit tests'"
+timeout = "5m"
 [evaluate]
 dataset = "data/test.npz"
 slices = ["label"]
@@ -54,6 +61,9 @@ def test_a_full_file_is_read() -> None:
             Gate("recall", 0.9, None, None, {}, "repository"),
             Gate("robust_accuracy", 0.5, None, None, {"eps": 0.05}, "repository"),
         ),
+        tests=TestPlan(("python", "-m", "pytest", "unit tests"), 300.0),
+        requirements="requirements.txt",
+        data=(DataFile("bucket", "datasets/digits/train.csv", "a" * 64),),
     )
 
 
@@ -62,7 +72,9 @@ def test_without_a_file_everything_is_as_the_operator_has_it(tmp_path: Path) -> 
 
     plan = read_repository_file(tmp_path, CONFIG)
 
-    assert plan == Plan("", (), "train.py", LIMITS, "", (), (Gate("accuracy", 0.8, None, 0.01, {}, "operator"),))
+    assert plan == Plan(
+        "", (), "train.py", LIMITS, "", (), (Gate("accuracy", 0.8, None, 0.01, {}, "operator"),), TestPlan((), 3600.0)
+    )
 
 
 def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
@@ -93,8 +105,20 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[train]\ntimeout = 60\n", "bad_repository_file", "train.timeout: 60 is not a text"),
         ("[train]\nmemory = '5GiB'\n", "bad_repository_file", "train.memory"),
         ("[train]\nmemory = 'much'\n", "bad_repository_file", "train.memory"),
-        ("[train]\nrequirements = 'r.txt'\n", "unsupported_option", "train.requirements: is not supported yet"),
-        ("[train]\ndata = ['s3://b/k']\n", "unsupported_option", "train.data: is not supported yet"),
+        ("[train]\nrequirements = '../r.txt'\n", "bad_repository_file", "train.requirements"),
+        ("[train]\ndata = ['s3://bucket/k']\n", "bad_repository_file", 'train.data: "s3://bucket/k" is not of the form'),
+        (f"[train]\ndata = ['s3://bucket/a/../k#sha256={'0' * 64}']\n", "bad_repository_file", "has a name that no file may have"),
+        (f"[train]\ndata = ['s3://bucket/a/.k#sha256={'0' * 64}']\n", "bad_repository_file", "has a name that no file may have"),
+        (
+            f"[train]\ndata = ['s3://bucket/a/k#sha256={'0' * 64}', 's3://bucket/b/K#sha256={'1' * 64}']\n",
+            "bad_repository_file",
+            'train.data: names "K" twice',
+        ),
+        ("[test]\ncommand = ''\n", "bad_repository_file", "test.command: is empty"),
+        ('[test]\ncommand = "\'"\n', "bad_repository_file", "test.command: is no command"),
+        ("[test]\ncommand = []\n", "bad_repository_file", "test.command: is no command"),
+        ("[test]\ncommand = 7\n", "bad_repository_file", "test.command: 7 is not a text"),
+        ("[test]\ntimeout = '2h'\n", "bad_repository_file", "test.timeout: 7200 s is above the operator's limit of 3600 s"),
         ("[evaluate]\ndataset = 's3://b/k'\n", "unsupported_option", "evaluate.dataset"),
         ("[evaluate]\ndataset = 'python:x'\n", "bad_repository_file", "is not python:module:function"),
         ("[evaluate]\ndataset = '../x.npz'\n", "bad_repository_file", "evaluate.dataset"),

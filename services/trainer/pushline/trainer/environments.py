@@ -83,7 +83,7 @@ class Environments:
         try:
             listed = self._install(work, target, pins, installed, cancelled)
         except UvFailed as error:
-            failure = failure_from(str(error), file, installed)
+            failure = failure_from(str(error), file)
             if failure is None:
                 raise Transient(f"packages for {file}: {trouble(str(error))}") from None
             raise EnvironmentRefused(failure) from None

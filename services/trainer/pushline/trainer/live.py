@@ -21,6 +21,8 @@ EVERY_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 LOG_BYTES_A_SECOND = 1024 * 1024  # a long log is rewritten less often
 MAX_LINE = 8 * 1024
+MAX_OUTPUT = 4 * 1024 * 1024  # characters of one step's output, as shown
+CUT = "[pushline] what it says further is left out: the log takes 4 MiB of a step\n"
 MAX_METRICS, MAX_EPOCHS, MAX_COUNT = 32, 20_000, 10**9
 
 
@@ -53,7 +55,21 @@ class LiveTraining:
         """Add a line of our own to the log."""
         with self._lock:
             self._log.end_line()
-            self._log.feed(f"[pushline] {line}\n".encode("utf-8", "replace"))
+            self._log.say(f"[pushline] {line}")
+
+    def begin(self, stage: str) -> None:
+        """Begin a step whose output has a place of its own in the log."""
+        with self._lock:
+            self._log.end_line()
+            self._log.begin()
+        self.stage(stage)
+
+    def end(self, tail: str) -> None:
+        """End a step. Of output that was cut the log gets the last lines."""
+        with self._lock:
+            self._log.end_line()
+            if self._log.is_cut:
+                self._log.say("[pushline] its last lines:\n" + tail)
 
     def on_log(self, data: bytes) -> None:
         with self._lock:
@@ -126,33 +142,51 @@ class LiveTraining:
 
 
 class LogText:
-    """Output as text that a terminal can be shown: whole lines, control characters escaped."""
+    """Output as text that a terminal can be shown: whole lines, control characters escaped, so much of each step."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_output: int = MAX_OUTPUT) -> None:
         self._parts: list[str] = []
         self._rest = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._max_output = max_output
+        self._output = 0
         self.size = 0
 
     @property
     def text(self) -> str:
         return "".join(self._parts)
 
+    @property
+    def is_cut(self) -> bool:
+        return self._output > self._max_output
+
+    def begin(self) -> None:
+        self._output = 0
+
+    def say(self, text: str) -> None:
+        """Add lines of our own, whatever was cut."""
+        self._add("".join(f"{printable(line)}\n" for line in text.splitlines()))
+
     def feed(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
         for line in lines:
-            self._add(line)
+            self._show(line)
         while len(self._rest) > MAX_LINE:
-            self._add(self._rest[:MAX_LINE])
+            self._show(self._rest[:MAX_LINE])
             self._rest = self._rest[MAX_LINE:]
 
     def end_line(self) -> None:
         if self._rest:
-            self._add(self._rest)
+            self._show(self._rest)
             self._rest = ""
 
-    def _add(self, line: str) -> None:
-        part = printable(line.rstrip("\r")) + "\n"
+    def _show(self, line: str) -> None:
+        before, part = self._output, printable(line.rstrip("\r")) + "\n"
+        self._output += len(part)
+        if before <= self._max_output:
+            self._add(part if self._output <= self._max_output else CUT)
+
+    def _add(self, part: str) -> None:
         self._parts.append(part)
         self.size += len(part)
 

@@ -3,12 +3,41 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pushline.line.events import ModelTrained
-from pushline.line.ledger import Ledger, Run
+from pushline.line.ledger import Ledger
+from pushline.line.stage import Transient
+from pushline.trainer import trained_event
 from pushline.trainer.ports import Trainer
-from pushline.trainer.recipe import CANCELLED, NEWER_COMMIT, Recipe, Task
+from pushline.trainer.recipe import CANCELLED, NEWER_COMMIT, Hindered, Recipe, Task
+
+
+class Hindrances:
+    """Remembers which runs met trouble that passes. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._resting: set[str] = set()
+        self._before: set[str] = set()
+
+    def __call__(self) -> Hindered:
+        with self._lock:
+            return Hindered(frozenset(self._resting), frozenset(self._before))
+
+    def begun(self, run_id: str) -> None:
+        with self._lock:
+            self._resting.discard(run_id)
+
+    def met(self, run_id: str) -> None:
+        with self._lock:
+            self._resting.add(run_id)
+            self._before.add(run_id)
+
+    def over(self, run_id: str) -> None:
+        with self._lock:
+            self._resting.discard(run_id)
+            self._before.discard(run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,34 +45,24 @@ class OnCommit:
     recipe: Recipe
     trainer: Trainer
     read: Callable[[], AbstractContextManager[Ledger]]
+    hindrances: Hindrances = field(default_factory=Hindrances)
 
     def __call__(self, task: Task, cancelled: threading.Event) -> ModelTrained | None:
         if task.superseded_by is not None:
-            return superseded(task.run, task.superseded_by, NEWER_COMMIT)
-        answer = self.trainer.train(task.run, self.recipe.models[task.run.model], cancelled)
+            return trained_event.superseded(task.run, task.superseded_by, NEWER_COMMIT)
+        answer = self._train(task, cancelled)
         if answer is not None or not cancelled.is_set():
             return answer
         with self.read() as ledger:  # cancelled by a newer run, or because the process stops?
             newer = self.recipe.stopped_for(ledger, task.key)
-        return superseded(task.run, newer, CANCELLED) if newer else None
+        return trained_event.superseded(task.run, newer, CANCELLED) if newer else None
 
-
-def superseded(run: Run, newer: Run, reason: str) -> ModelTrained:
-    """Made of recorded things only: who writes it twice writes the same bytes."""
-    which = f"commit {newer.commit.sha[:12]} (generation {newer.generation}, attempt {newer.attempt})"
-    when = "while this one was trained" if reason == CANCELLED else "before this one was trained"
-    return ModelTrained(
-        model=run.model,
-        run_id=run.run_id,
-        generation=run.generation,
-        attempt=run.attempt,
-        commit=run.commit,
-        caused_by=run.push.id,
-        outcome="superseded",
-        reason=reason,
-        sentence=f"{which} came {when}.",
-        digest="",
-        manifest_sha256="",
-        files=(),
-        sandbox="",
-    )
+    def _train(self, task: Task, cancelled: threading.Event) -> ModelTrained | None:
+        self.hindrances.begun(task.key)
+        try:
+            answer = self.trainer.train(task.run, self.recipe.models[task.run.model], cancelled)
+        except Transient:
+            self.hindrances.met(task.key)
+            raise
+        self.hindrances.over(task.key)
+        return answer

@@ -9,7 +9,12 @@ from pushline.objects.manifest import Gate
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.operator_file import Limits, ModelConfig
 from pushline.runtime.strict_table import StrictTable, WrongKey
+from pushline.trainer import requirements_file
+from pushline.trainer.data import FOLDER as DATA
+from pushline.trainer.data import DataFile, parse_data
 from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
+from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
 
 NAME = "pushline.toml"
 MAX_BYTES = 64 * 1024
@@ -37,6 +42,10 @@ class Plan:
     dataset: str  # "" where the script's own evaluation decides; else a file of the repository, or python:module:function
     slices: tuple[str, ...]
     gates: tuple[Gate, ...]
+    tests: TestPlan
+    requirements: str = ""  # a file of the repository
+    pins: tuple[Pin, ...] = ()  # what stands in it
+    data: tuple[DataFile, ...] = ()
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -79,14 +88,15 @@ class _NotBuilt(WrongKey):
 
 def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     task, labels = _model(table.table("model"), config)
-    script, limits = _train(table.table("train"), config.limits)
+    train = _train(table.table("train"), config.limits)
+    tests = _tests(table.table("test"), config.limits)
     dataset, slices = _evaluate(table.table("evaluate"))
     gates = merge_gates(config.gates, read_gates(table.table("gates")))
     deploy = table.table("deploy")
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    return Plan(task, labels, script, limits, dataset, slices, gates)
+    return Plan(task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data)
 
 
 def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
@@ -103,7 +113,15 @@ def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...
     return task, labels
 
 
-def _train(table: StrictTable, most: Limits) -> tuple[str, Limits]:
+@dataclass(frozen=True, slots=True)
+class _Train:
+    script: str
+    limits: Limits
+    requirements: str
+    data: tuple[DataFile, ...]
+
+
+def _train(table: StrictTable, most: Limits) -> _Train:
     script = table.parsed("script", _inside, "train.py")
     timeout = table.parsed("timeout", parse_duration, most.timeout_seconds)
     if timeout > most.timeout_seconds:
@@ -111,11 +129,30 @@ def _train(table: StrictTable, most: Limits) -> tuple[str, Limits]:
     memory = table.parsed("memory", parse_size, most.memory_bytes)
     if memory > most.memory_bytes:
         raise table.wrong("memory", f"{memory} bytes are above the operator's limit of {most.memory_bytes} bytes")
-    for key in ("requirements", "data"):
-        if key in table:
-            raise _NotBuilt(table.name(key), "is not supported yet; remove it")
+    requirements = table.parsed("requirements", _inside, "")
+    texts = table.texts("data")
     table.finish()
-    return script, replace(most, timeout_seconds=timeout, memory_bytes=memory)
+    try:
+        data = parse_data(texts)
+    except ValueError as error:
+        raise table.wrong("data", str(error)) from None
+    return _Train(script, replace(most, timeout_seconds=timeout, memory_bytes=memory), requirements, data)
+
+
+def _tests(table: StrictTable, most: Limits) -> TestPlan:
+    """Read [test]; `command` is a text, or a list of words."""
+    timeout = table.parsed("timeout", parse_duration, most.timeout_seconds)
+    if timeout > most.timeout_seconds:
+        raise table.wrong("timeout", f"{timeout:g} s is above the operator's limit of {most.timeout_seconds:g} s")
+    is_list = "command" in table and table.holds_list("command")
+    command = table.texts("command") if is_list else table.parsed("command", parse_command, ())
+    try:
+        if is_list:
+            check_command(command)
+    except ValueError as error:
+        raise table.wrong("command", str(error)) from None
+    table.finish()
+    return TestPlan(command, timeout)
 
 
 def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
@@ -167,9 +204,27 @@ def _checked(plan: Plan, folder: Path) -> Plan:
             "no_script",
             f"{NAME}: train.script: the repository has no file {plan.script}; add it, or name the training script there",
         )
-    if plan.dataset and not plan.dataset.startswith("python:") and not _is_file(folder, plan.dataset):
+    if not _has_dataset(plan, folder):
         raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.dataset: the repository has no file {plan.dataset}")
-    return plan
+    return replace(plan, pins=_pins(folder, plan.requirements)) if plan.requirements else plan
+
+
+def _has_dataset(plan: Plan, folder: Path) -> bool:
+    fetched = {f"{DATA}/{file.name}" for file in plan.data}
+    return not plan.dataset or plan.dataset.startswith("python:") or plan.dataset in fetched or _is_file(folder, plan.dataset)
+
+
+def _pins(folder: Path, name: str) -> tuple[Pin, ...]:
+    if not _is_file(folder, name):
+        raise RepositoryFileError("bad_repository_file", f"{NAME}: train.requirements: the repository has no file {name}")
+    if (folder / name).stat().st_size > requirements_file.MAX_BYTES:
+        raise RepositoryFileError("bad_requirements", f"{name} has more than {requirements_file.MAX_BYTES} bytes")
+    try:
+        return parse_requirements((folder / name).read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise RepositoryFileError("bad_requirements", f"{name} is not UTF-8") from None
+    except WrongRequirement as error:
+        raise RepositoryFileError("bad_requirements", f"{name}: {error}") from None
 
 
 def _is_file(folder: Path, name: str) -> bool:

@@ -9,7 +9,14 @@ from pushline.runtime.operator_file import LEAST_SECRET_BYTES
 from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, count, group, one_of, port, setting
 from pushline.trainer.webhook.app import MAX_BYTES
 
+GiB = 1024**3
 SANDBOXES = ("auto", "bubblewrap", "unshare", "off")
+
+
+def folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError(f'"{text}" is no folder')
+    return Path(text).resolve()
 
 
 def secret(text: str) -> bytes:
@@ -35,6 +42,37 @@ class WebhookSettings:
 
 
 @dataclass(frozen=True)
+class PreparationSettings:
+    environments: Path | None = setting(
+        "PUSHLINE_ENVIRONMENTS",
+        default=None,
+        parse=Path,
+        help="folder for the packages that repositories ask for; unset: `environments` in PUSHLINE_WORK",
+    )
+    environments_kept: int = setting(
+        "PUSHLINE_ENVIRONMENTS_KEPT", default=16, parse=count, help="so many sets of packages are kept for the next run"
+    )
+    environment_size: int = setting(
+        "PUSHLINE_ENVIRONMENT_SIZE", default=8 * GiB, parse=parse_size, help="most that one set of packages may take"
+    )
+    environment_seconds: float = setting(
+        "PUSHLINE_ENVIRONMENT_TIMEOUT",
+        default=900.0,
+        parse=parse_duration,
+        help="longest that finding and installing them may take",
+    )
+    datasets: Path | None = setting(
+        "PUSHLINE_DATASETS",
+        default=None,
+        parse=folder,
+        help="folder of data sets that scripts get by name (tf.keras.datasets), shown to them read-only",
+    )
+    data_size: int = setting(
+        "PUSHLINE_DATA_CACHE", default=32 * GiB, parse=parse_size, help="most that fetched training data may take on this machine"
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     config: Path = setting("PUSHLINE_CONFIG", parse=Path, help="the operator's file")
     work: Path = setting("PUSHLINE_WORK", parse=Path, help="folder for copies of repositories and for trainings")
@@ -52,6 +90,7 @@ class Settings:
     )
     max_trainings: int = setting("PUSHLINE_MAX_TRAININGS", default=1, parse=count, help="trainings side by side on this machine")
     grace_seconds: float = setting("PUSHLINE_GRACE", default=10.0, parse=parse_duration, help="time for a clean stop")
+    preparation: PreparationSettings = group()
     webhook: WebhookSettings = group()
     line: LineSettings = group()
     store: StoreSettings = group()

@@ -1,10 +1,13 @@
-"""From a run to its `trained` event: checkout, pushline.toml, the script in the sandbox, upload. Implements ports.Trainer."""
+"""From a run to its `trained` event: checkout, packages and data, its tests, the script in the sandbox, upload.
+
+Implements ports.Trainer.
+"""
 
 import secrets
 import shutil
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pushline.line.events import ModelTrained
@@ -12,12 +15,16 @@ from pushline.line.ledger import Run
 from pushline.line.stage import Transient
 from pushline.objects.manifest import BadManifest, Manifest
 from pushline.objects.store import Store, StoreError
-from pushline.runtime.operator_file import ModelConfig
-from pushline.trainer import trained_event, tries, upload
+from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.trainer import repository_tests, trained_event, tries, upload
 from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, Forge, ForgeUnavailable
+from pushline.trainer.data import DataRefused
+from pushline.trainer.environments import EnvironmentRefused
 from pushline.trainer.failures import Failure, failure_of
 from pushline.trainer.launch_result import NAME, BadResult, LaunchResult, read_result
+from pushline.trainer.leased_cache import LeaseCancelled
 from pushline.trainer.live import LiveTraining
+from pushline.trainer.preparation import Needs, Preparation, Prepared
 from pushline.trainer.repository_file import Plan, RepositoryFileError, read_repository_file
 from pushline.trainer.sandbox.box import Ended, Job, Sandbox, SandboxUnavailable
 from pushline.trainer.upload import Product
@@ -41,10 +48,12 @@ class Training:
     forge: Forge
     sandbox: Sandbox
     work_folder: Path
+    preparation: Preparation
     launcher: Path = LAUNCHER
     checkout_limits: CheckoutLimits = field(default_factory=CheckoutLimits)
     owner: str = field(default_factory=lambda: secrets.token_hex(8), init=False)  # whose tries need not be waited for
     _unsent: dict[str, tuple[Path, Product]] = field(default_factory=dict, init=False)
+    _waiting: dict[str, tries.Try] = field(default_factory=dict, init=False)  # begun, and let go until trouble has passed
     _answers: OrderedDict[str, ModelTrained] = field(default_factory=OrderedDict, init=False)
 
     def prepare(self) -> None:
@@ -65,6 +74,7 @@ class Training:
             raise Transient(f"forge: {error}") from error
         except StoreError as error:
             raise Transient(f"store: {error}") from error
+        self._waiting.pop(run.run_id, None)
         if answer is not None:
             self._answers[run.run_id] = answer
             while len(self._answers) > ANSWERS_KEPT:
@@ -83,6 +93,8 @@ class Training:
             return self._attempt(run, config, cancelled, folder)
         except (CheckoutRefused, RepositoryFileError) as error:
             return trained_event.failed(run, Failure(error.reason, error.sentence), "")
+        except (EnvironmentRefused, DataRefused) as error:
+            return trained_event.failed(run, error.failure, "")
         except SandboxUnavailable as error:
             return trained_event.failed(run, Failure("sandbox_unavailable", f"No sandbox for the script: {error}."), "")
         finally:
@@ -107,19 +119,10 @@ class Training:
         plan = read_repository_file(checkout.folder, config)
         if cancelled.is_set():
             return None
-        made = tries.begin(self.store, run.model, run.run_id, self.owner)
+        made = self._begin(run)
         if made is None:
             return trained_event.failed(run, _CRASHED, self.sandbox.name)
-        live = LiveTraining(made)
-        live.start()
-        stage = "stopped"
-        try:
-            outcome = self._run(run, plan, checkout, live, cancelled)
-            stage = "failed" if isinstance(outcome, Failure) else "uploading" if outcome else "stopped"
-        finally:
-            live.close(stage)
-            if stage == "stopped":
-                made.let_go()
+        outcome = self._shown(_Work(run, config, plan, checkout, LiveTraining(made), cancelled), made)
         if isinstance(outcome, Failure):
             return trained_event.failed(run, outcome, self.sandbox.name)
         if outcome is None:
@@ -127,30 +130,101 @@ class Training:
         self._unsent[run.run_id] = (folder, outcome)
         return self._upload(run)
 
-    def _run(
-        self, run: Run, plan: Plan, checkout: Checkout, live: LiveTraining, cancelled: threading.Event
-    ) -> Product | Failure | None:
+    def _begin(self, run: Run) -> tries.Try | None:
+        """Go on with the try that waited for trouble to pass, so that waiting leaves no heap of tries."""
+        waited = self._waiting.get(run.run_id)
+        if waited is not None:
+            return tries.resume(waited, self.owner)
+        return tries.begin(self.store, run.model, run.run_id, self.owner)
+
+    def _shown(self, work: "_Work", made: tries.Try) -> Product | Failure | None:
+        """Do the work while its log and progress are shown. A try that is stopped in good order is let go."""
+        stage, live = "stopped", work.live
+        live.start()
+        try:
+            outcome = self._steps(work)
+            stage = "failed" if isinstance(outcome, Failure) else "uploading" if outcome else "stopped"
+        except LeaseCancelled:
+            return None
+        except (EnvironmentRefused, DataRefused) as refused:
+            live.say(f"failed ({refused.failure.reason}): {refused.failure.sentence}")
+            stage = "failed"
+            raise
+        except (Transient, StoreError) as error:
+            live.say(f"waits: {error}")
+            self._waiting[work.run.run_id] = made
+            raise
+        finally:
+            live.close(stage)
+            if stage == "stopped":
+                made.let_go()
+        return outcome
+
+    def _steps(self, work: "_Work") -> Product | Failure | None:
+        run, live = work.run, work.live
         live.say(f"commit {run.commit.sha} of {run.commit.ref}, generation {run.generation}, attempt {run.attempt}")
-        for note in checkout.notes:
+        for note in work.checkout.notes:
             live.say(note)
         if self.sandbox.name == "off":
             live.say("WARNING: this script runs without a sandbox (PUSHLINE_SANDBOX=off)")
-        results = checkout.folder.with_name("results")
-        results.mkdir()
-        job = Job(checkout.folder, self.launcher, _arguments(plan), plan.limits, results, live.on_log, live.on_progress)
-        live.stage("running")
-        ended = self.sandbox.run(job, cancelled)
-        if ended.stopped == "cancelled":
-            live.say("stopped")
-            return None
-        outcome = self._outcome(run, plan, ended)
+        environment_sha256 = self.sandbox.environment_sha256
+        needs = Needs(run.model, work.plan, work.config.data, work.checkout.folder, environment_sha256)
+        with self.preparation.of(needs, live, work.cancelled) as prepared:
+            outcome = self._test(work, prepared) or self._script(work, prepared)
         if isinstance(outcome, Failure):
             live.say(f"failed ({outcome.reason}): {outcome.sentence}")
-        else:
-            live.say(f"trained in {ended.seconds:.1f} s: {_summary(outcome)}")
+        elif outcome is None:
+            live.say("stopped")
         return outcome
 
-    def _outcome(self, run: Run, plan: Plan, ended: Ended) -> Product | Failure:
+    def _test(self, work: "_Work", prepared: Prepared) -> Failure | None:
+        """Run the repository's own tests, if it has any, in a sandbox of their own. None: they stand in nobody's way."""
+        plan, live = work.plan, work.live
+        command = repository_tests.command_of(plan.tests, work.checkout.folder)
+        if not command:
+            return None
+        live.begin("tests")
+        limits = replace(plan.limits, timeout_seconds=plan.tests.timeout_seconds)
+        ended = self._run(work, prepared, "tests-results", limits, command)
+        failure = repository_tests.failure_of(ended, command, limits)
+        if failure is None and ended.stopped != "cancelled":
+            none = " (there are none)" if repository_tests.is_empty(ended, command) else ""
+            live.say(f"tests ended well in {ended.seconds:.1f} s{none}")
+        return failure
+
+    def _script(self, work: "_Work", prepared: Prepared) -> Product | Failure | None:
+        if work.cancelled.is_set():
+            return None
+        work.live.begin("running")
+        ended = self._run(work, prepared, "results", work.plan.limits, ())
+        if ended.stopped == "cancelled":
+            return None
+        outcome = self._outcome(work, prepared, ended)
+        if isinstance(outcome, Product):
+            work.live.say(f"trained in {ended.seconds:.1f} s: {_summary(outcome)}")
+        return outcome
+
+    def _run(self, work: "_Work", prepared: Prepared, results: str, limits: Limits, command: tuple[str, ...]) -> Ended:
+        folder, live = work.checkout.folder, work.live
+        into = folder.with_name(results)
+        into.mkdir()
+        job = Job(
+            folder,
+            self.launcher,
+            () if command else _arguments(work.plan),
+            limits,
+            into,
+            live.on_log,
+            live.on_progress,
+            shown=prepared.shown,
+            python_path=prepared.python_path,
+            command=command,
+        )
+        ended = self.sandbox.run(job, work.cancelled)
+        live.end(ended.tail)
+        return ended
+
+    def _outcome(self, work: "_Work", prepared: Prepared, ended: Ended) -> Product | Failure:
         result: LaunchResult | None = None
         problem = f"There is no {NAME}."
         try:
@@ -160,10 +234,11 @@ class Training:
             problem = f"{error}."
         if result is None and ended.exit_code == 0 and not ended.refused:
             return Failure("output_invalid", problem)
-        failure = failure_of(ended, result, plan.limits, plan.script)
+        failure = failure_of(ended, result, work.plan.limits, work.plan.script)
         if failure is not None or result is None:
             return failure or Failure("output_invalid", problem)
-        return Product(run, plan, result, ended.files, ended.seconds, self.sandbox.name, self.sandbox.environment_sha256)
+        environment = prepared.environment_sha256
+        return Product(work.run, work.plan, result, ended.files, ended.seconds, self.sandbox.name, environment)
 
     def _upload(self, run: Run) -> ModelTrained:
         """Raises StoreError; the files are kept for the next time."""
@@ -178,6 +253,18 @@ class Training:
         del self._unsent[run.run_id]
         shutil.rmtree(folder, ignore_errors=True)
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One try of a run."""
+
+    run: Run
+    config: ModelConfig
+    plan: Plan
+    checkout: Checkout
+    live: LiveTraining
+    cancelled: threading.Event
 
 
 def _arguments(plan: Plan) -> tuple[str, ...]:

@@ -51,6 +51,12 @@ def begin(store: Store, model: str, run_id: str, owner: str) -> Try | None:
     return made
 
 
+def resume(made: Try, owner: str) -> Try:
+    """Go on with a try that was let go. Raises StoreError."""
+    made.put(STARTED, _begun_by(owner))
+    return made
+
+
 def wait_for_others(store: Store, model: str, run_id: str, owner: str, cancelled: threading.Event) -> None:
     """Return when no other owner is at work on the run, or it is cancelled. Raises StoreError."""
     seen, since = None, time.monotonic()

@@ -1,7 +1,6 @@
 """What uv says when it cannot find what a repository asks for, as an outcome of the run. Pure."""
 
 import re
-from collections.abc import Mapping
 
 from pushline.trainer.failures import Failure
 
@@ -23,7 +22,7 @@ _NOWHERE = re.compile(r"([A-Za-z0-9._-]+) was not found in|[Tt]here (?:is|are) n
 _HASHES = re.compile(r"[Hh]ash mismatch for `([^`]+)`")
 
 
-def failure_from(said: str, file: str, installed: Mapping[str, str]) -> Failure | None:
+def failure_from(said: str, file: str) -> Failure | None:
     """Give the run's failure; None where the index or this machine is in trouble, which passes."""
     if hashes := _HASHES.search(said):
         return Failure("requirements_unresolvable", f"{file}: {hashes[1]} does not have the hash that is asked for.")

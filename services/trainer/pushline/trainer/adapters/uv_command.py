@@ -93,7 +93,7 @@ class Uv:
                 start_new_session=True,
             )
             try:
-                _watch(process, folder, bounds, cancelled)
+                _watch(process, folder.parent, bounds, cancelled)
             finally:
                 _end(process)
         text = _CREDENTIALS.sub("//", said.read_bytes()[: _MOST_OUTPUT * 16].decode("utf-8", "replace"))
@@ -120,17 +120,17 @@ def _program() -> str:
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, bounds: Bounds, cancelled: threading.Event) -> None:
-    deadline, next_look = time.monotonic() + bounds.seconds, 0.0
-    while True:
+    deadline, next_look, ended = time.monotonic() + bounds.seconds, 0.0, False
+    while not ended:
         with suppress(subprocess.TimeoutExpired):
             process.wait(LOOK_SECONDS)
-            return
+            ended = True
         now = time.monotonic()
         if cancelled.is_set():
             raise LeaseCancelled
         if now > deadline:
             raise UvStopped("time")
-        if now >= next_look:
+        if ended or now >= next_look:
             if size_of(folder) > bounds.size_bytes:
                 raise UvStopped("size")
             next_look = time.monotonic() + 20 * (time.monotonic() - now)
