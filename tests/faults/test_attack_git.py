@@ -43,18 +43,30 @@ def commit_of(repository: Path, entries: list[tuple[bytes, bytes, bytes]], messa
     return sha
 
 
-def test_names_that_are_no_text_can_be_told_in_the_log(repository: Path, tmp_path: Path) -> None:
-    sha = commit_of(repository, [(b"100644", b"we\xffights", POINTER), (b"160000", b"sub\xfe", b"ab" * 20)])
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ((b"100644", b"we\xffights", POINTER), "we\N{REPLACEMENT CHARACTER}ights is a Git LFS pointer"),
+        ((b"160000", b"sub\xfe", b"ab" * 20), "sub\N{REPLACEMENT CHARACTER} is a submodule"),
+    ],
+    ids=["pointer", "submodule"],
+)
+def test_names_that_are_no_text_can_be_told(repository: Path, tmp_path: Path, entry: tuple[bytes, bytes, bytes], said: str) -> None:
+    sha = commit_of(repository, [entry])
+
+    with pytest.raises(CheckoutRefused, match=said):
+        GitRemote(tmp_path / "work").checkout(str(repository), "main", sha, tmp_path / "out", LIMITS)
+
+
+def test_a_link_whose_name_is_no_text_can_be_told_in_the_log(repository: Path, tmp_path: Path) -> None:
+    sha = commit_of(repository, [(b"120000", b"li\xffnk", b"/etc/shadow")])
 
     checkout = GitRemote(tmp_path / "work").checkout(str(repository), "main", sha, tmp_path / "out", LIMITS)
     live = LiveTraining(Try(MemoryStore(), "digits", "a-run", "1-a"))
     for note in checkout.notes:
         live.say(note)
 
-    assert checkout.notes == (
-        "submodule sub\N{REPLACEMENT CHARACTER} is left out",
-        "we\N{REPLACEMENT CHARACTER}ights is a Git LFS pointer; its content is not fetched",
-    )
+    assert checkout.notes[0].startswith("li\N{REPLACEMENT CHARACTER}nk is a symbolic link")
 
 
 def test_half_characters_are_no_trouble_for_the_log() -> None:

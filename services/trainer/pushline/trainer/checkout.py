@@ -49,6 +49,13 @@ class Forge(Protocol):
         """Raises ForgeUnavailable, CheckoutRefused (the branch does not hold this commit)."""
         ...
 
+    def between(self, repository: str, branch: str, since: str, head: str, most: int, /) -> tuple[CommitInfo, ...]:
+        """Give the first-parent commits after `since` up to `head`, the oldest `most` of them, oldest first.
+
+        None where `since` is no ancestor of `head`. Raises ForgeUnavailable, CheckoutRefused (the branch does not hold `head`).
+        """
+        ...
+
     def on_branch(self, repository: str, branch: str, sha: str, /) -> bool:
         """Say whether the branch, as it stands now, holds the commit. Raises ForgeUnavailable."""
         ...

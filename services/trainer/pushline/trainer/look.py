@@ -5,7 +5,7 @@ overtaken into a record that does not count. Branch, repository and name come fr
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,11 +17,12 @@ from pushline.line.ledger import ModelLine
 from pushline.line.tail import Tail
 from pushline.line.writer import Published
 from pushline.runtime.operator_file import ModelConfig
-from pushline.trainer.checkout import CheckoutRefused, ForgeUnavailable
+from pushline.trainer.checkout import CheckoutRefused, CommitInfo, ForgeUnavailable
 from pushline.trainer.ports import Heads
 
 CATCH_UP_SECONDS = 5.0
 LAG_SECONDS = 5.0  # how long a forge may go back to an older answer
+MOST_A_LOOK = 100  # commits that one look records under `every`; the next look goes on
 ROUNDS = 10  # after which a branch that moves all the time is left to the next look
 
 
@@ -92,6 +93,7 @@ class Look:
 
     def _agree(self) -> Seen:
         went_back_to: tuple[str, int] | None = None
+        room = MOST_A_LOOK
         for _ in range(ROUNDS):
             fold = self._fold()
             head = self._heads.head(self._model.repository, self._model.branch)
@@ -101,7 +103,9 @@ class Look:
                 went_back_to = (head, fold.newest_generation)
                 self._wait_for_the_forge()
                 continue
-            self._record(head, fold)
+            room -= self._record(self._commits(head, fold, room), fold)
+            if room <= 0:
+                raise LookFailed(f"look: {MOST_A_LOOK} commits of branch {self._model.branch} are recorded, and more follow")
         raise LookFailed(f"forge: branch {self._model.branch} does not stand still, or its head cannot be read")
 
     def _fold(self) -> _Fold:
@@ -118,28 +122,45 @@ class Look:
         if self._stopping.wait(self._lag_seconds):
             raise LookFailed("the trainer is stopping")
 
-    def _record(self, head: str, fold: _Fold) -> None:
-        """Append the head. Where another look was faster, the record does not count and the next round sees it."""
+    def _commits(self, head: str, fold: _Fold, most: int) -> tuple[CommitInfo, ...]:
+        """Give what to record, oldest first: the head, under `every` what came before it too. None where the branch moved on."""
+        model = self._model
         try:
-            event = self._event(head, fold)
-        except CheckoutRefused:
-            return  # the branch moved on since it was asked
-        published = self._writer.publish(event)
-        if published.counted:
-            return
+            if model.policy == "every" and fold.sha:
+                found = self._heads.between(model.repository, model.branch, fold.sha, head, most)
+                if found:
+                    return found
+            return (self._heads.describe(model.repository, model.branch, head),)
+        except CheckoutRefused as error:
+            # NOTE: what is too large to be fetched is a run all the same; its training comes to the same end, and says so.
+            return (CommitInfo(head, "", ""),) if error.reason == "repo_limits" else ()
+
+    def _record(self, commits: Sequence[CommitInfo], fold: _Fold) -> int:
+        """Append them one by one and say how many count. Where another look was faster, the next round sees it."""
+        for done, info in enumerate(commits):
+            published = self._writer.publish(self._event(info, fold))
+            if not published.counted:
+                self._check_overtaken(fold, published)
+                return done
+            with self._tail.read() as ledger:
+                fold = _Fold.of(ledger.line(self._model.name))
+            if fold.sha != info.sha:
+                return done + 1
+        return len(commits)
+
+    def _check_overtaken(self, fold: _Fold, published: Published) -> None:
         with self._tail.read() as ledger:
             if ledger.line(self._model.name).newest_generation == fold.newest_generation:
                 raise LookFailed(f"commit record: {published.sentence or published.rule}")
 
-    def _event(self, head: str, fold: _Fold) -> CommitPushed:
+    def _event(self, info: CommitInfo, fold: _Fold) -> CommitPushed:
         model, generation = self._model, fold.highest_generation + 1
-        info = self._heads.describe(model.repository, model.branch, head)
         return CommitPushed(
             model=model.name,
-            run_id=run_id(model.name, generation, 1, head),
+            run_id=run_id(model.name, generation, 1, info.sha),
             generation=generation,
             attempt=1,
-            commit=Commit(model.repository, model.ref, head, fold.sha, info.author, cut_message(info.message)),
+            commit=Commit(model.repository, model.ref, info.sha, fold.sha, info.author, cut_message(info.message)),
             caused_by="",
             previous=fold.newest_generation,
             actor="",

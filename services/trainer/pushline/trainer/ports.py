@@ -20,6 +20,13 @@ class Heads(Protocol):
         """Raises ForgeUnavailable, CheckoutRefused (the branch does not hold this commit any more)."""
         ...
 
+    def between(self, repository: str, branch: str, since: str, head: str, most: int, /) -> tuple[CommitInfo, ...]:
+        """Give the first-parent commits after `since` up to `head`, the oldest `most` of them, oldest first.
+
+        None where `since` is no ancestor of `head`. Raises ForgeUnavailable, CheckoutRefused.
+        """
+        ...
+
 
 class Trainer(Protocol):
     """Makes model files of a commit."""

@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -26,6 +27,11 @@ CONFIG = """\
 	recurse = false
 [fetch]
 	recurseSubmodules = false
+	writeCommitGraph = false
+[transfer]
+	bundleURI = false
+[protocol]
+	allow = never
 [http]
 	followRedirects = false
 	lowSpeedLimit = 1000
@@ -81,6 +87,8 @@ class GitCommand:
     config: Path  # the only config that git reads
     home: Path
     protocol: str
+    ssh: str = "ssh -o BatchMode=yes"
+    max_file_bytes: int = 4 * 1024**3  # of any file that git writes, packs first of all
 
     def environment(self) -> dict[str, str]:
         return {
@@ -89,7 +97,7 @@ class GitCommand:
             "LC_ALL": "C.UTF-8",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "/bin/false",
-            "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+            "GIT_SSH_COMMAND": self.ssh,
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": str(self.config),
             "GIT_ATTR_NOSYSTEM": "1",
@@ -116,7 +124,7 @@ class GitCommand:
         self, arguments: Sequence[str], stdin: int = subprocess.DEVNULL, stderr: int = subprocess.DEVNULL
     ) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 ["git", *arguments],
                 stdin=stdin,
                 stdout=subprocess.PIPE,
@@ -127,12 +135,19 @@ class GitCommand:
             )
         except FileNotFoundError:
             raise ForgeUnavailable("git is not installed: install the package git") from None
+        with suppress(ProcessLookupError):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (self.max_file_bytes, self.max_file_bytes))
+        return process
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    end_group(process)
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:

@@ -4,11 +4,14 @@ import hashlib
 import re
 import shutil
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pushline.runtime.git_access import GitAccess
 from pushline.trainer.adapters.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
+from pushline.trainer.adapters.git_secrets import credential_config, ssh_command
 from pushline.trainer.adapters.git_tree import extract
 from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, CommitInfo, ForgeUnavailable
 
@@ -16,6 +19,8 @@ ASK_SECONDS = 30
 FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
 MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
+MAX_PACK_BYTES = 4 * 1024**3
+TOO_LARGE = re.compile(r"died of signal 25|File too large")
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -24,7 +29,8 @@ class GitRemote:
     """Thread-safe; calls about one repository's mirror wait for each other."""
 
     work_folder: Path
-    operator_config: Path | None = None  # a git config file with what the operator's repositories need, such as http.extraHeader
+    access: Mapping[str, GitAccess] = field(default_factory=dict)  # by repository, as the operator wrote it
+    max_pack_bytes: int = MAX_PACK_BYTES
     _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -44,9 +50,15 @@ class GitRemote:
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
         with self._lock(repository):
             git, mirror = self._fetched(repository, branch, sha)
-            output = self._local(git, mirror, ["show", "-s", "--format=%an <%ae>%x00%B", sha])[:MAX_DESCRIPTION_BYTES]
-        author, _, message = output.decode("utf-8", "replace").partition("\0")
-        return CommitInfo(sha, _one_line(author), message.strip())
+            return self._info(git, mirror, sha)
+
+    def between(self, repository: str, branch: str, since: str, head: str, most: int, /) -> tuple[CommitInfo, ...]:
+        with self._lock(repository):
+            git, mirror = self._fetched(repository, branch, head)
+            if not SHA.fullmatch(since) or not self._holds(git, mirror, ["merge-base", "--is-ancestor", since, head]):
+                return ()
+            listed = self._local(git, mirror, ["rev-list", "--first-parent", "--reverse", f"{since}..{head}"])
+            return tuple(self._info(git, mirror, sha) for sha in listed.decode("ascii").split()[:most])
 
     def on_branch(self, repository: str, branch: str, sha: str, /) -> bool:
         try:
@@ -64,6 +76,11 @@ class GitRemote:
             except GitFailed as error:
                 shutil.rmtree(mirror, ignore_errors=True)  # a mirror that cannot be read is made anew by the next try
                 raise ForgeUnavailable(f"the copy of {redact(repository)} cannot be read: {error}") from None
+
+    def _info(self, git: GitCommand, mirror: Path, sha: str) -> CommitInfo:
+        output = self._local(git, mirror, ["show", "-s", "--format=%an <%ae>%x00%B", sha])[:MAX_DESCRIPTION_BYTES]
+        author, _, message = output.decode("utf-8", "replace").partition("\0")
+        return CommitInfo(sha, _one_line(author), message.strip())
 
     def _fetched(self, repository: str, branch: str, sha: str) -> tuple[GitCommand, Path]:
         """Bring the branch into the mirror and see that it holds the commit."""
@@ -89,15 +106,20 @@ class GitRemote:
                 )
             git.run(["-C", str(mirror), "fetch", *flags, "--", known.url, refspec], FETCH_SECONDS)
         except (GitFailed, ForgeUnavailable) as error:
-            self._drop_if_locked(mirror)
+            self._drop_leftovers(mirror)
+            if TOO_LARGE.search(str(error)):
+                said = f"branch {branch} cannot be fetched: its history, or a file in it, is above {self.max_pack_bytes} bytes"
+                raise CheckoutRefused("repo_limits", said) from None
             raise ForgeUnavailable(f"branch {branch} of {redact(known.url)} cannot be fetched: {error}") from None
 
     def _format(self, known: Repository, git: GitCommand) -> str:
         output = git.run(["ls-remote", "--refs", "--", known.url, "refs/heads/*"], ASK_SECONDS)
         return "sha256" if len(output.partition(b"\t")[0]) == 64 else "sha1"  # noqa: PLR2004 - hexadecimal digits
 
-    def _drop_if_locked(self, mirror: Path) -> None:
-        """A killed fetch may leave a lock behind that no later fetch would get past."""
+    def _drop_leftovers(self, mirror: Path) -> None:
+        """A killed fetch may leave a lock behind that no later fetch would get past, and half of what it fetched."""
+        for half in (*mirror.glob("objects/pack/tmp_*"), *mirror.glob("objects/??/tmp_obj_*")):
+            half.unlink(missing_ok=True)
         if any(mirror.glob("**/*.lock")):
             shutil.rmtree(mirror, ignore_errors=True)
 
@@ -118,17 +140,16 @@ class GitRemote:
         known = parse_repository(repository)
         folder = self.work_folder / "git" / hashlib.sha256(known.url.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
-        config = folder / "config"
-        text = known.config
-        if self.operator_config is not None:
-            text += f'[include]\n\tpath = "{self.operator_config}"\n'
+        access = self.access.get(repository, GitAccess())
+        config, text = folder / "config", known.config + credential_config(known.url, access)
+        git = GitCommand(config, folder, known.protocol, ssh_command(access), self.max_pack_bytes)
         with suppress(FileNotFoundError):
             if config.read_text() == text:
-                return known, GitCommand(config, folder, known.protocol), folder / "mirror.git"
+                return known, git, folder / "mirror.git"
         fresh = folder / f"config.{threading.get_ident()}"
         fresh.write_text(text)
         fresh.replace(config)
-        return known, GitCommand(config, folder, known.protocol), folder / "mirror.git"
+        return known, git, folder / "mirror.git"
 
     def _lock(self, repository: str) -> threading.Lock:
         with self._guard:
