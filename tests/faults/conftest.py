@@ -35,7 +35,7 @@ def stub_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(broker_address: "BrokerAddress", store_settings: "StoreAddress") -> Iterator[Place]:
     """Give topics that no other module has, on the session's broker, and the session's store."""
     with topics_of_its_own(broker_address, "faults") as prefix:
-        yield Place(broker_address.bootstrap, StoreAccess(*store_settings), prefix)
+        yield Place(broker_address.bootstrap, StoreAccess(*store_settings), prefix, kafka_options=broker_address.options)
 
 
 @pytest.fixture
