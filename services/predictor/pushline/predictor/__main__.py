@@ -19,7 +19,8 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     shutdown = Shutdown()
     shutdown.install()
     process, store = settings.process, settings.store
-    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, process.kafka_options)
+    at = settings.line
+    line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
     objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
     service = Service(settings, line, objects, log)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)

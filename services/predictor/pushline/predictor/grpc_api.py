@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -13,6 +14,7 @@ from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
 from pushline.predictor import errors, oip, typed
 from pushline.predictor.predictions import Answer, Predictions, Question
+from pushline.predictor.repeats import Repeats
 from pushline.predictor.serving import Identity
 from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
 
@@ -37,16 +39,17 @@ class Doors:
 
     def answer(self, question: Question, context: grpc.ServicerContext) -> Answer:
         """Raises RequestError. Work whose caller is gone, or whose deadline passed while it waited, is not begun."""
-        if not context.is_active() or context.time_remaining() <= 0:
+        if not is_awaited(context):
             context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
         answer = self.predictions.predict(question)
-        context.set_trailing_metadata(trailing_metadata(answer.identity, answer.stale))
+        tell(context, answer)
         return answer
 
 
 class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
     def __init__(self, doors: Doors) -> None:
         self._doors, self._predictions = doors, doors.predictions
+        self._repeats = Repeats(doors.predictions)
 
     def ServerLive(self, request: oip_pb.ServerLiveRequest, context: grpc.ServicerContext) -> oip_pb.ServerLiveResponse:  # noqa: ARG002, N802
         return oip_pb.ServerLiveResponse(live=True)
@@ -70,11 +73,26 @@ class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
         except errors.RequestError as error:
             abort(context, error)
 
-    def ModelInfer(self, request: oip_pb.ModelInferRequest, context: grpc.ServicerContext) -> bytes:  # type: ignore[override]  # noqa: N802 - the interceptor passes bytes on
+    def ModelInfer(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # type: ignore[override]  # noqa: N802 - registered for bytes
+        """On the bytes of both messages."""
         try:
-            return oip.serialized(request, self._doors.answer(oip.question(request), context))
+            repeated = self._repeats.answer(data) if is_awaited(context) else None
+            if repeated is not None:
+                tell(context, repeated[0])
+                return repeated[1]
+            return self._infer(data, context)
         except errors.RequestError as error:
             abort(context, error)
+
+    def _infer(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            request = oip_pb.ModelInferRequest.FromString(data)
+        except DecodeError:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the bytes are no request of ModelInfer")
+        question = oip.question(request)
+        answer = self._doors.answer(question, context)
+        self._repeats.note(data, request, question)
+        return oip.serialized(request, answer)
 
 
 class Typed(serving_pb2_grpc.PredictorServicer):
@@ -86,6 +104,14 @@ class Typed(serving_pb2_grpc.PredictorServicer):
             return typed.response(self._doors.answer(typed.question(request), context))
         except errors.RequestError as error:
             abort(context, error)
+
+
+def is_awaited(context: grpc.ServicerContext) -> bool:
+    return context.is_active() and context.time_remaining() > 0
+
+
+def tell(context: grpc.ServicerContext, answer: Answer) -> None:
+    context.set_trailing_metadata(trailing_metadata(answer.identity, answer.stale))
 
 
 def abort(context: grpc.ServicerContext, error: errors.RequestError) -> NoReturn:

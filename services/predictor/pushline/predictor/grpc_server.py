@@ -22,6 +22,7 @@ SERVICES = (
     serving_pb2.DESCRIPTOR.services_by_name["Predictor"].full_name,
 )
 EVERYTHING = ""
+INFER = f"/{SERVICES[0]}/ModelInfer"
 CONNECTION_AGE_SECONDS = 1800  # then a client resolves its name again and finds new replicas
 PING_INTERVAL_MS = 5000  # clients that ping more often are sent away
 MAX_METADATA_BYTES = 16 * 1024
@@ -35,7 +36,9 @@ class GrpcServer:
         self._bind, self._settings = bind, settings
         self._health = health.HealthServicer()
         self._pool = Workers(settings.workers, settings.max_in_flight)
-        self._observed = Observed(metrics, self._pool.computing)
+        doors = Doors(predictions)
+        open_inference = OpenInference(doors)
+        self._observed = Observed(metrics, self._pool.computing, {INFER: open_inference.ModelInfer})
         metrics.in_flight.set_function(lambda: len(self._pool.computing))
         self._server = grpc.server(
             self._pool,
@@ -43,8 +46,7 @@ class GrpcServer:
             options=_options(settings),
             maximum_concurrent_rpcs=settings.max_in_flight,
         )
-        doors = Doors(predictions)
-        oip_grpc.add_GRPCInferenceServiceServicer_to_server(OpenInference(doors), self._server)
+        oip_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
         serving_pb2_grpc.add_PredictorServicer_to_server(Typed(doors), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -16,6 +16,7 @@ else:
     Handler = grpc.RpcMethodHandler  # generic in its stubs alone
 
 
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 HEALTH = "/grpc.health."
 
 
@@ -30,10 +31,10 @@ class Observed(grpc.ServerInterceptor):
     is set, new calls get UNAVAILABLE, which clients do.
     """
 
-    def __init__(self, metrics: Metrics, computing: set[int]) -> None:
-        """`computing` holds the idents of the threads that answer now."""
+    def __init__(self, metrics: Metrics, computing: set[int], on_bytes: Mapping[str, Behaviour]) -> None:
+        """`computing` holds the idents of the threads that answer now; `on_bytes` the methods that take and give bytes."""
         self.closing = threading.Event()
-        self._metrics, self._computing = metrics, computing
+        self._metrics, self._computing, self._on_bytes = metrics, computing, on_bytes
         self._known: dict[str, Handler] = {}
 
     def intercept_service(
@@ -47,17 +48,19 @@ class Observed(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
             return handler
-        known = grpc.unary_unary_rpc_method_handler(
-            self._around(handler_call_details.method, handler.unary_unary),
-            _lenient(handler.request_deserializer),
-            _unless_bytes(handler.response_serializer),
-        )
-        self._known[handler_call_details.method] = known
+        known = self._known[handler_call_details.method] = self._wrapped(handler_call_details.method, handler)
         return known
 
-    def _around(
-        self, method: str, behaviour: Callable[[Any, grpc.ServicerContext], Any]
-    ) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def _wrapped(self, method: str, handler: Handler) -> Handler:
+        if method in self._on_bytes:
+            return grpc.unary_unary_rpc_method_handler(self._around(method, self._on_bytes[method]))
+        return grpc.unary_unary_rpc_method_handler(
+            self._around(method, cast("Behaviour", handler.unary_unary)),
+            _lenient(cast("Callable[[bytes], Any]", handler.request_deserializer)),
+            handler.response_serializer,
+        )
+
+    def _around(self, method: str, behaviour: Behaviour) -> Behaviour:
         name, may_close = method.rpartition("/")[2], not method.startswith(HEALTH)
         seconds, requests, computing = self._metrics.seconds.labels(name), self._metrics.requests, self._computing
         well = requests.labels(name, grpc.StatusCode.OK.name)
@@ -79,13 +82,6 @@ class Observed(grpc.ServerInterceptor):
                 computing.discard(thread)
 
         return observed
-
-
-def _unless_bytes(serialize: Callable[[Any], bytes] | None) -> Callable[[Any], bytes]:
-    def serialized(answer: Any) -> bytes:  # noqa: ANN401 - any method's message
-        return answer if isinstance(answer, bytes) or serialize is None else serialize(answer)
-
-    return serialized
 
 
 def _lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

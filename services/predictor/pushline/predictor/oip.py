@@ -87,15 +87,24 @@ def metadata(description: Description) -> pb.ModelMetadataResponse:
 
 
 def serialized(request: pb.ModelInferRequest, answer: Answer) -> bytes:
-    """What response() says, in bytes.
+    """What response() says, in bytes."""
+    if not request.raw_input_contents:
+        return response(request, answer).SerializeToString()
+    own = pb.ModelInferResponse(id=request.id).SerializeToString() if request.id else b""
+    return beginning(answer) + own + numbers(answer)
+
+
+def beginning(answer: Answer) -> bytes:
+    """All but id and numbers.
 
     NOTE: messages of protobuf that stand one behind the other are one message, so what many answers share is made once.
     """
-    if not request.raw_input_contents:
-        return response(request, answer).SerializeToString()
     shapes = tuple([(name, array.dtype, array.shape) for name, array in answer.outputs.items()])
-    own = pb.ModelInferResponse(id=request.id, raw_output_contents=[_bytes(array) for array in answer.outputs.values()])
-    return _head(answer.identity, answer.stale) + _shapes(shapes) + own.SerializeToString()
+    return _head(answer.identity, answer.stale) + _shapes(shapes)
+
+
+def numbers(answer: Answer) -> bytes:
+    return pb.ModelInferResponse(raw_output_contents=[_bytes(array) for array in answer.outputs.values()]).SerializeToString()
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,5 +1,6 @@
 """The core: a question in, an answer and who gave it out. It knows no protocol; every door translates to this."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,8 +10,8 @@ import numpy as np
 from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, Signature
 from pushline.predictor.errors import BadRequest, ModelFailed, NotFinite, NothingDeployed, UnknownVersion
 from pushline.predictor.models import Models
-from pushline.predictor.serving import Identity, Loaded
-from pushline.predictor.tensors import Claim, Limits, all_finite, bind
+from pushline.predictor.serving import Identity, Loaded, Slot
+from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
 
 SIGMOID_MIDDLE = 0.5
 
@@ -19,6 +20,19 @@ class Question(NamedTuple):
     model: str  # may be empty where one model is served
     version: str  # a deploy_seq; empty: whatever is live
     inputs: Sequence[Claim]
+    outputs: Sequence[str]  # empty: all
+
+
+class Ready(NamedTuple):
+    """What was found out about a question with one input in bytes, to ask it again with other numbers."""
+
+    model: str
+    slot: Slot
+    loaded: Loaded
+    input: str
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    size: int  # numbers in it
     outputs: Sequence[str]  # empty: all
 
 
@@ -63,6 +77,28 @@ class Predictions:
             outputs = self._run(loaded, bind(question.inputs, signature.inputs, self.limits))
             scores = outputs[signature.outputs[0].name]
             return Answer(loaded, self.models.is_stale(name), {each: outputs[each] for each in wanted}, scores)
+
+    def ready_for(self, question: Question) -> Ready | None:
+        """Prepare for questions like this one, which was answered; None where each needs all checks."""
+        name, slot = self.models.find(question.model)
+        loaded = slot.current
+        if loaded is None or len(question.inputs) != 1:
+            return None
+        claim, spec = question.inputs[0], loaded.engine.signature.inputs[0]
+        if not fits(claim, spec) or question.version not in ("", str(loaded.identity.deploy_seq)):
+            return None
+        return Ready(name, slot, loaded, spec.name, wire_dtype(spec.dtype), claim.shape, math.prod(claim.shape), question.outputs)
+
+    def predict_again(self, ready: Ready, data: bytes, offset: int) -> Answer | None:
+        """Answer numbers that begin at the offset; None where another deployment is live by now. Raises RequestError."""
+        with ready.slot.lease() as loaded:
+            if loaded is None or loaded is not ready.loaded:
+                return None
+            array = np.frombuffer(data, ready.dtype, ready.size, offset)
+            check_finite(array, ready.input, self.limits)
+            outputs = self._run(loaded, {ready.input: array.reshape(ready.shape)})
+            wanted = {each: outputs[each] for each in ready.outputs} if ready.outputs else outputs
+            return Answer(loaded, self.models.is_stale(ready.model), wanted, outputs[loaded.engine.signature.outputs[0].name])
 
     def describe(self, model: str, version: str) -> Description:
         """Raises RequestError."""

@@ -59,9 +59,18 @@ def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
     array = make(claim, spec, math.prod(claim.shape), f"inputs.{spec.name}")
     if claim.shape and claim.shape[0] > limits.max_rows:
         raise TooLarge(f"inputs.{spec.name}.shape", f"has {claim.shape[0]} rows; the limit is {limits.max_rows} a request")
-    if limits.refuse_non_finite and not all_finite(array):
-        raise BadRequest(f"inputs.{spec.name}.contents", "holds NaN or an infinity")
+    check_finite(array, spec.name, limits)
     return array.reshape(claim.shape)
+
+
+def fits(claim: Claim, spec: TensorSpec) -> bool:
+    """Say whether any bytes of the claimed size are the input asked for: each value is checked in a bool alone."""
+    return (claim.name, claim.dtype) == (spec.name, spec.dtype) and spec.dtype != "bool" and _fits(claim.shape, spec.shape)
+
+
+def check_finite(array: Array, name: str, limits: Limits) -> None:
+    if limits.refuse_non_finite and not all_finite(array):
+        raise BadRequest(f"inputs.{name}.contents", "holds NaN or an infinity")
 
 
 def all_finite(array: Array) -> bool:
@@ -109,7 +118,7 @@ def _cut(shape: tuple[int, ...]) -> str:
 
 def _from_bytes(claim: Claim, spec: TensorSpec, count: int, where: str) -> Array:
     content = cast("bytes", claim.content)
-    dtype = _little_endian(spec.dtype)
+    dtype = wire_dtype(spec.dtype)
     if len(content) != count * dtype.itemsize:
         raise BadRequest(f"{where}.contents", f"has {len(content)} bytes; shape and datatype need {count * dtype.itemsize}")
     if dtype.kind == "b":
@@ -118,7 +127,7 @@ def _from_bytes(claim: Claim, spec: TensorSpec, count: int, where: str) -> Array
 
 
 @cache
-def _little_endian(name: str) -> np.dtype[np.generic]:
+def wire_dtype(name: str) -> np.dtype[np.generic]:
     return np.dtype(name).newbyteorder("<")
 
 
