@@ -11,12 +11,13 @@ import sys
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any
 
 SCHEMA = 1
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+ENGINES = ("litert", "tensorflow")
 DYNAMIC = -1  # a dimension that the caller chooses; the first one of a tensor is its batch
 
 
@@ -93,6 +94,7 @@ class Manifest:
     history: dict[str, tuple[float | None, ...]]  # metric → value an epoch, as fit reported it; null where not finite
     seconds: float
     sandbox: str  # bubblewrap | off
+    engine: str = "litert"  # litert: `programs` serve; tensorflow: there are none, model.h5 itself is served
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -136,6 +138,7 @@ def _check_names(manifest: Manifest) -> None:
     for index, program in enumerate(manifest.programs):
         _demand(program.file in names, f"programs[{index}].file is {program.file[:80]!r}, which files does not have")
         _demand(program.batch is None or program.batch > 0, f"programs[{index}].batch is not above 0")
+    _demand(manifest.engine in ENGINES, f"engine is {manifest.engine[:80]!r}; known are {', '.join(ENGINES)}")
     _demand(_SHA256.fullmatch(manifest.digest), "digest is not 64 hexadecimal digits")
     if manifest.dataset is not None:
         _demand(_SHA256.fullmatch(manifest.dataset.sha256), "dataset.sha256 is not 64 hexadecimal digits")
@@ -153,6 +156,12 @@ def _shape(kind: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in fields(kind)}
 
 
+@cache
+def _later(kind: type) -> frozenset[str]:
+    """Fields that manifests written before them do not have."""
+    return frozenset(field.name for field in fields(kind) if field.default is not MISSING)
+
+
 def _build(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - driven by the dataclass's own types
     if isinstance(kind, types.UnionType):  # something | None
         return None if data is None else _build(typing.get_args(kind)[0], data, where)
@@ -165,9 +174,9 @@ def _build(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - driven by
 def _object(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
     _demand(isinstance(data, dict), f"{where} is not an object")
     shape, stem = _shape(kind), f"{where}." if where else ""
-    for name in shape.keys() - data.keys():
+    for name in shape.keys() - data.keys() - _later(kind):
         raise BadManifest(f"{stem}{name} is missing")
-    return kind(**{name: _build(hint, data[name], f"{stem}{name}") for name, hint in shape.items()})
+    return kind(**{name: _build(hint, data[name], f"{stem}{name}") for name, hint in shape.items() if name in data})
 
 
 def _list(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pushline.objects.manifest import DYNAMIC, Program, TensorSpec
+from pushline.objects.manifest import DYNAMIC, ENGINES, Program, TensorSpec
 from pushline.trainer.sandbox.streams import printable
 
 NAME = "result.json"
@@ -43,6 +43,7 @@ class LaunchResult:
     history: dict[str, tuple[float | None, ...]]
     versions: dict[str, str]
     seeds: dict[str, int]
+    engine: str = ENGINES[0]
 
 
 def read_result(path: Path) -> LaunchResult:
@@ -125,6 +126,7 @@ def _result(fields: _Fields) -> LaunchResult:
         inputs=tuple(_tensor(each) for each in fields.each("inputs", MAX_TENSORS)),
         outputs=tuple(_tensor(each) for each in fields.each("outputs", MAX_TENSORS)),
         programs=tuple(Program(each.text("file"), each.batch()) for each in fields.each("programs", MAX_PROGRAMS)),
+        engine=_engine(fields.text("engine")),
         task=fields.text("task"),
         from_logits=fields.flag("from_logits"),
         loss=fields.text("loss"),
@@ -134,6 +136,12 @@ def _result(fields: _Fields) -> LaunchResult:
         versions={name: printable(str(value))[:100] for name, value in fields.pairs("versions", MAX_METRICS).items()},
         seeds={name: value for name, value in fields.pairs("seeds", MAX_METRICS).items() if type(value) is int},
     )
+
+
+def _engine(name: str) -> str:
+    if name not in ("", *ENGINES):
+        raise BadResult(f"{NAME}: engine is none of {', '.join(ENGINES)}")
+    return name or ENGINES[0]
 
 
 def _tensor(fields: _Fields) -> TensorSpec:

@@ -1,6 +1,7 @@
 """A training's files into the store, the manifest last: once it is there, everything is."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pushline.line.ledger import Run
@@ -13,6 +14,7 @@ from pushline.trainer.repository_file import Plan
 from pushline.trainer.sandbox.box import Received
 
 ANSWERS = "answers.npz"
+PUTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,11 @@ def upload(store: Store, product: Product) -> tuple[Manifest, str]:
     data = manifest.dump(made)
     sha256 = hashlib.sha256(data).hexdigest()
     model = product.run.model
-    for file in made.files:
-        store.put_file(keys.model_file(model, file.sha256, file.name), product.files[file.name].path)
+    puts = [(keys.model_file(model, file.sha256, file.name), product.files[file.name].path) for file in made.files]
     if made.dataset is not None and product.result.dataset is not None:
-        store.put_file(keys.dataset(model, made.dataset.sha256), product.files[product.result.dataset.file].path)
+        puts.append((keys.dataset(model, made.dataset.sha256), product.files[product.result.dataset.file].path))
+    with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
+        list(pool.map(lambda put: store.put_file(*put), puts))
     store.put_bytes(keys.manifest(model, product.run.run_id, sha256), data)
     return made, sha256
 
@@ -71,6 +74,7 @@ def manifest_of(product: Product) -> Manifest:
         digest=product.files[MODEL].sha256,
         files=tuple(ManifestFile(name, product.files[name].sha256, product.files[name].size) for name in names),
         programs=result.programs,
+        engine=result.engine,
         inputs=result.inputs,
         outputs=result.outputs,
         task=plan.task or result.task,

@@ -89,10 +89,7 @@ def _batch(request: dict[str, Any], inputs: dict[str, Array]) -> dict[str, Any]:
     begun = time.monotonic()
     model = Model(Path(request["model"]), request["max_bytes"])
     loaded = time.monotonic()
-    names = {each["name"] for each in model.inputs}
-    given = dict(zip(sorted(names), inputs.values(), strict=True)) if len(inputs) == len(names) == 1 else inputs
-    if set(given) != names:
-        raise Refused(f"takes {', '.join(sorted(names))}, not {', '.join(sorted(given))[:200]}")
+    given = _named(inputs, [each["name"] for each in model.inputs], request.get("order"))
     _write("together.npz", _run(model, given))
     return {
         "load_seconds": loaded - begun,
@@ -101,6 +98,15 @@ def _batch(request: dict[str, Any], inputs: dict[str, Array]) -> dict[str, Any]:
         "inputs": model.inputs,
         "outputs": model.outputs,
     }
+
+
+def _named(inputs: dict[str, Array], names: list[str], order: list[str] | None) -> dict[str, Array]:
+    """By the model's own names; `order` says which of its inputs is which, where they come under others."""
+    if order is not None and len(order) == len(names):
+        return {name: inputs[given] for name, given in zip(names, order, strict=True)}
+    if set(inputs) != set(names):
+        raise Refused(f"takes {', '.join(names)[:200]}, not {', '.join(inputs)[:200]}")
+    return inputs
 
 
 def _run(model: Model, inputs: dict[str, Array]) -> dict[str, Array]:

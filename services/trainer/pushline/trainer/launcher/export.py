@@ -17,8 +17,14 @@ TOLERANCE = 1e-3  # against gross errors alone; the evaluator judges by the whol
 CALLED_ROWS = 256
 
 
+class NotCompiled(Failed):
+    """The model has no form as a serving program; another engine may serve it."""
+
+
 @dataclass(frozen=True)
 class Exported:
+    """`programs` is empty where model.h5 itself is served."""
+
     programs: tuple[tuple[int | None, bytes], ...]
     inputs: list[Tensor]
     outputs: list[Tensor]
@@ -47,22 +53,22 @@ class Answers:
 
 
 def export(model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> Exported:  # noqa: ANN401 a Keras model
-    """Raises Failed with the reason not_servable."""
-    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or _made_up(interface)).items()}
-    answers = _answered(model, interface, sample)
+    """Raises NotCompiled, and Failed, with the reason not_servable."""
+    sample, answers = sampled(model, interface, rows)
     complaints = []
     for batches in ((None,), FIXED_BATCHES):
         try:
             return _compared(model, interface, batches, sample, answers)
         except NotConverted as complaint:
             complaints.append(str(complaint))
-    raise Failed("not_servable", f"the model cannot be compiled to a serving program: {'; with fixed batches: '.join(complaints)}")
+    raise NotCompiled(
+        "not_servable", f"the model cannot be compiled to a serving program: {'; with fixed batches: '.join(complaints)}"
+    )
 
 
 def adopt(content: bytes, model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> Exported:  # noqa: ANN401 a Keras model
     """A program that the script wrote itself. Raises Failed with the reason not_servable."""
-    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or _made_up(interface)).items()}
-    answers = _answered(model, interface, sample)
+    sample, answers = sampled(model, interface, rows)
     try:
         opened = Opened(content, None)
         inputs, outputs = opened.names(sample, opened.inputs), opened.names(answers, opened.outputs)
@@ -71,6 +77,12 @@ def adopt(content: bytes, model: Any, interface: Interface, rows: Mapping[str, A
     except NotConverted as complaint:
         raise Failed("not_servable", f"program.tflite, which the script wrote, cannot be used: {complaint}") from complaint
     return Exported(((None, content),), opened.inputs, opened.outputs, difference, inputs, outputs)
+
+
+def sampled(model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> tuple[dict[str, Array], dict[str, Array]]:  # noqa: ANN401 a Keras model
+    """Give rows to compare by, and the model's own answers to them. Raises Failed with the reason not_servable."""
+    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or _made_up(interface)).items()}
+    return sample, _answered(model, interface, sample)
 
 
 def max_difference(got: Mapping[str, Array], want: Mapping[str, Array]) -> float:

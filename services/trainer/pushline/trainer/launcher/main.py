@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from . import dataset, modelfile, noise, result, script, task
-from .export import Answers, Exported, adopt, export
+from .export import Answers, Exported, NotCompiled, adopt, export
 from .freeze import Array, Frozen
 from .hooks import AfterImport, hook
 from .interface import Interface, interface_of, named
 from .progress import Progress
+from .reload import reloaded
 from .watch import Watch
 
 ANSWERED_ROWS = 2_000
@@ -90,6 +91,7 @@ def _finished(arguments: argparse.Namespace, watch: Watch) -> dict[str, Any]:
         inputs=[each.as_json() for each in exported.inputs],
         outputs=[each.as_json() for each in exported.outputs],
         programs=_written(exported, out),
+        engine="litert" if exported.programs else "tensorflow",
         max_difference=exported.max_difference,
         task=arguments.task or task.infer(loss, answers, frozen.y if frozen else None),
         loss=loss,
@@ -116,7 +118,10 @@ def _rows(frozen: Frozen | None, interface: Interface, words: str | None, watch:
 def _exported(model: Any, interface: Interface, rows: Mapping[str, Array] | None, out: Path) -> Exported:  # noqa: ANN401 a Keras model
     own = Path(OWN_PROGRAM)
     if not own.is_file() or own.is_symlink():
-        return export(model, interface, rows)
+        try:
+            return export(model, interface, rows)
+        except NotCompiled as refusal:
+            return reloaded(out / "model.h5", model, interface, rows, refusal)
     modelfile.take(own, out / OWN_PROGRAM)
     return adopt((out / OWN_PROGRAM).read_bytes(), model, interface, rows)
 

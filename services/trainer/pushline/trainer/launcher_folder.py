@@ -1,0 +1,17 @@
+"""The folder that a sandbox shows the launcher in: the launcher, and beside it what opens model.h5 as a predictor would."""
+
+import shutil
+from pathlib import Path
+
+from pushline.engine.tensorflow_child import FOLDER
+
+LAUNCHER = Path(__file__).with_name("launcher")
+
+
+def assembled(folder: Path) -> Path:
+    """Make it anew, whatever was there. Raises OSError."""
+    shutil.rmtree(folder, ignore_errors=True)
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(LAUNCHER, folder, ignore=without)
+    shutil.copytree(FOLDER, folder / FOLDER.name, ignore=without)
+    return folder
