@@ -25,7 +25,7 @@ class Machine:
 
 MACHINES = {"x86_64": Machine(0xC000003E, 0, True), "aarch64": Machine(0xC00000B7, 1, False)}
 # Numbers on x86-64 and aarch64; -1 where there is none.
-CLONE, SOCKET, IOCTL, PRCTL = (56, 220), (41, 198), (16, 29), (167, 167)
+CLONE, SOCKET, IOCTL, PRCTL = (56, 220), (41, 198), (16, 29), (157, 167)
 REFUSED = {
     "mount": (165, 40),
     "umount2": (166, 39),

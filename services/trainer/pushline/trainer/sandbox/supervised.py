@@ -20,6 +20,7 @@ from pushline.trainer.sandbox.streams import LogPump, ProgressPump, ResultPump
 
 POLL_SECONDS = 0.05
 LOOK_SECONDS = 0.1
+LONGEST_WITHOUT_A_LOOK = 0.5
 READY_SECONDS = 30.0
 SEND_SECONDS = 120.0
 SATURATED_SECONDS = 2.0
@@ -160,7 +161,7 @@ class _Watch:
             return ""
         problem = self._look(now)
         cost = time.monotonic() - now
-        self._next_look = now + max(LOOK_SECONDS, 20 * cost)
+        self._next_look = now + min(max(LOOK_SECONDS, 20 * cost), LONGEST_WITHOUT_A_LOOK)
         return problem
 
     def _look(self, now: float) -> str:
