@@ -10,7 +10,7 @@ from pushline.cli.times import shortly, when
 from pushline.line.letters import Header, Letter
 
 BYTES_A_ROW = 16
-HEADERS_SHOWN, HEADER_SHOWN = 40, 200
+HEADERS_SHOWN, HEADER_SHOWN, ERROR_SHOWN = 40, 200, 160
 MOSTLY = 0.9  # of a text's characters are printable
 
 
@@ -47,11 +47,11 @@ def show_table(terminal: Terminal, letters: list[Letter], of: int) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("LETTER", "FROM", "COPY AT", "WHEN", "BYTES", *(["DONE"] if marked else [])):
         table.add_column(name, no_wrap=True, justify="right" if name == "BYTES" else "left")
-    table.add_column("WHAT WAS WRONG", ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column("WHAT WAS WRONG", ratio=1, overflow="fold")
     for letter in letters:
         done = [_done(letter)] if marked else []
         cells = (_path(letter.origin), "/".join(map(str, letter.place[1:])), shortly(when(letter.timestamp_ms)) or "-")
-        table.add_row(letter.id[:8], *cells, str(letter.size), *done, plain(_one_line(letter.error)))
+        table.add_row(letter.id[:8], *cells, str(letter.size), *done, plain(_one_line(letter.error)[:ERROR_SHOWN]))
     terminal.out.print(table)
     if len(letters) < of:
         terminal.say(f"[dim]{of - len(letters)} more; -n {of} shows them[/dim]")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from pushline.objects.store import StoreError
 from pushline.runtime.durations import parse_duration
 
 LOOK_SECONDS = 0.3
+SOON_SECONDS = 1.0
 ENDS = {"rejected": Exit.RUN_REJECTED, "failed": Exit.RUN_FAILED, "superseded": Exit.RUN_SUPERSEDED}
 
 
@@ -75,9 +77,8 @@ def await_run(seen: OpenLine, name: str, model: str, patience: Patience, show: S
                 raise
             return None
 
-    with seen.tail.read() as ledger:
-        if (run_id := found(ledger)) is not None:
-            return run_id
+    with suppress(TimeoutError):
+        return seen.tail.wait_until(found, min(SOON_SECONDS, patience.appear_seconds))
     seconds = min(patience.appear_seconds, patience.timeout_seconds)
     show.note(f"{name[:12]} is not on the line yet; waiting for it for up to {seconds:g} s")
     try:
@@ -113,10 +114,10 @@ def _follow(seen: OpenLine, run_id: str, patience: Patience, show: Show, deadlin
 
 
 def _show(seen: OpenLine, before: Look | None, known: Look, show: Show) -> None:
-    """What a training said last comes before what became of it."""
+    """What a training said last comes before what became of it. What it said to its end is for `pushline logs`."""
     if before is None:
         show.look(known)
-    if before is None or "training" in {before.view.stage, known.view.stage}:
+    if "training" in {(before or known).view.stage, known.view.stage}:
         show.training(_training(seen, known.view, show))
     if before is not None and before != known:
         show.look(known)
