@@ -1,5 +1,6 @@
 """Training data that does not live in git: named by digest, fetched outside the sandbox, shown to the script read-only."""
 
+import hashlib
 import re
 import secrets
 import shutil
@@ -97,11 +98,20 @@ class TrainingData:
             with _refusals(file, rules):
                 _fetch(self.store_of(file.bucket), file, folder / file.sha256, most, cancelled)
 
-        with self.cache.lease(file.sha256, make, cancelled) as folder:
-            path = folder / file.sha256
-            if path.stat().st_size > most:
-                raise DataRefused(_too_large(rules))
-            yield path
+        while True:
+            with self.cache.lease(file.sha256, make, cancelled) as folder:
+                path = folder / file.sha256
+                if path.stat().st_size > most:
+                    raise DataRefused(_too_large(rules))
+                if _digest(path) == file.sha256:
+                    yield path
+                    return
+            self.cache.drop(file.sha256)  # changed on this machine
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def command_of(plan: TestPlan, folder: Path) -> tuple[str, ...]:
 
 
 def failure_of(ended: Ended, command: tuple[str, ...], limits: Limits) -> Failure | None:
-    """Say why the tests stop the run; None where they passed or there were none."""
+    """Say why the tests stop the run; None where they passed, were cancelled, or there were none."""
     words = shlex.join(command)
     name = f"The test command ({words[:100]})"
     if ended.stopped == "timeout":
@@ -53,7 +53,7 @@ def failure_of(ended: Ended, command: tuple[str, ...], limits: Limits) -> Failur
         return failures.with_output("tests_timeout", sentence, ended)
     if found := failures.stopped_by_limit(ended, limits, name) or failures.out_of_resources(ended, limits, name):
         return found
-    if ended.exit_code == 0 or is_empty(ended, command):
+    if ended.exit_code == 0 or ended.stopped == "cancelled" or is_empty(ended, command):
         return None
     return failures.with_output("tests_failed", f"The tests failed: {words[:100]} {_how(ended.exit_code)}.", ended)
 
