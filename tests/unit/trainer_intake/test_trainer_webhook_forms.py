@@ -327,7 +327,7 @@ def test_a_defect_in_the_intake_is_not_taken_for_an_answer() -> None:
 def test_there_is_nothing_else_at_this_port(webhooks: Webhooks) -> None:
     for method, path, status in (
         ("GET", "/webhooks/github", 405),
-        ("POST", "/webhooks/gitlab", 404),
+        ("POST", "/webhooks/svn", 404),
         ("GET", "/", 404),
         ("GET", "/docs", 404),
     ):
