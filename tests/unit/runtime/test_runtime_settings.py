@@ -50,7 +50,7 @@ def problems_of(environ: Mapping[str, str]) -> str:
 def test_settings_are_read_group_by_group() -> None:
     settings = read(ExampleSettings, {**GOOD, "PUSHLINE_TOPIC_PREFIX": "staging.", "PUSHLINE_MAX_TRAININGS": "3"})
 
-    assert settings.line == LineSettings(kafka="127.0.0.1:9092", topic_prefix="staging.")
+    assert settings.line == LineSettings(kafka="127.0.0.1:9092", topic_prefix="staging.", check_topics=True)
     assert settings.store.bucket == "pushline"
     assert settings.trainings == 3
 
@@ -153,5 +153,5 @@ def test_settings_can_be_listed_with_their_help() -> None:
     listed = {each.name: each.help for each in describe(ExampleSettings)}
 
     assert listed["PUSHLINE_MAX_TRAININGS"] == "how many at once"
-    assert len(listed) == 13
+    assert len(listed) == 14
     assert all(listed.values())

@@ -10,6 +10,7 @@ from pushline.line.kafka_append import Appender
 from pushline.line.kafka_clients import Clients, Partitions
 from pushline.line.kafka_ownership import KafkaOwnership
 from pushline.line.kafka_reader import KafkaReader
+from pushline.line.kafka_topics import KafkaTopics, WrongTopics
 from pushline.line.records import Message, Record
 from pushline.line.topics import TOPIC_NAMES
 
@@ -22,14 +23,20 @@ class KafkaLog:
     What the line's promises hang on (acks, idempotence, partitioner, offset reset, isolation, commits) no option changes.
     """
 
-    def __init__(self, bootstrap: str, prefix: str = "", options: Mapping[str, str] = {}) -> None:
-        self._clients = Clients(bootstrap, prefix, dict(options))
+    def __init__(
+        self, bootstrap: str, prefix: str = "", options: Mapping[str, str] = {}, *, replica: str = "", check_topics: bool = False
+    ) -> None:
+        """`replica` names a member of groups that comes back; `check_topics` refuses to read topics with wrong settings."""
+        self._clients = Clients(bootstrap, prefix, dict(options), replica)
         self._appender = Appender(self._clients)
+        self._topics = KafkaTopics(bootstrap, prefix, options) if check_topics else None
 
     def append(self, message: Message, timeout_seconds: float = 10.0) -> Record:
         return self._appender.append(message, timeout_seconds)
 
     def reader(self, topics: Sequence[str]) -> KafkaReader:
+        if self._topics is not None and (wrong := self._topics.check(topics)):
+            raise WrongTopics(wrong)
         return KafkaReader(self._clients, topics)
 
     def ownership(self, group: str, topic: str) -> KafkaOwnership:

@@ -88,6 +88,7 @@ class Clients:
     bootstrap: str
     prefix: str
     options: dict[str, str]
+    replica: str = ""
 
     def producer(self, on_error: OnError) -> Producer:
         return _make(Producer, self._common(_CONSUMERS_ALONE) | _PRODUCER | {"error_cb": on_error})
@@ -98,8 +99,13 @@ class Clients:
         return _make(Consumer, self._common((*_PRODUCERS_ALONE, "group.")) | _CONSUMER | settings)
 
     def member(self, group: str) -> Consumer:
-        """Make a member of a group. With the option group.protocol=consumer (KIP-848) the broker holds what _GROUP says."""
-        classic = {} if self.options.get("group.protocol") == "consumer" else _GROUP
+        """Make a member of a group. With the option group.protocol=consumer (KIP-848) the broker holds what _GROUP says.
+
+        A named replica is a static member: killed and started again it has its partitions at once. KIP-848 refuses the second
+        one until the first one's session is over, so there the name is not given.
+        """
+        static = {"group.instance.id": self.replica} if self.replica else {}
+        classic = {} if self.options.get("group.protocol") == "consumer" else _GROUP | static
         settings = {"group.id": f"{self.prefix}{group}", "enable.partition.eof": False}
         return _make(Consumer, self._common(_PRODUCERS_ALONE) | _CONSUMER | classic | settings)
 

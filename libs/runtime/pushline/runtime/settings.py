@@ -107,6 +107,10 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def yes_or_no(text: str) -> bool:
+    return one_of("yes", "no")(text) == "yes"
+
+
 def options(text: str) -> dict[str, str]:
     """Read name=value pairs, a line each or separated by semicolons."""
     pairs = [part.strip() for part in re.split(r"[;\n]", text) if part.strip()]
@@ -172,6 +176,24 @@ def _text(own: Setting, environ: Mapping[str, str]) -> str:
 class LineSettings:
     kafka: str = setting("PUSHLINE_KAFKA", help="bootstrap servers of the broker, host:port, separated by commas")
     topic_prefix: str = setting("PUSHLINE_TOPIC_PREFIX", default="", parse=prefix, help="put before topic names and group ids")
+    check_topics: bool = setting(
+        "PUSHLINE_CHECK_TOPICS",
+        default=True,
+        parse=yes_or_no,
+        help="yes or no: hold the topics' settings against what the line needs before reading them",
+    )
+
+
+@dataclass(frozen=True)
+class StageLineSettings(LineSettings):
+    """Of a service whose replicas divide the work."""
+
+    replica: str = setting(
+        "PUSHLINE_REPLICA",
+        default="",
+        parse=prefix,
+        help="name of this replica, kept over restarts, which no other of its kind has: a killed one gets its work back at once",
+    )
 
 
 @dataclass(frozen=True)

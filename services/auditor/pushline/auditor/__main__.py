@@ -55,7 +55,8 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     shutdown = Shutdown()
     shutdown.install()
     process = settings.process
-    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, process.kafka_options)
+    at = settings.line
+    line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
     auditor = build(line, lambda: int(time.time() * 1000))
     server = HttpServer(process.bind, process.http_port, auditor.app, setting="PUSHLINE_HTTP_PORT", drain_seconds=GRACE_SECONDS)
     server.start()

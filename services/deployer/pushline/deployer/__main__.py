@@ -89,7 +89,8 @@ def _behind(tail: Tail) -> str:
 def run(settings: Settings, log: structlog.BoundLogger) -> None:
     health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
     shutdown.install()
-    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, settings.process.kafka_options)
+    at = settings.line
+    line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     store = settings.store
     files = StoredFiles(MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region))
     deployer = build(line, files, log, registry, health)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, group
+from pushline.runtime.settings import ProcessSettings, StageLineSettings, StoreSettings, group
 
 
 @dataclass(frozen=True)
 class Settings:
-    line: LineSettings = group()
+    line: StageLineSettings = group()
     store: StoreSettings = group()
     process: ProcessSettings = group(metrics_port=9103)

@@ -80,13 +80,14 @@ def assessor(settings: EvaluationSettings, log: structlog.BoundLogger) -> Assess
         log.warning("bubblewrap does not work here; programs are run in a child process with limits alone")
     limits = Limits(settings.memory_bytes, settings.timeout_seconds, settings.answers_bytes)
     rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes)
-    return Assessor(LimitedChild(limits, bubblewrap), rules)
+    return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules)
 
 
 def run(settings: Settings, log: structlog.BoundLogger) -> None:
     health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
     shutdown.install()
-    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, settings.process.kafka_options)
+    at = settings.line
+    line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     s3 = settings.store
     store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
     at_once = threading.BoundedSemaphore(settings.evaluation.at_once)

@@ -2,9 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, count, group, setting
+from pushline.runtime.settings import ProcessSettings, StageLineSettings, StoreSettings, count, group, setting
 
 
 def share(text: str) -> float:
@@ -15,6 +16,10 @@ def share(text: str) -> float:
     if not 0 < number <= 1:
         raise ValueError(f'"{text}" is no number above 0 and up to 1')
     return number
+
+
+def interpreter(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,17 @@ class EvaluationSettings:
     )
     dataset_bytes: int = setting("PUSHLINE_MAX_DATASET", default=2**30, parse=parse_size, help="largest evaluation set")
     program_bytes: int = setting("PUSHLINE_MAX_PROGRAM", default=2**28, parse=parse_size, help="largest serving program")
+    tensorflow_python: Path | None = setting(
+        "PUSHLINE_TENSORFLOW_PYTHON",
+        default=None,
+        parse=interpreter,
+        help="Python that has TensorFlow, for models that have no serving program; empty: their runs wait",
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    line: LineSettings = group()
+    line: StageLineSettings = group()
     store: StoreSettings = group()
     process: ProcessSettings = group(metrics_port=9102)
     evaluation: EvaluationSettings = group()

@@ -26,7 +26,7 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
-    ports_file.announce(log, {"grpc": service.door.port, "metrics": status.port}, process.ports_file)
+    ports_file.announce(log, {"grpc": service.door.port, "rest": service.rest.port, "metrics": status.port}, process.ports_file)
     shutdown.wait()
     log.info("stopping")
     service.stop()
