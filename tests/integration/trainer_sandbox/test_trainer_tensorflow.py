@@ -1,4 +1,4 @@
-"""TensorFlow itself runs under every rung's filter: it imports, trains and saves there, with its own threads and pools of processes."""
+"""TensorFlow itself runs under every rung's filter: it imports, trains and saves there, with threads and processes of its own."""
 
 from pathlib import Path
 from typing import Any
