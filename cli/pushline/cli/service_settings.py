@@ -17,7 +17,7 @@ PORTS: dict[str, dict[str, int]] = {
     "trainer": {"PUSHLINE_WEBHOOK_PORT": 8080, "PUSHLINE_METRICS_PORT": 9101},
     "evaluator": {"PUSHLINE_METRICS_PORT": 9102},
     "deployer": {"PUSHLINE_METRICS_PORT": 9103},
-    "predictor": {"PUSHLINE_GRPC_PORT": 8001, "PUSHLINE_METRICS_PORT": 9104},
+    "predictor": {"PUSHLINE_GRPC_PORT": 8001, "PUSHLINE_REST_PORT": 8000, "PUSHLINE_METRICS_PORT": 9104},
     "auditor": {"PUSHLINE_HTTP_PORT": 8088},
 }
 
