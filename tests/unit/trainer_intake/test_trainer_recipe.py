@@ -11,8 +11,9 @@ from pushline.line.codec import decode, encode
 from pushline.line.events import Event, ModelTrained
 from pushline.line.ledger import Ledger, Run
 from pushline.line.memory import MemoryLog
+from pushline.line.stage import Transient
 from pushline.runtime.operator_file import ModelConfig
-from pushline.trainer.on_commit import OnCommit
+from pushline.trainer.on_commit import Hindrances, OnCommit
 from pushline.trainer.recipe import CANCELLED, NEWER_COMMIT, Recipe, Task
 from pushline.trainer.trained_event import superseded
 from tests.fixtures.trainer_intake.forge import a_model, a_push, a_rerun
@@ -69,6 +70,7 @@ class Situation:
     supersede: str = ""
     cancel: str = ""
     cancel_running: bool = True
+    policy: str = "latest"
 
 
 SITUATIONS = (
@@ -96,6 +98,14 @@ SITUATIONS = (
     Situation("a push cancels a rerun that runs", "1 1=failed 1.2 2", runs="1.2", cancel="1.2"),
     Situation("what somebody else has answered is stopped", "1 1=succeeded", runs="1", cancel="1"),
     Situation("what somebody else has answered makes no room before it ended", "1 1=failed 2", runs="1", cancel="1"),
+    Situation("under every the oldest open one is trained and nothing superseded", "1 2 3", train="1", policy="every"),
+    Situation("under every the next one waits for its turn", "1 2 3", runs="1", policy="every"),
+    Situation("under every a failed one leaves the turn to the next", "1 2 3 1=failed", train="2", policy="every"),
+    Situation("under every a newer one stops nothing, whatever was cancelled", "1 2 1=cancelled 3", runs="2", policy="every"),
+    Situation("under every a rerun stands where its push stood", "1 1=failed 2 3 2=failed 1.2", train="1.2", policy="every"),
+    Situation("under every two reruns come in the order of their attempts", "1 1=failed 1.2 1.3", train="1.2", policy="every"),
+    Situation("under every what somebody else has answered is stopped", "1 1=succeeded 2", runs="1", cancel="1", policy="every"),
+    Situation("a rerun of a rerun is the newer one", "1 1=failed 1.2 1.2=failed 1.3", train="1.3"),
 )
 
 
@@ -121,7 +131,7 @@ def names_of(keys: Sequence[str], runs: dict[str, Run]) -> list[str]:
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.name.replace(" ", "_"))
 def test_in_this_situation(situation: Situation) -> None:
     story, runs = tell(situation.story)
-    model = a_model(cancel_running=situation.cancel_running)
+    model = a_model(cancel_running=situation.cancel_running, policy=situation.policy)
 
     decision = recipe(model)(story.ledger, ALL, running(*(runs[name] for name in situation.runs.split())))
 
@@ -172,6 +182,34 @@ def test_models_do_not_wait_for_each_other_where_there_is_room() -> None:
     assert rest == ()
 
 
+def test_what_waits_for_trouble_to_pass_takes_no_place_and_lets_others_go_first() -> None:
+    story, hindrances = Story(), Hindrances()
+    models = [a_model(name) for name in ("digits", "diabetes")]
+    stuck, other = story.push(1, "diabetes"), story.push(1)
+    decide = Recipe({model.name: model for model in models}, 1, hindrances)
+    assert [task.run for task in decide(story.ledger, ALL, {}).start] == [stuck]
+
+    with pytest.raises(Transient):
+        OnCommit(decide, Trains(Transient("forge: away")), story.read, hindrances)(Task(stuck, None), threading.Event())
+
+    assert [task.run for task in decide(story.ledger, ALL, running(stuck)).start] == [other]
+    assert [task.run for task in decide(story.ledger, ALL, {}).start] == [other]
+    story.end(other, "failed")
+    assert [task.run for task in decide(story.ledger, ALL, {}).start] == [stuck]
+
+
+def test_one_that_goes_on_after_trouble_takes_its_place_again() -> None:
+    story, hindrances = Story(), Hindrances()
+    models = [a_model(name) for name in ("digits", "diabetes")]
+    stuck, _ = story.push(1, "diabetes"), story.push(1)
+    decide = Recipe({model.name: model for model in models}, 1, hindrances)
+    hindrances.met(stuck.run_id)
+
+    hindrances.begun(stuck.run_id)
+
+    assert decide(story.ledger, ALL, running(stuck)).start == ()
+
+
 def test_superseded_answers_need_no_place_of_a_training() -> None:
     story = Story()
     models = [a_model(name) for name in ("digits", "diabetes")]
@@ -191,12 +229,14 @@ def test_a_ledger_made_afresh_does_not_confuse_what_runs() -> None:
 
 
 class Trains:
-    """Implements Trainer: gives the answer it was made with, or None once it was cancelled."""
+    """Implements Trainer: gives the answer it was made with, or None once it was cancelled; raises what is trouble."""
 
-    def __init__(self, answer: ModelTrained | None) -> None:
+    def __init__(self, answer: ModelTrained | Transient | None) -> None:
         self.answer = answer
 
     def train(self, _run: Run, _config: ModelConfig, _cancelled: threading.Event, /) -> ModelTrained | None:
+        if isinstance(self.answer, Transient):
+            raise self.answer
         return self.answer
 
 

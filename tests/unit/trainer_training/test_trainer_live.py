@@ -73,3 +73,55 @@ def test_a_log_is_safe_to_print_however_its_bytes_arrive() -> None:
     log.end_line()
 
     assert log.text == "größer\nred\\x07\n10%\n20%\nend\ufffd\n"
+
+
+def test_a_long_log_is_cut_said_so_and_leaves_room_for_the_next_step() -> None:
+    log = LogText(max_output=100)
+    for number in range(50):
+        log.feed(f"line {number}\n".encode())
+    was_cut = log.is_cut
+    log.say("[pushline] its last lines:\nline 49\x1b")
+    log.begin()
+    log.feed(b"the next step\n")
+
+    assert was_cut
+    assert log.text.count("is left out") == 1
+    assert log.text.endswith("[pushline] its last lines:\nline 49\\x1b\nthe next step\n")
+    assert len(log.text) < 400
+
+
+def test_a_log_only_grows_while_it_is_followed() -> None:
+    log, seen = LogText(max_output=60), ""
+    for number in range(40):
+        log.feed(f"line {number}\n".encode())
+        assert log.text.startswith(seen)
+        seen = log.text
+
+
+def test_a_step_that_was_cut_ends_with_its_last_lines() -> None:
+    store = MemoryStore()
+    live = LiveTraining(begun(store))
+    live.start()
+    live.begin("tests")
+    for _ in range(5):
+        live.on_log(b"\x01" * 1024 * 1024 + b"\n")
+    live.end("the end")
+    live.begin("running")
+    live.on_log(b"trains\n")
+    live.close("uploading")
+
+    (key,) = [key for key in store.list(keys.tries("digits", "run")) if key.endswith("log.txt")]
+    log = store.read_bytes(key)
+    assert log.endswith(b"its last lines:\nthe end\ntrains\n")
+    assert len(log) < 5 * 1024 * 1024
+
+
+def test_a_try_that_was_let_go_can_go_on() -> None:
+    store = MemoryStore()
+    made = begun(store)
+    for _ in range(5):
+        made.let_go()
+        assert tries.resume(made, "me") is made
+
+    assert tries.begin(store, "digits", "run", "me") is not None
+    assert len([key for key in store.list(keys.tries("digits", "run")) if key.endswith("started")]) == 2
