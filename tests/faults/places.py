@@ -17,6 +17,9 @@ from tests.e2e.running_line import environment
 class Server(Protocol):
     """A broker or store that comes back at the same place with what it held."""
 
+    @property
+    def pid(self) -> int: ...
+
     def kill(self) -> None: ...
 
     def start(self) -> object: ...

@@ -53,8 +53,8 @@ class Service:
         os.kill(self.pid, signal.SIGKILL)
         assert self.child.wait(10)
 
-    def ask_to_stop(self) -> None:
-        self.child.ask_to_stop()
+    def ask_to_stop(self, number: int = signal.SIGTERM) -> None:
+        os.kill(self.pid, number)
 
     def exit_code(self, seconds: float = GRACE_SECONDS) -> int | None:
         """Wait for the end; None where it did not come in time."""
@@ -147,15 +147,16 @@ class FaultLine:
         for service in self.services.values():
             service.ready(seconds)
 
-    def another(self, name: str, of: str, **environ: str) -> Service:
-        """Start one more of a kind, with ports, folders and log of its own."""
+    def another(self, name: str, of: str, command: Sequence[str] = (), **environ: str) -> Service:
+        """Start one more of a kind, with ports, folders and log of its own. `command` stands for the service's own."""
         like = self.services[of].child.service
         work = self.folder / "state" / "work" / name
         work.mkdir()
         own = {"PUSHLINE_WORK": str(work), "PUSHLINE_CACHE": str(work / "cache"), "TMPDIR": str(work), "PUSHLINE_REPLICA": name}
         ports, log = like.ports_file.with_name(f"{name}.json"), like.log.with_name(f"{name}.log")
         own |= {"PUSHLINE_PORTS_FILE": str(ports), **environ}
-        service = Service(Child(replace(like, name=name, environ={**like.environ, **own}, ports_file=ports, log=log)))
+        told = replace(like, name=name, environ={**like.environ, **own}, ports_file=ports, log=log, command=command or like.command)
+        service = Service(Child(told))
         self.services[name] = service  # so that it ends with the line
         service.start()
         service.listening()

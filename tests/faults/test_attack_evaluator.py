@@ -1,5 +1,7 @@
 """A hostile committer's evaluation set, answers and model: the evaluator's own memory and time stay bounded, and the run ends."""
 
+import sys
+import threading
 import tracemalloc
 import zipfile
 from io import BytesIO
@@ -8,19 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pushline.evaluator.adapters.limited_child import LimitedChild, Limits
 from pushline.evaluator.arrays import BadArrays, read_arrays
 from pushline.evaluator.assessment import Assessment, Rules
 from pushline.evaluator.curves import answers
 from pushline.evaluator.dataset import EvaluationSet, inputs_for
 from pushline.evaluator.measures import measure
 from pushline.evaluator.on_trained import MAX_REPORT_BYTES
+from pushline.evaluator.ports import ProgramFailed, ProgramFile
 from pushline.evaluator.report import build, dump, event_of
 from pushline.evaluator.verdict import Evaluation, NotJudgeable, Verdict
 from pushline.line.events import NOTHING_LIVE
 from pushline.objects.manifest import TensorSpec
-from tests.fixtures.evaluator.story import Story
+from tests.fixtures.evaluator.story import RUNS, Story
 
 MiB = 2**20
+PROGRAM = ProgramFile("program.tflite", RUNS / "digits" / "program.tflite", None)
 SIZE_IN_DIRECTORY = 24
 
 
@@ -97,3 +102,41 @@ def test_curves_of_millions_of_answers_are_drawn_from_some_and_keep_a_rare_class
 
     assert len(charts) == 2
     assert most < 400 * MiB
+
+
+REACHES = """
+import json, os, sys
+from pathlib import Path
+sys.path[:] = [each for each in sys.path if each]
+from pushline.evaluator.child import _give_up
+Path('ready').touch()
+_give_up({"memory_bytes": 1 << 32, "cpu_seconds": 60, "output_bytes": 1 << 20, "files": 64, "core_bytes": 0})
+reached = []
+def attempt(name, act):
+    try:
+        act()
+        reached.append(name)
+    except OSError:
+        pass
+attempt("a secret", lambda: open(%(secret)r).read())
+attempt("shadow", lambda: open("/etc/shadow").read())
+attempt("home", lambda: os.listdir("/root/.ssh"))
+attempt("the evaluator's environment", lambda: open(f"/proc/{os.getppid()}/environ").read())
+attempt("the evaluator's memory", lambda: open(f"/proc/{os.getppid()}/mem", "rb"))
+attempt("the evaluator", lambda: os.kill(os.getppid(), 0))
+attempt("writing", lambda: open(%(secret)r + ".new", "w"))
+attempt("writing to the interpreter", lambda: open(sys.prefix + "/canary", "w"))
+json.dump({"reason": "said", "sentence": str(reached)}, open("result.json", "w"))
+"""
+
+
+def test_without_bubblewrap_landlock_keeps_a_program_from_files_and_processes(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    command = (sys.executable, "-I", "-c", REACHES % {"secret": str(secret)})
+
+    with pytest.raises(ProgramFailed) as caught:
+        LimitedChild(Limits(seconds=20), "", command).run([PROGRAM], {"pixels": np.zeros((1, 64), np.float32)}, threading.Event())
+
+    assert caught.value.sentence == "the program cannot be run: []"
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]

@@ -1,5 +1,6 @@
 """Promise 4: an older commit never replaces a newer one, whatever comes late and however many deployers there are."""
 
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,9 +18,9 @@ RUNS_A_RACE = 4
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[FaultLine]:
-    """A deployer and its twin. The twin's group is of the older protocol, so that each owns every partition: two of a mind."""
+    """A deployer and its twin. Their groups are not the same, so that each owns every partition: two of a mind."""
     with fault_line(tmp_path_factory.mktemp("line"), place, Wish({}, services=("deployer",))) as running:
-        running.another("twin", "deployer", PUSHLINE_KAFKA_OPTIONS="fetch.wait.max.ms=10").ready()
+        running.another("twin", "deployer", [sys.executable, "-m", "tests.faults.twin", "deployer"]).ready()
         yield running
 
 
