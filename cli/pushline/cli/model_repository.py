@@ -73,9 +73,9 @@ class ModelRepository:
     def commit(self, message: str, paths: Sequence[str], *, all_known: bool) -> None:
         """The paths named, new ones too; else what is staged or, with `all_known`, every change of a file that git knows."""
         if paths:
-            self._must("git add", "add", "--", *paths)
+            self._must("add", "--", *paths)
         what = ["--", *paths] if paths else ["--all"] if all_known else []
-        self._must("git commit", "commit", "--quiet", "--message", message, *what)
+        self._must("commit", "--quiet", "--message", message, *what)
 
     def push(self, upstream: Upstream) -> str:
         """Give what git, the remote and its hooks said."""
@@ -98,13 +98,15 @@ class ModelRepository:
         return name if isinstance(name, str) else ""
 
     def _names(self, *arguments: str) -> tuple[str, ...]:
-        return tuple(name for name in self._must(f"git {arguments[0]}", *arguments).split("\0") if name)
+        code, told = self._ask(*arguments)  # without its warnings, which are no names
+        if code != 0:
+            raise Said(f"git {arguments[0]} failed in {self.top}.", Exit.FAILED)
+        return tuple(name for name in told.split("\0") if name)
 
-    def _must(self, what: str, *arguments: str) -> str:
+    def _must(self, *arguments: str) -> None:
         code, told = self._ask(*arguments, errors=True)
         if code != 0:
-            raise Said(f"{what} failed: {_last(told)}", Exit.FAILED)
-        return told
+            raise Said(f"git {arguments[0]} failed: {_last(told)}", Exit.FAILED)
 
     def _ask(self, *arguments: str, errors: bool = False) -> tuple[int, str]:
         try:
