@@ -19,11 +19,13 @@ from pushline.line.ledger import Ledger, Run
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES
 from pushline.objects.minio_store import MinioStore
+from tests.servers import BrokerAddress, StoreAddress, topics_of_its_own
 from tests.waiting import until
 
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.com"}
 GIT |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.com"}
 RUN_SECONDS = 120.0
+SERVERS: list[tuple[BrokerAddress, StoreAddress]] = []  # those of this session, noted by conftest.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,36 @@ class RunningLine:
 
 
 @contextmanager
-def running_line(folder: Path, models: Mapping[str, str]) -> Iterator[RunningLine]:
-    """Run a line for these models (name → further lines of its table in the operator's file). Stops it and checks a clean end."""
+def running_line(
+    folder: Path, models: Mapping[str, str], address: Callable[[Repository], str] = lambda repository: str(repository.bare)
+) -> Iterator[RunningLine]:
+    """Run a line for these models (name → further lines of its table in the operator's file). Stops it and checks a clean end.
+
+    `address` says where the trainer finds a repository.
+    """
     repositories = {name: bare_repository(folder, name) for name in models}
-    config = _operators_file(folder, models, repositories)
-    with (folder / "up.log").open("wb") as log:
-        command = [sys.executable, "-m", "pushline.cli", "up", str(config), "--free-ports", "--json"]
-        up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environment())
+    config = _operators_file(folder, models, {name: address(repository) for name, repository in repositories.items()})
+    (broker, store), *_ = SERVERS
+    with topics_of_its_own(broker, "e2e") as prefix:
+        with (folder / "up.log").open("wb") as log:
+            command = [sys.executable, "-m", "pushline.cli", "up", str(config), "--given", "--free-ports", "--json"]
+            up = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, env={**environment(), **given(broker, store, prefix)}
+            )
+        yield from _followed(up, folder, repositories)
+
+
+def given(broker: BrokerAddress, store: StoreAddress, prefix: str) -> dict[str, str]:
+    """Give the settings by which a line is told its broker and store."""
+    return {
+        "PUSHLINE_KAFKA": broker.bootstrap,
+        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in broker.options.items()),
+        "PUSHLINE_TOPIC_PREFIX": prefix,
+        **{f"PUSHLINE_S3_{name.upper()}": value for name, value in store._asdict().items()},
+    }
+
+
+def _followed(up: "subprocess.Popen[bytes]", folder: Path, repositories: Mapping[str, Repository]) -> Iterator[RunningLine]:
     assert up.stdout is not None
     try:
         first = up.stdout.readline()
@@ -168,14 +193,15 @@ def bare_repository(folder: Path, model: str) -> Repository:
     return Repository(model, bare, clone)
 
 
-def _operators_file(folder: Path, models: Mapping[str, str], repositories: Mapping[str, Repository]) -> Path:
+def _operators_file(folder: Path, models: Mapping[str, str], addresses: Mapping[str, str]) -> Path:
     (folder / "secrets").mkdir(mode=0o700)
     parts = []
     for name, further in models.items():
         (folder / "secrets" / name).write_text(secret_of(name).decode())
         (folder / "secrets" / name).chmod(0o600)
-        table = f'[[models]]\nname = "{name}"\nrepository = "{repositories[name].bare}"\nbranch = "main"\n'
-        parts.append(f'{table}webhook_secret_files = ["secrets/{name}"]\nreconcile_interval = "1h"\n{further}\n')
+        table = f'[[models]]\nname = "{name}"\nrepository = "{addresses[name]}"\nbranch = "main"\n'
+        secrets = "" if "webhook_secret_files" in further else f'webhook_secret_files = ["secrets/{name}"]\n'
+        parts.append(f'{table}{secrets}reconcile_interval = "1h"\n{further}\n')
     path = folder / "line.toml"
     path.write_text("\n".join(parts) + '\n[up]\nstate = "state"\n')
     path.chmod(0o600)
