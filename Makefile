@@ -24,8 +24,9 @@ check: install ## format, lint, types, import contracts, generated code, each se
 bench: install ## measure; benchmarks/RESULTS.md has the figures of record
 	@tools/bench
 
-campaigns: install ## the long forms of the random tests
+campaigns: install ## the long forms of the random tests, and kills at every stage of a run
 	@$(RUN)/pytest -q -s --hypothesis-profile=campaign --timeout=7200 tests/unit/line/model
+	@$(RUN)/python -m benchmarks.campaigns.kills
 
 proto: install ## libs/contracts from proto/
 	@tools/proto
