@@ -3,6 +3,8 @@
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -17,6 +19,12 @@ from pushline.runtime.settings import SettingsError, StoreSettings, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
 from pushline.trainer.adapters.git_remote import GitRemote
+from pushline.trainer.adapters.uv_command import Bounds, Uv, environment_for
+from pushline.trainer.data import TrainingData
+from pushline.trainer.environments import Environments
+from pushline.trainer.launcher_folder import assembled
+from pushline.trainer.leased_cache import LeasedCache
+from pushline.trainer.preparation import Preparation
 from pushline.trainer.sandbox.box import Sandbox
 from pushline.trainer.sandbox.bubblewrap import Bubblewrap
 from pushline.trainer.sandbox.ladder import Ladder
@@ -26,14 +34,19 @@ from pushline.trainer.service import Surroundings, Wishes, build
 from pushline.trainer.settings import Settings
 from pushline.trainer.training import Training
 
+MOST_BYTES, MOST_FILES = 2**62, 10_000  # packages are bounded each, and by number; data by size
 
-def run(settings: Settings, file: OperatorFile, log: structlog.BoundLogger) -> None:
+
+def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log: structlog.BoundLogger) -> None:
     shutdown, around = Shutdown(), Surroundings(log, CollectorRegistry(), Health())
     shutdown.install()
-    line = KafkaLog(settings.line.kafka, settings.line.topic_prefix, settings.process.kafka_options)
+    at = settings.line
+    line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     work = _work(settings)
-    forge = GitRemote(work)
-    training = Training(_store(settings.store), forge, _sandbox(settings, work, log), work)
+    forge = GitRemote(work, {model.repository: model.access for model in file.models})
+    preparation = _preparation(settings, work, environ)
+    launcher = assembled(work / "launcher")
+    training = Training(_store(settings.store), forge, _sandbox(settings, work, log), work, preparation, launcher=launcher)
     training.prepare()
     service = build(_wishes(settings, file), line, forge, training, around)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, around.health, around.registry)
@@ -63,6 +76,18 @@ def _store(store: StoreSettings) -> MinioStore:
     return MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
 
 
+def _preparation(settings: Settings, work: Path, environ: Mapping[str, str]) -> Preparation:
+    own, store = settings.preparation, settings.store
+    packages = LeasedCache((own.environments or work / "environments").absolute(), own.environments_kept, MOST_BYTES)
+    uv = Uv(settings.training_python, environment_for(environ))
+    return Preparation(
+        Environments(packages, uv, Bounds(own.environment_seconds, own.environment_size)),
+        TrainingData(LeasedCache(work / "data", MOST_FILES, own.data_size), lambda bucket: _store(replace(store, bucket=bucket))),
+        store.bucket,
+        own.datasets,
+    )
+
+
 def _work(settings: Settings) -> Path:
     work = settings.work.absolute()
     try:
@@ -89,7 +114,7 @@ def main() -> int:
     log = logs.configure("pushline-trainer")
     try:
         settings = read(Settings, os.environ)
-        run(settings, read_operator_file(settings.config), log)
+        run(settings, read_operator_file(settings.config), os.environ, log)
     except (SettingsError, OperatorFileError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2
