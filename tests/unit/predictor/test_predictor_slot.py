@@ -12,6 +12,7 @@ class Numbered:
     """An engine that answers nothing and counts how often it was closed."""
 
     signature = Signature((), ())
+    kind, problem = "litert", ""
 
     def __init__(self) -> None:
         self.closed = 0

@@ -7,6 +7,7 @@ PredictorError
 │   ├── UnknownVersion
 │   ├── NothingDeployed   the model is served here, but there is nothing to serve yet
 │   ├── TooLarge
+│   ├── ModelUnavailable  what runs the model is being started again
 │   ├── NotFinite         the model's own answer is no number
 │   └── ModelFailed       the model itself does not run
 └── LoadError             one deployment cannot be served here
@@ -45,6 +46,12 @@ class NothingDeployed(RequestError):
     def __init__(self, model: str) -> None:
         super().__init__(f"nothing is deployed yet for model {model!r}" if model else "nothing is deployed yet")
         self.model = model
+
+
+class ModelUnavailable(RequestError):
+    def __init__(self, model: str, problem: str) -> None:
+        super().__init__(f"model {model!r} cannot answer now: {problem}")
+        self.model, self.problem = model, problem
 
 
 class TooLarge(RequestError):

@@ -23,6 +23,7 @@ CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
     errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
     errors.UnknownVersion: grpc.StatusCode.NOT_FOUND,
     errors.NothingDeployed: grpc.StatusCode.UNAVAILABLE,
+    errors.ModelUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.NotFinite: grpc.StatusCode.OUT_OF_RANGE,
     errors.ModelFailed: grpc.StatusCode.INTERNAL,
@@ -59,10 +60,10 @@ class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
 
     def ModelReady(self, request: oip_pb.ModelReadyRequest, context: grpc.ServicerContext) -> oip_pb.ModelReadyResponse:  # noqa: ARG002, N802
         try:
-            self._predictions.describe(request.name, request.version)
+            description = self._predictions.describe(request.name, request.version)
         except errors.RequestError:
             return oip_pb.ModelReadyResponse(ready=False)
-        return oip_pb.ModelReadyResponse(ready=True)
+        return oip_pb.ModelReadyResponse(ready=not description.problem)
 
     def ServerMetadata(self, request: oip_pb.ServerMetadataRequest, context: grpc.ServicerContext) -> oip_pb.ServerMetadataResponse:  # noqa: ARG002, N802
         return oip_pb.ServerMetadataResponse(name=SERVER_NAME, version=version(SERVER_NAME), extensions=[])

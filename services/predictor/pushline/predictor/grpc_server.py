@@ -66,6 +66,10 @@ class GrpcServer:
         for service in (EVERYTHING, *SERVICES):
             self._health.set(service, state)
 
+    def serve_model(self, model: str, ready: bool) -> None:
+        """Tell health checks that ask for a model by its name."""
+        self._health.set(model, health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING)
+
     def stop(self) -> None:
         """Say NOT_SERVING, answer on while clients turn away, refuse new calls, let those under way end."""
         self._health.enter_graceful_shutdown()

@@ -48,9 +48,15 @@ class Models:
 
     @property
     def ready(self) -> bool:
-        """Every model asked for by name, else at least one, can answer."""
-        loaded = [slot.current is not None for slot in self._slots.values()]
-        return bool(loaded) and (all(loaded) if self.wanted else any(loaded))
+        """Every model asked for by name, else at least one, is loaded; and at least one can answer at this moment."""
+        now = [slot.current for slot in self._slots.values()]
+        enough = all(now) if self.wanted else any(now)
+        return bool(now) and enough and any(loaded is not None and not loaded.engine.problem for loaded in now)
+
+    def problem(self, model: str) -> str:
+        """Say why a loaded model cannot answer at this moment; empty where it can, or is not loaded."""
+        loaded = self.current(model)
+        return loaded.engine.problem if loaded else ""
 
     def note_log_read(self) -> None:
         """From now on a model that is not known does not exist."""

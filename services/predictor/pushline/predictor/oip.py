@@ -13,7 +13,6 @@ from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.serving import Identity
 from pushline.predictor.tensors import Claim, Scalars
 
-PLATFORM = "pushline_litert"
 KEPT = 512  # beginnings of answers
 DATATYPES = {
     "bool": "BOOL",
@@ -62,7 +61,7 @@ def response(request: pb.ModelInferRequest, answer: Answer) -> pb.ModelInferResp
     for name, array in answer.outputs.items():
         tensor = message.outputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
         if raw:
-            message.raw_output_contents.append(_bytes(array))
+            message.raw_output_contents.append(little_endian_bytes(array))
         else:
             getattr(tensor.contents, CONTENTS[tensor.datatype]).extend(array.ravel().tolist())
     return message
@@ -73,7 +72,7 @@ def metadata(description: Description) -> pb.ModelMetadataResponse:
     return pb.ModelMetadataResponse(
         name=identity.model,
         versions=[str(identity.deploy_seq)],
-        platform=PLATFORM,
+        platform=description.platform,
         inputs=_tensors(description.signature.inputs),
         outputs=_tensors(description.signature.outputs),
         properties={
@@ -104,7 +103,9 @@ def beginning(answer: Answer) -> bytes:
 
 
 def numbers(answer: Answer) -> bytes:
-    return pb.ModelInferResponse(raw_output_contents=[_bytes(array) for array in answer.outputs.values()]).SerializeToString()
+    return pb.ModelInferResponse(
+        raw_output_contents=[little_endian_bytes(array) for array in answer.outputs.values()]
+    ).SerializeToString()
 
 
 @lru_cache(maxsize=KEPT)
@@ -151,7 +152,7 @@ def _words(identity: Identity) -> dict[str, str]:
     return {"model": identity.model, "digest": identity.digest, "commit": identity.commit, "run_id": identity.run_id}
 
 
-def _bytes(array: Array) -> bytes:
+def little_endian_bytes(array: Array) -> bytes:
     return array.tobytes() if sys.byteorder == "little" else array.astype(array.dtype.newbyteorder("<")).tobytes()
 
 

@@ -4,19 +4,25 @@ Nothing here is served yet. The swap is the caller's, and so is the question whe
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushline.engine.engine import BadProgram, Engine, EngineError, Signature
+from pushline.engine.engine import BadProgram, Engine, EngineError, EngineUnavailable, Signature
 from pushline.line.events import Serving
 from pushline.objects import keys, manifest
 from pushline.objects.manifest import MAX_MANIFEST_BYTES, BadManifest, Manifest
 from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreError
-from pushline.predictor.errors import LoadPostponed, LoadRefused
-from pushline.predictor.ports import CheckProgram, Copies, Deployment, OpenPrograms
+from pushline.predictor.errors import LoadError, LoadPostponed, LoadRefused
+from pushline.predictor.ports import CheckProgram, Copies, Deployment, OpenModel, OpenPrograms
 from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import DTYPES
 
+MODEL_FILE = "model.h5"
+NO_TENSORFLOW = (
+    "this model has no serving program and is served by TensorFlow, which this predictor does not have: "
+    "set PUSHLINE_TENSORFLOW_PYTHON to a Python that has it"
+)
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -27,6 +33,7 @@ class OnDeployed:
     check: CheckProgram
     open_programs: OpenPrograms
     max_program_bytes: int
+    open_model: OpenModel | None = None  # None: there is no TensorFlow here
 
     def __call__(self, deployment: Deployment) -> Loaded:
         """Give it loaded and warm, followed on disk. Raises LoadError: nothing changed but files that may be there already."""
@@ -47,8 +54,7 @@ class OnDeployed:
         fetch = _Files(self, deployment.event.model, may_fetch)
         found = _manifest(fetch(keys.manifest(fetch.model, serving.run_id, serving.manifest_sha256), serving.manifest_sha256))
         _check_names(found, deployment, serving)
-        paths = [(fetch.program(program.file, serving), program.batch) for program in found.programs]
-        engine = self._open(paths)
+        engine = self._open(*self._opener(found, fetch, serving))
         identity = Identity(
             model=deployment.event.model,
             digest=serving.digest,
@@ -59,19 +65,35 @@ class OnDeployed:
         )
         return Loaded(identity, engine, found.task, found.labels)
 
-    def _open(self, paths: list[tuple[Path, int | None]]) -> Engine:
+    def _opener(self, found: Manifest, fetch: "_Files", serving: Serving) -> tuple[str, Callable[[], Engine]]:
+        """What is opened, in words, and how; its files are here by then."""
+        if found.engine == "litert":
+            paths = [(fetch.program(program.file, serving), program.batch) for program in found.programs]
+            return "the serving program", lambda: self._open_programs(paths)
+        if self.open_model is None:
+            raise LoadRefused("no_tensorflow", NO_TENSORFLOW)
+        path, open_model = fetch.program(MODEL_FILE, serving), self.open_model
+        return "the model", lambda: open_model(path)
+
+    def _open_programs(self, paths: list[tuple[Path, int | None]]) -> Engine:
+        for path, _ in paths:
+            self.check(path)
+        return self.open_programs(paths)
+
+    def _open(self, what: str, opened: Callable[[], Engine]) -> Engine:
         try:
-            for path, _ in paths:
-                self.check(path)
-            engine = self.open_programs(paths)
-            _check_dtypes(engine.signature)
-            engine.warm_up()
+            engine = opened()
         except BadProgram as error:
-            raise LoadRefused("bad_program", f"the serving program cannot be opened: {error}") from error
-        except EngineError as error:
-            raise LoadRefused("warm_up", f"the serving program does not answer: {error}") from error
+            raise LoadRefused("bad_program", f"{what} cannot be opened: {error}") from error
+        except EngineUnavailable as error:
+            raise LoadPostponed("engine", str(error)) from error
         except (MemoryError, OSError) as error:
-            raise LoadPostponed("resources", f"this machine could not load the program: {error}") from error
+            raise LoadPostponed("resources", f"this machine could not load {what}: {error}") from error
+        try:
+            _warm_up(engine, what)
+        except LoadError:
+            engine.close()
+            raise
         return engine
 
 
@@ -137,6 +159,20 @@ def _check_names(found: Manifest, deployment: Deployment, serving: Serving) -> N
     wanted = (deployment.event.model, serving.run_id, serving.digest)
     if (found.model, found.run_id, found.digest) != wanted:
         raise LoadRefused("bad_manifest", "the manifest is of another model, run or digest than the deployed record")
+
+
+def _warm_up(engine: Engine, what: str) -> None:
+    try:
+        _check_dtypes(engine.signature)
+        engine.warm_up()
+    except BadProgram as error:
+        raise LoadRefused("bad_program", f"{what} cannot be opened: {error}") from error
+    except EngineUnavailable as error:
+        raise LoadPostponed("engine", str(error)) from error
+    except EngineError as error:
+        raise LoadRefused("warm_up", f"{what} does not answer: {error}") from error
+    except (MemoryError, OSError) as error:
+        raise LoadPostponed("resources", f"this machine could not load {what}: {error}") from error
 
 
 def _check_dtypes(signature: Signature) -> None:

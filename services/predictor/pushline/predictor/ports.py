@@ -10,6 +10,7 @@ from pushline.line.events import ModelDeployed
 from pushline.predictor.serving import Identity
 
 OpenPrograms = Callable[[Sequence[tuple[Path, int | None]]], Engine]  # raises BadProgram
+OpenModel = Callable[[Path], Engine]  # a model.h5; raises BadProgram, EngineUnavailable
 CheckProgram = Callable[[Path], None]  # raises BadProgram
 Deployment = Entry[ModelDeployed]
 
@@ -47,6 +48,10 @@ class Watch(Protocol):
 
     def stale(self, model: str, why: str) -> None:
         """Told at every look; `why` is empty where the replica is sure."""
+        ...
+
+    def can_answer(self, model: str, problem: str) -> None:
+        """Told of each loaded model at every look; `problem` is empty where it can."""
         ...
 
     def ready(self, ready: bool, sentence: str) -> None: ...

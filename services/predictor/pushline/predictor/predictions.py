@@ -1,14 +1,13 @@
 """The core: a question in, an answer and who gave it out. It knows no protocol; every door translates to this."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, Signature
-from pushline.predictor.errors import BadRequest, ModelFailed, NotFinite, NothingDeployed, UnknownVersion
+from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, EngineUnavailable, Signature
+from pushline.predictor.errors import BadRequest, ModelFailed, ModelUnavailable, NotFinite, NothingDeployed, UnknownVersion
 from pushline.predictor.models import Models
 from pushline.predictor.serving import Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
@@ -32,7 +31,6 @@ class Ready(NamedTuple):
     input: str
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
-    size: int  # numbers in it
     outputs: Sequence[str]  # empty: all
 
 
@@ -58,6 +56,12 @@ class Description:
     signature: Signature
     task: str
     labels: tuple[str, ...]
+    engine: str = "litert"
+    problem: str = ""  # why it cannot answer at this moment
+
+    @property
+    def platform(self) -> str:
+        return f"pushline_{self.engine}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,14 @@ class Predictions:
         claim, spec = question.inputs[0], loaded.engine.signature.inputs[0]
         if not fits(claim, spec) or question.version not in ("", str(loaded.identity.deploy_seq)):
             return None
-        return Ready(name, slot, loaded, spec.name, wire_dtype(spec.dtype), claim.shape, math.prod(claim.shape), question.outputs)
+        return Ready(name, slot, loaded, spec.name, wire_dtype(spec.dtype), claim.shape, question.outputs)
 
     def predict_again(self, ready: Ready, data: bytes, offset: int) -> Answer | None:
         """Answer numbers that begin at the offset; None where another deployment is live by now. Raises RequestError."""
         with ready.slot.lease() as loaded:
             if loaded is None or loaded is not ready.loaded:
                 return None
-            array = np.frombuffer(data, ready.dtype, ready.size, offset)
+            array = np.frombuffer(data[offset:], ready.dtype)  # a copy, so that it is aligned
             check_finite(array, ready.input, self.limits)
             outputs = self._run(loaded, {ready.input: array.reshape(ready.shape)})
             wanted = {each: outputs[each] for each in ready.outputs} if ready.outputs else outputs
@@ -105,13 +109,16 @@ class Predictions:
         name, slot = self.models.find(model)
         with slot.lease() as held:
             loaded = _served(held, name, version)
-            return Description(loaded.identity, self.models.is_stale(name), loaded.engine.signature, loaded.task, loaded.labels)
+            engine, stale = loaded.engine, self.models.is_stale(name)
+            return Description(loaded.identity, stale, engine.signature, loaded.task, loaded.labels, engine.kind, engine.problem)
 
     def _run(self, loaded: Loaded, inputs: dict[str, Array]) -> dict[str, Array]:
         try:
             outputs = loaded.engine.run(inputs)
         except BadInput as error:
             raise BadRequest(f"inputs.{error.field}" if error.field else "inputs", error.problem) from None
+        except EngineUnavailable as error:
+            raise ModelUnavailable(loaded.identity.model, str(error)) from error
         except EngineError as error:
             raise _refusal(loaded.engine.signature, error) from error
         for name, output in outputs.items():

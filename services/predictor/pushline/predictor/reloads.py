@@ -164,8 +164,13 @@ class Reloads:
             self._reports.failed(deployment, error.reason, error.sentence)
 
     def _tell_readiness(self, problem: str) -> None:
+        loaded = [name for name in self._models.names() if self._models.current(name) is not None]
+        for name in loaded:
+            self._watch.can_answer(name, self._models.problem(name))
         missing = [name for name in self._models.names() if self._models.current(name) is None]
         what = f"nothing is loaded yet for {', '.join(missing)}" if missing else "nothing is deployed yet"
+        if loaded and not missing:
+            what = next((self._models.problem(name) for name in loaded if self._models.problem(name)), what)
         self._watch.ready(self._models.ready, f"{what} ({problem})" if problem else what)
 
 

@@ -1,5 +1,6 @@
 """The predictor as one thing that starts and stops: the same wiring for __main__.py and for tests."""
 
+import math
 import secrets
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pushline.line.topics import DEPLOYED
 from pushline.objects.store import Store
 from pushline.predictor.adapters.disk_cache import DiskCache
 from pushline.predictor.adapters.litert_programs import check_program, open_programs
+from pushline.predictor.adapters.tensorflow_models import open_model
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.models import Models
@@ -23,10 +25,12 @@ from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.predictions import Predictions
 from pushline.predictor.reloads import Reloads
 from pushline.predictor.reports import Reports
+from pushline.predictor.rest_api import Rest
 from pushline.predictor.settings import Settings
 from pushline.predictor.tensors import Limits
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
+from pushline.runtime.http_server import HttpServer
 from pushline.runtime.stage_report import RecordCounter
 
 LET_GO_SECONDS = 2.0
@@ -39,13 +43,21 @@ class Service:
         self.models = Models(settings.models)
         predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"))
         self.door = GrpcServer(settings.door, settings.process.bind, predictions, metrics)
+        self._rest = Rest(predictions, settings.door, metrics)
+        self.rest = HttpServer(
+            settings.process.bind,
+            settings.door.rest_port,
+            self._rest.app(),
+            setting="PUSHLINE_REST_PORT",
+            drain_seconds=math.ceil(settings.door.grace_seconds),
+        )
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
         limit = settings.max_program_bytes
         check = partial(check_program, max_bytes=limit)
-        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, limit)
+        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, limit, open_model(settings.tensorflow, limit))
         self._records = RecordCounter(self.registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
-        watch = Watching(logger, metrics, self.health, self.door.serve)
+        watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
         self.reloads = Reloads(self.tail, load, self.models, self.reports, watch)
 
     def _note(self, _record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -56,6 +68,7 @@ class Service:
         """What the disk holds is served before broker and store are asked. Raises CannotListen."""
         self.reloads.recover()
         self.door.start()
+        self.rest.start()
         self.reports.start()
         self.tail.start()
         self.reloads.start()
@@ -63,7 +76,9 @@ class Service:
     def stop(self) -> None:
         """Drain first: what is served stays until the last call has its answer."""
         self.health.report("process", "stopping")
+        self._rest.stopping = True
         self.door.stop()
+        self.rest.stop()
         self.reloads.stop()
         self.reports.stop(LET_GO_SECONDS)
         let_go(self.tail.stop)

@@ -19,6 +19,7 @@ def pause(text: str) -> float:
 @dataclass(frozen=True)
 class DoorSettings:
     grpc_port: int = setting("PUSHLINE_GRPC_PORT", default=8001, parse=port, help="port of gRPC; 0 takes any free one")
+    rest_port: int = setting("PUSHLINE_REST_PORT", default=8000, parse=port, help="port of REST; 0 takes any free one")
     max_message_bytes: int = setting(
         "PUSHLINE_MAX_MESSAGE", default=16 << 20, parse=parse_size, help="largest request, such as 16MiB; a larger one is refused"
     )
@@ -30,6 +31,26 @@ class DoorSettings:
         "PUSHLINE_DRAIN", default=0.5, parse=pause, help="time between NOT_SERVING and refusing calls, at a stop"
     )
     grace_seconds: float = setting("PUSHLINE_GRACE", default=10.0, parse=parse_duration, help="time for calls under way, at a stop")
+
+
+def interpreter(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+@dataclass(frozen=True)
+class TensorFlowSettings:
+    python: Path | None = setting(
+        "PUSHLINE_TENSORFLOW_PYTHON",
+        default=None,
+        parse=interpreter,
+        help="Python that has TensorFlow, for models that have no serving program; empty: they are not served here",
+    )
+    memory_bytes: int = setting(
+        "PUSHLINE_TENSORFLOW_MEMORY", default=4 << 30, parse=parse_size, help="memory of the process of one such model"
+    )
+    timeout_seconds: float = setting(
+        "PUSHLINE_TENSORFLOW_TIMEOUT", default=30.0, parse=parse_duration, help="longest that such a model may take for an answer"
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,7 @@ class Settings:
         "PUSHLINE_MAX_PROGRAM", default=256 << 20, parse=parse_size, help="largest serving program that is fetched, such as 256MiB"
     )
     door: DoorSettings = group()
+    tensorflow: TensorFlowSettings = group()
     line: LineSettings = group()
     store: StoreSettings = group()
     process: ProcessSettings = group(metrics_port=9104)

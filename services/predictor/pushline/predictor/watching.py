@@ -13,11 +13,19 @@ PART = "model"
 
 
 class Watching:
-    """Implements Watch. `serve` is told whenever readiness changes."""
+    """Implements Watch. `serve` is told whenever readiness changes, `serve_model` whenever a model's does."""
 
-    def __init__(self, log: structlog.BoundLogger, metrics: Metrics, health: Health, serve: Callable[[bool], None]) -> None:
-        self._log, self._metrics, self._health, self._serve = log, metrics, health, serve
+    def __init__(
+        self,
+        log: structlog.BoundLogger,
+        metrics: Metrics,
+        health: Health,
+        serve: Callable[[bool], None],
+        serve_model: Callable[[str, bool], None],
+    ) -> None:
+        self._log, self._metrics, self._health, self._serve, self._serve_model = log, metrics, health, serve, serve_model
         self._stale: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
         self._ready: bool | None = None
 
     def swapped(self, identity: Identity, seconds: float) -> None:
@@ -38,6 +46,16 @@ class Watching:
         if self._stale.get(model, "") != why:
             self._log.info("stale" if why else "no longer stale", **{"labels.model": model, "sentence": why})
         self._stale[model] = why
+
+    def can_answer(self, model: str, problem: str) -> None:
+        known = self._problems.get(model)
+        if problem and problem != known:
+            self._log.warning("cannot answer", **{"labels.model": model, "sentence": problem})
+        elif known and not problem:
+            self._log.info("answers again", **{"labels.model": model})
+        if known is None or bool(known) != bool(problem):
+            self._serve_model(model, not problem)
+        self._problems[model] = problem
 
     def ready(self, ready: bool, sentence: str) -> None:
         self._health.report(PART, "" if ready else sentence)
