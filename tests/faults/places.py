@@ -37,6 +37,10 @@ class Place:
     servers: Mapping[str, Server] = field(default_factory=dict)
     kafka_options: Mapping[str, str] = field(default_factory=lambda: dict(KAFKA_OPTIONS))
 
+    @property
+    def is_real(self) -> bool:
+        return self.kafka_options.get("group.protocol") != "consumer"
+
 
 @contextmanager
 def embedded_place(folder: Path) -> Iterator[Place]:

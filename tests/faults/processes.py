@@ -254,14 +254,9 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     repositories_of = {name: bare_repository(folder, name) for name in wish.models}
     state = folder / "state"
     state.mkdir(mode=0o700)
-    serve = LineToServe(place.kafka, place.store, wish.emit_secret, _operators_file(folder, wish.models), state)
-    options = ";".join(f"{name}={value}" for name, value in place.kafka_options.items())
-    ours = {
-        "PUSHLINE_KAFKA_OPTIONS": options,
-        "PUSHLINE_TOPIC_PREFIX": place.topic_prefix,
-        "PUSHLINE_TRAINING_PYTHON": str(wish.python),
-        "PUSHLINE_DRAIN": "0s",
-    }
+    file, kafka = _operators_file(folder, wish.models), (dict(place.kafka_options), place.topic_prefix)
+    serve = LineToServe(place.kafka, place.store, wish.emit_secret, file, state, *kafka, place.is_real)
+    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
     children = {
         each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ})))
@@ -275,8 +270,7 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
             service.listening()
         ports = {name: service.child.ports for name, service in children.items()}
         models = {name: WatchedModel(str(repository.bare), "main") for name, repository in repositories_of.items()}
-        kafka = (place.kafka, dict(place.kafka_options), place.topic_prefix)
-        told = LineFile(os.getpid(), *kafka, place.store, HOST, ports, models, str(state), wish.emit_secret)
+        told = LineFile(os.getpid(), place.kafka, *kafka, place.store, HOST, ports, models, str(state), wish.emit_secret)
         write_line_file(state / "line.json", told)
         with line_at(state / "line.json", repositories_of) as seen:
             line = FaultLine(seen, children, folder, place.broker_pid, place.store_pid, place.servers)

@@ -56,3 +56,12 @@ def test_who_says_that_it_ended_gets_no_more_memory(unboxed: Bench, monkeypatch:
 
     assert ended.stopped in ("pretended", "memory")
     assert ended.files == {}
+
+
+def test_a_script_that_ends_its_supervisor_fails_its_run(unboxed: Bench) -> None:
+    ended = unboxed.run("import signal; os.kill(os.getppid(), signal.SIGKILL); import time; time.sleep(60)")
+
+    failure = failure_of(ended, None, LIMITS, "train.py")
+    assert (ended.stopped, ended.exit_code, ended.files) == ("", None, {})
+    assert failure is not None
+    assert failure.sentence.startswith("train.py ended the process that watches over it")
