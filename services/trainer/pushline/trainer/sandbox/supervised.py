@@ -194,7 +194,7 @@ def _let_go(process: subprocess.Popen[bytes], words: bytes, group: cgroups.Contr
             group.add(each.pid)
     offer_to_oom_killer(above[-1].pid)
     pipe = cast("IO[bytes]", process.stdin)
-    with suppress(BrokenPipeError), pipe:
+    with suppress(BrokenPipeError, ValueError), pipe:  # ValueError: it was cancelled meanwhile, and the pipe closed
         pipe.write(words)
 
 
