@@ -17,6 +17,7 @@ from pushline.runtime import operator_file
 from pushline.trainer.sandbox import box
 from pushline.trainer.sandbox.box import SandboxUnavailable
 from pushline.trainer.sandbox.bubblewrap import Bubblewrap
+from pushline.trainer.sandbox.unshare import Unshare
 from tests.fixtures.trainer_sandbox.scripts import RUNGS, STUB, Bench
 
 
@@ -142,3 +143,13 @@ def test_it_works_for_a_user_without_rights_and_home(module: str, name: str) -> 
 def listening() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+def test_the_modes_of_devices_cannot_be_changed_on_the_second_rung(tmp_path: Path) -> None:
+    """Where the trainer is root, they are its own; bubblewrap leaves them so."""
+    mode = Path("/dev/null").stat().st_mode
+
+    ended = Bench(Unshare(Path(sys.executable), tmp_path / "work"), tmp_path).run("os.chmod('/dev/null', 0o600)")
+
+    assert ended.exit_code == 1
+    assert Path("/dev/null").stat().st_mode == mode
