@@ -16,7 +16,7 @@ from pushline.evaluator.assessment import Assessment, Assessor, Material
 from pushline.evaluator.gates import Champion
 from pushline.evaluator.page import page
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFile
-from pushline.evaluator.report import BadReport, Json, build, dump, event_of, measured_json
+from pushline.evaluator.report import MODEL_FILE, BadReport, Json, build, dump, event_of, measured_json
 from pushline.evaluator.verdict import Evaluation, NotJudgeable
 from pushline.line.events import ModelEvaluated, ModelTrained, Serving
 from pushline.line.stage import Transient
@@ -138,6 +138,8 @@ class OnTrained:
 
     def _programs(self, about: Manifest, folder: Path) -> tuple[ProgramFile, ...]:
         limit = self.assessor.rules.max_program_bytes
+        if about.engine != "litert":
+            return (ProgramFile(MODEL_FILE, self._file(about, MODEL_FILE, folder, limit), None, about.engine),)
         return tuple(ProgramFile(each.file, self._file(about, each.file, folder, limit), each.batch) for each in about.programs)
 
     def _file(self, about: Manifest, name: str, folder: Path, limit: int) -> Path:

@@ -11,9 +11,12 @@ from pushline.evaluator.arrays import Array
 
 @dataclass(frozen=True, slots=True)
 class ProgramFile:
+    """One of a model's serving programs; or model.h5 itself, where `engine` is tensorflow."""
+
     name: str
     path: Path
     batch: int | None  # None: dynamic
+    engine: str = "litert"
 
 
 @dataclass(frozen=True, slots=True)

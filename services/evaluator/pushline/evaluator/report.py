@@ -18,7 +18,7 @@ from pushline.evaluator.measures import Measured
 from pushline.evaluator.ports import Answers
 from pushline.evaluator.verdict import Evaluation
 from pushline.line.events import Commit, File, GateResult, Metric, ModelEvaluated, Serving
-from pushline.objects.manifest import Manifest
+from pushline.objects.manifest import Manifest, Program
 
 SCHEMA = 1
 MAX_EVENT_BYTES = 48 * 1024  # of gates, metrics and files; the rest of a record's 64 KiB is for the commit and the headers
@@ -74,13 +74,17 @@ def _champion(serving: Serving, measured: Champion | None) -> Json:
 
 
 def _agreement(manifest: Manifest | None, agreements: tuple[Agreement, ...], rules: Rules) -> Json:
-    programs = manifest.programs if manifest and agreements else ()
+    programs = _programs(manifest) if manifest and agreements else ()
     each = [
         {"file": program.file, "batch": program.batch, "rows": found.rows, "max_abs_difference": found.difference}
         for program, found in zip(programs, agreements, strict=True)
     ]
     worst = max((found.difference for found in agreements), default=None)
     return {"tolerance": rules.tolerance, "max_abs_difference": worst, "programs": each}
+
+
+def _programs(manifest: Manifest) -> tuple[Program, ...]:
+    return manifest.programs if manifest.engine == "litert" else (Program(MODEL_FILE, None),)
 
 
 def _files(files: Iterable[File], manifest: Manifest | None, found: Assessment) -> list[Json]:

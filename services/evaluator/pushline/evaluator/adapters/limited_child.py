@@ -20,6 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pushline.engine.tensorflow_child import START
+from pushline.engine.tensorflow_process import ENVIRONMENT as TENSORFLOW_ENVIRONMENT
 from pushline.evaluator.arrays import Array, BadArrays, read_arrays, write_arrays
 from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
 
@@ -40,19 +42,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class LimitedChild:
-    """`command` starts the child's Python module; tests put a hostile one in its place."""
+    """`command` starts the child's Python module; tests put a hostile one in its place. For model.h5 it is another interpreter."""
 
     limits: Limits
     bubblewrap: str = ""  # path of bwrap where it works
     command: tuple[str, ...] = (sys.executable, "-I", "-m", "pushline.evaluator.child")
     scratch: Path | None = None
+    tensorflow_python: Path | None = None
 
     def run(self, programs: Sequence[ProgramFile], inputs: Mapping[str, Array], cancelled: threading.Event) -> Answers:
         with TemporaryDirectory(prefix="pushline-child-", dir=self.scratch) as name:
             folder = Path(name)
             self._prepare(folder, programs, inputs)
             began = time.monotonic()
-            status = self._wait(self._start(folder), cancelled)
+            status = self._wait(self._start(folder, programs[0].engine), cancelled)
             seconds = time.monotonic() - began
             _judge_end(folder, status, self.limits)
             return replace(_collect(folder, len(programs), self.limits.output_bytes), child_seconds=seconds)
@@ -61,6 +64,8 @@ class LimitedChild:
         copies = [(f"programs/{program.name}", program.batch) for program in programs]
         limits = {
             "memory_bytes": self.limits.memory_bytes,
+            "data_bytes": self.limits.memory_bytes,
+            "file_bytes": self.limits.output_bytes,
             "cpu_seconds": math.ceil(self.limits.seconds) * (os.cpu_count() or 1),
             "output_bytes": self.limits.output_bytes,
             "files": self.limits.files,
@@ -73,19 +78,29 @@ class LimitedChild:
             for program, (copy, _) in zip(programs, copies, strict=True):
                 shutil.copyfile(program.path, folder / copy)
             write_arrays(folder / "inputs.npz", inputs)
-            request = json.dumps({"programs": copies, "limits": limits})
+            model = {"model": copies[0][0], "max_bytes": 2 * programs[0].path.stat().st_size}
+            request = json.dumps({"programs": copies, "limits": limits, **model})
             (folder / "request.json").write_text(request, encoding="utf-8")
         except OSError as error:
             raise CannotRun(f"scratch space: {error}") from error
 
-    def _start(self, folder: Path) -> "subprocess.Popen[bytes]":
-        command = [*(_bubblewrap(self.bubblewrap, folder) if self.bubblewrap else ()), *self.command]
+    def _command(self, folder: Path, engine: str) -> list[str]:
+        if engine == "litert":
+            return [*(_bubblewrap(self.bubblewrap, folder, own_folders()) if self.bubblewrap else ()), *self.command]
+        if self.tensorflow_python is None:
+            raise CannotRun("the evaluator has no TensorFlow engine (set PUSHLINE_TENSORFLOW_PYTHON)")
+        shown = folders_of(self.tensorflow_python) if self.bubblewrap else []
+        enclosed = _bubblewrap(self.bubblewrap, folder, [*shown, str(START.parent)]) if self.bubblewrap else []
+        return [*enclosed, str(self.tensorflow_python), "-I", "-B", str(START), "batch"]
+
+    def _start(self, folder: Path, engine: str) -> "subprocess.Popen[bytes]":
+        command = self._command(folder, engine)
         try:
             with (folder / "output.txt").open("wb") as output:
                 return subprocess.Popen(
                     command,
                     cwd=folder,
-                    env=ENVIRONMENT,
+                    env=ENVIRONMENT if engine == "litert" else TENSORFLOW_ENVIRONMENT,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -120,7 +135,7 @@ def working_bubblewrap() -> str:
     if path is None:
         return ""
     with TemporaryDirectory(prefix="pushline-probe-") as folder:
-        command = [*_bubblewrap(path, Path(folder)), sys.executable, "-I", "-c", ""]
+        command = [*_bubblewrap(path, Path(folder), own_folders()), sys.executable, "-I", "-c", ""]
         try:
             ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired):
@@ -128,8 +143,21 @@ def working_bubblewrap() -> str:
     return path if ended.returncode == 0 else ""
 
 
-def _bubblewrap(path: str, folder: Path) -> list[str]:
-    python = [entry for entry in (sys.prefix, sys.base_prefix, *sys.path) if entry and Path(entry).is_dir()]
+def own_folders() -> list[str]:
+    return [entry for entry in (sys.prefix, sys.base_prefix, *sys.path) if entry and Path(entry).is_dir()]
+
+
+def folders_of(python: Path) -> list[str]:
+    """Where another interpreter and its packages lie. Raises CannotRun."""
+    words = [str(python), "-I", "-c", "import sys; print(*(sys.prefix, sys.base_prefix, *sys.path), sep='\\n')"]
+    try:
+        told = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise CannotRun(f"PUSHLINE_TENSORFLOW_PYTHON: {python} does not run: {error}") from error
+    return [entry for entry in told if entry and Path(entry).is_dir()]
+
+
+def _bubblewrap(path: str, folder: Path, python: Sequence[str]) -> list[str]:
     seen = dict.fromkeys([*SYSTEM_FOLDERS, *python])
     binds = [word for entry in seen for word in ("--ro-bind-try", entry, entry)]
     inside = str(folder.resolve())
