@@ -48,11 +48,12 @@ def log(broker: str, kafka_options: dict[str, str], topic_prefix: str) -> Iterat
 
 
 @pytest.fixture
-def operator(broker: str, topic_prefix: str, store_settings: StoreAddress) -> Operator:
+def operator(broker: str, kafka_options: dict[str, str], topic_prefix: str, store_settings: StoreAddress) -> Operator:
     store = store_settings
     return Operator(
         {
             "PUSHLINE_KAFKA": broker,
+            "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in kafka_options.items()),
             "PUSHLINE_TOPIC_PREFIX": topic_prefix,
             "PUSHLINE_S3_ENDPOINT": store.endpoint,
             "PUSHLINE_S3_BUCKET": store.bucket,
