@@ -103,3 +103,20 @@ def test_a_lost_append_is_503_and_the_repeat_is_202(intake: Callable[[FakeForge]
 
 def test_a_branch_that_is_not_there_is_ignored(intake: Callable[[FakeForge], Intake]) -> None:
     assert intake(FakeForge([None]))(Hint("digits", A)).status == 200
+
+
+def test_a_broker_that_is_down_is_503_and_the_next_look_records_the_push(
+    intake: Callable[[FakeForge], Intake], line: tuple[Tail, Writer], log: MemoryLog
+) -> None:
+    take = intake(FakeForge([A]))
+    line[0].catch_up(10)
+    log.set_unavailable(True)
+
+    answer = take(Hint("digits", A))
+    log.set_unavailable(False)
+
+    assert answer.status == 503
+    assert answer.headers["Retry-After"]
+    assert str(answer.body["error"]).startswith("broker: ")
+    assert pushes(line[0]) == []
+    assert take(Hint("digits", A)).status == 202
