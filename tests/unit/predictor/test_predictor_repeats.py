@@ -19,10 +19,10 @@ from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import Limits
 
 PROGRAMS = Path(__file__).parents[2] / "fixtures" / "predictor"
-EXAMPLES = 400
+EXAMPLES = 150
 Input = pb.ModelInferRequest.InferInputTensor
-rows = st.integers(1, 40)
-floats = st.one_of(st.floats(width=32), st.just(float("nan")), st.sampled_from([0.0, -0.0, 1.0, 3e38]))
+rows = st.sampled_from([1, 2, 3, 40, 65])
+special = st.sampled_from([0.0, -0.0, 1.0, 3e38, 1e-40, float("nan"), float("inf")])
 
 
 def loaded(program: str, deploy_seq: int) -> Loaded:
@@ -97,7 +97,7 @@ def pairs(draw: st.DrawFn) -> tuple[pb.ModelInferRequest, pb.ModelInferRequest]:
             ]
         )
     )
-    one, two = (a_request(draw(st.lists(floats, min_size=count, max_size=count)), **more) for _ in range(2))
+    one, two = (a_request([draw(special), *range(count - 1)], **more) for _ in range(2))
     return one, two
 
 

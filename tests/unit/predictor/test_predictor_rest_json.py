@@ -68,7 +68,7 @@ def answered(predictions: Predictions, model: str, body: bytes, json_size: int |
         return error
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["numbers", "mixed"]), bodies, st.binary(max_size=40), st.one_of(st.none(), st.integers(-3, 3)))
 def test_any_body_gets_an_answer_or_a_refusal(
     predictions: Predictions, model: str, body: object, tail: bytes, shift: int | None
@@ -82,7 +82,7 @@ def test_any_body_gets_an_answer_or_a_refusal(
     assert not isinstance(came, BadRequest) or came.field
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_get_a_refusal(predictions: Predictions, body: bytes) -> None:
     assert isinstance(answered(predictions, "numbers", body, None), BadRequest)
