@@ -46,13 +46,14 @@ class LeasedCache:
                     self._make(entry, make)
 
     def drop(self, key: str) -> bool:
-        """Drop what is not in use. Says whether it is gone."""
+        """Drop what is not in use, or was left half made. Says whether it is gone."""
         lock = self.folder / (key + LOCK)
         descriptor = _lock(lock, fcntl.LOCK_EX)
         if descriptor is None:
             return False
         try:
             _remove(self.folder / key)
+            _remove(self.folder / (key + MAKING))
             lock.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
@@ -79,6 +80,9 @@ class LeasedCache:
             _remove(making)
 
     def _make_room(self, wanted: int) -> None:
+        for left in self.folder.glob(f"*{MAKING}"):  # by a process that died; what is being made now is locked
+            if not (self.folder / left.stem).exists():
+                self.drop(left.stem)
         sizes = {key: size_of(self.folder / key) for key in self.keys()}
         for key in list(sizes):
             if len(sizes) < self.max_entries and sum(sizes.values()) + wanted <= self.max_bytes:
