@@ -45,10 +45,11 @@ def plain_events(line: RunningLine) -> list[tuple[str, dict[str, bytes], dict[st
     consumer = Consumer(settings)
     found: list[tuple[str, dict[str, bytes], dict[str, Any]]] = []
     for topic in TOPICS:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        name = f"{line.told['topic_prefix']}{topic}"
+        partitions = consumer.list_topics(name, timeout=10).topics[name].partitions
         for partition in partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-            consumer.assign([TopicPartition(topic, partition, low)])
+            low, high = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)
+            consumer.assign([TopicPartition(name, partition, low)])
             while low < high:
                 record = consumer.poll(5)
                 assert record is not None

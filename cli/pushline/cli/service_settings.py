@@ -11,6 +11,7 @@ from pushline.servers.embedded import KAFKA_OPTIONS
 
 HOST = "127.0.0.1"
 KAFKA = dict(KAFKA_OPTIONS)
+STAGES = ("trainer", "evaluator", "deployer")
 
 # service → its ports: setting → default
 PORTS: dict[str, dict[str, int]] = {
@@ -29,6 +30,9 @@ class LineToServe:
     emit_secret: str = field(repr=False)
     file: Path  # the operator's
     folder: Path  # of the line's state
+    kafka_options: Mapping[str, str] = field(default_factory=lambda: KAFKA)
+    topic_prefix: str = ""
+    named_replicas: bool = False  # a killed service that comes back is the same member of its group
 
 
 def services_of(line: LineToServe, environ: Mapping[str, str], *, free_ports: bool) -> list[Service]:
@@ -50,6 +54,8 @@ def _service(name: str, line: LineToServe, environ: Mapping[str, str], *, free_p
         "PUSHLINE_CACHE": str(work / "cache"),
         "TMPDIR": str(work),
         **({"PUSHLINE_EMIT_SECRET": line.emit_secret} if name == "trainer" else {}),
+        **(_tensorflow(environ) if name in ("evaluator", "predictor") else {}),
+        **({"PUSHLINE_REPLICA": f"{name}-0"} if line.named_replicas and name in STAGES else {}),
     }
     theirs = {setting: value for setting, value in environ.items() if setting.removesuffix("_FILE") not in ours}
     return Service(
@@ -57,11 +63,18 @@ def _service(name: str, line: LineToServe, environ: Mapping[str, str], *, free_p
     )
 
 
+def _tensorflow(environ: Mapping[str, str]) -> dict[str, str]:
+    """The interpreter that trains also opens the models that have no serving program, where no other one is named."""
+    beside = Path(sys.prefix) / "training" / "bin" / "python"
+    python = environ.get("PUSHLINE_TENSORFLOW_PYTHON") or environ.get("PUSHLINE_TRAINING_PYTHON") or str(beside)
+    return {"PUSHLINE_TENSORFLOW_PYTHON": python} if Path(python).is_file() else {}
+
+
 def _common(line: LineToServe) -> dict[str, str]:
     return {
         "PUSHLINE_KAFKA": line.bootstrap,
-        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in KAFKA.items()),
-        "PUSHLINE_TOPIC_PREFIX": "",
+        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in line.kafka_options.items()),
+        "PUSHLINE_TOPIC_PREFIX": line.topic_prefix,
         "PUSHLINE_S3_ENDPOINT": line.store.endpoint,
         "PUSHLINE_S3_BUCKET": line.store.bucket,
         "PUSHLINE_S3_ACCESS_KEY": line.store.access_key,

@@ -15,10 +15,16 @@ from pushline.cli.config_writer import FirstModel, write_config
 from pushline.cli.embedded_line import RunningLine, Wanted, embedded_line, read_config
 from pushline.cli.exits import Exit, Said
 from pushline.cli.find_line import DEFAULT
+from pushline.cli.line_servers import Servers
 from pushline.cli.options import Force, Json
 from pushline.cli.terminal import Terminal, terminal_of
 
 TEND_SECONDS = 0.2
+WHERE_IT_LIES = {
+    Servers.EMBEDDED: "All of it lies in {folder} and is gone when it ends (Ctrl-C).",
+    Servers.REAL: "All of it lies in {folder}; stopped (Ctrl-C) and started again, it goes on from there.",
+    Servers.GIVEN: "Its history lies on the servers that it was given. Ctrl-C ends it.",
+}
 
 
 def up(
@@ -31,13 +37,21 @@ def up(
     repository: Annotated[str, typer.Option(help="With --write-config: the model's git repository, a URL or a path.")] = "",
     model: Annotated[str, typer.Option("--model", "-m", metavar="NAME", help="With --write-config: the model's name.")] = "",
     branch: Annotated[str, typer.Option(help="With --write-config: the branch that is deployed.")] = "main",
+    real: Annotated[
+        bool,
+        typer.Option("--real", help="With a real Apache Kafka and MinIO; what they hold stays in \\[up] state."),
+    ] = False,
+    given: Annotated[
+        bool, typer.Option("--given", help="With the broker and the store that PUSHLINE_KAFKA and PUSHLINE_S3_* name.")
+    ] = False,
     free_ports: Annotated[bool, typer.Option("--free-ports", help="Listen on any free ports instead of the usual ones.")] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    r"""Run the whole line on this machine, with an embedded broker and object store, until Ctrl-C or SIGTERM.
+    r"""Run the whole line on this machine until Ctrl-C or SIGTERM, with an embedded broker and object store unless told otherwise.
 
-    Everything it knows lies in one folder (\[up] state) and is gone when it ends: this line is for trying out and developing.
+    Everything it knows lies in one folder (\[up] state). With --real that stays, and the next start goes on from it; without, it is
+    gone when the line ends.
     """
     terminal = terminal_of(context)
     if write is not None:
@@ -48,7 +62,10 @@ def up(
             f"{file} does not exist. Write one: pushline up --write-config {file} --repository /path/to/repo.git --model NAME",
             Exit.BAD_FILE,
         )
-    wanted = Wanted(file, read_config(file), terminal.environ, free_ports)
+    if real and given:
+        raise Said("--real and --given exclude each other.", Exit.USAGE)
+    servers = Servers.REAL if real else Servers.GIVEN if given else Servers.EMBEDDED
+    wanted = Wanted(file, read_config(file), terminal.environ, free_ports, servers)
     with stop_signals() as stop, embedded_line(wanted, terminal.warn, stop.wait) as running:
         if running is not None:
             _ready(terminal, wanted, running, as_json=as_json)
@@ -94,7 +111,7 @@ def _ready(terminal: Terminal, wanted: Wanted, running: RunningLine, *, as_json:
     if as_json:
         terminal.json({"line": str(running.path), "ports": line.ports, "kafka": line.kafka, "s3": line.store.endpoint})
         return
-    terminal.say(f"\n[bold]The line runs.[/bold] All of it lies in {running.path.parent} and is gone when it ends (Ctrl-C).\n")
+    terminal.say(f"\n[bold]The line runs.[/bold] {WHERE_IT_LIES[wanted.servers].format(folder=running.path.parent)}\n")
     terminal.out.print(_places(running))
     terminal.say("\n[bold]Next[/bold]")
     for name, model in line.models.items():
@@ -117,7 +134,7 @@ def _places(running: RunningLine) -> Table:
     rows = {
         "predictions (gRPC)": f"{line.host}:{line.port('predictor', 'grpc')}",
         "history (web page)": line.url("auditor", "http", "/"),
-        "webhooks (github, pushline)": line.url("trainer", "webhook", "/webhooks/"),
+        "webhooks (github, gitlab, gitea, bitbucket, pushline)": line.url("trainer", "webhook", "/webhooks/"),
         "broker (Kafka protocol)": line.kafka,
         "store (S3 protocol)": f"{line.store.endpoint} bucket {line.store.bucket}",
         "ports of /metrics, /readyz": metrics,
