@@ -1,6 +1,7 @@
 """More than it can do, and a stop under load: what is refused is refused clearly, what was begun is answered."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -35,6 +36,25 @@ def test_calls_beyond_the_limit_are_refused_at_once_and_the_others_answered(tmp_
         assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
         with Client(f"127.0.0.1:{service.door.port}") as client:
             assert client.predict(X).y.tolist() == [[2, 4, 6]]
+
+
+def test_callers_who_send_no_message_do_not_hold_the_threads(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    line.deploy(DOUBLE)
+    silent = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        silent.wait()
+        yield from ()
+
+    with running(tmp_path, log, store, workers="2") as service, channel_to(service) as channel:
+        wait_until_sure(service, 1)
+        infer: grpc.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary("/inference.GRPCInferenceService/ModelInfer")
+        waiting = [infer.future(nothing(), timeout=30) for _ in range(12)]
+        with Client(f"127.0.0.1:{service.door.port}", timeout_seconds=5) as client:
+            assert client.predict(X).y.tolist() == [[2, 4, 6]]
+        assert not any(call.done() for call in waiting)
+        silent.set()
 
 
 def test_a_stop_answers_what_was_begun_and_says_not_serving_first(tmp_path: Path) -> None:

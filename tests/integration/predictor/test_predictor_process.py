@@ -57,6 +57,7 @@ def environ(
         "PUSHLINE_S3_SECRET_KEY": store_settings.secret_key,
         "PUSHLINE_CACHE": str(tmp_path / "cache"),
         "PUSHLINE_GRPC_PORT": "0",
+        "PUSHLINE_REST_PORT": "0",
         "PUSHLINE_METRICS_PORT": "0",
         "PUSHLINE_PORTS_FILE": str(tmp_path / "ports.json"),
         "PUSHLINE_DRAIN": "0s",
@@ -137,12 +138,13 @@ def test_settings_that_are_missing_are_all_named() -> None:
         assert name in done.stderr
 
 
-def test_a_port_that_is_taken_is_one_clear_sentence(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize(("setting", "port"), [("PUSHLINE_GRPC_PORT", "grpc"), ("PUSHLINE_REST_PORT", "rest")])
+def test_a_port_that_is_taken_is_one_clear_sentence(environ: dict[str, str], setting: str, port: str) -> None:
     with a_predictor(environ) as predictor:
-        taken = environ | {"PUSHLINE_GRPC_PORT": str(predictor.ports["grpc"])}
+        taken = environ | {setting: str(predictor.ports[port])}
         done = subprocess.run(
             [sys.executable, "-m", "pushline.predictor"], env=taken, capture_output=True, text=True, timeout=60, check=False
         )
 
     assert done.returncode == 2
-    assert "PUSHLINE_GRPC_PORT" in done.stderr
+    assert setting in done.stderr
