@@ -21,6 +21,7 @@ KINDS = {
     "convolution": CLASSIFIER,
     "two-inputs": "",
     "lstm": CLASSIFIER,
+    "hashing": REGRESSOR,  # has no serving program: TensorFlow serves its model.h5
     "tape": REGRESSOR + '[evaluate]\ndataset = "data/test.npz"\n',
 }
 
