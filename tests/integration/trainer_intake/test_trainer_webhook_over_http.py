@@ -161,6 +161,26 @@ def test_a_push_is_found_without_any_webhook(start: Start, repository: Repositor
     until(lambda: line.pushes() == [first, second], SECONDS, "the poller")
 
 
+def test_under_every_each_commit_of_a_push_is_recorded_oldest_first(start: Start, repository: Repository) -> None:
+    line = start([a_model(repository=str(repository.bare), policy="every")])
+    first = repository.push()
+    assert line.emit(first).status_code == 202
+    second, third = repository.commit(), repository.push()
+
+    assert line.emit(third).status_code == 202
+
+    assert line.pushes() == [first, second, third]
+
+
+def test_a_commit_that_is_only_on_another_branch_is_never_recorded(start: Start, repository: Repository) -> None:
+    line = start([a_model(repository=str(repository.bare))])
+    head = repository.push()
+    stranger = repository.push(branch="topic")
+
+    assert line.github(repository.bare, stranger).json()["reason"] == "not_head"
+    assert line.pushes() == [head]
+
+
 def test_a_deleted_branch_ends_nothing(start: Start, repository: Repository) -> None:
     line = start([a_model(repository=str(repository.bare))])
     sha = repository.push()
