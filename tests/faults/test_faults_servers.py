@@ -14,7 +14,7 @@ from tests.faults.places import own_place
 from tests.faults.processes import STAGES, FaultLine, Wish, fault_line, frozen
 from tests.waiting import until
 
-SAID_SECONDS, HEALED_SECONDS = 12.0, 60.0
+SAID_SECONDS, HEALED_SECONDS = 20.0, 60.0  # a store is waited for by the live log first, then by the upload
 SEED = 11
 
 
@@ -32,7 +32,11 @@ def all_say(line: FaultLine, names: tuple[str, ...], reason: str) -> None:
         silent[:] = [service for service in silent if reason not in service.problem()]
         return not silent
 
-    until(all_said, SAID_SECONDS, f"{', '.join(names)} to name the {reason}")
+    try:
+        until(all_said, SAID_SECONDS)
+    except AssertionError:
+        said = {service.child.service.name: service.problem() for service in silent}
+        pytest.fail(f"{said} after {SAID_SECONDS} s, and not a word of {reason}")
 
 
 def goes_on(line: FaultLine, model: str, factor: float) -> None:

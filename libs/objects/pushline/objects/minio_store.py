@@ -29,7 +29,7 @@ from pushline.objects.local import (
 from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-READ_TIMEOUT_SECONDS = 6.0  # between two pieces of an answer; a store that stands still is to be named soon
+READ_TIMEOUT_SECONDS = 5.0  # between two pieces of an answer; a store that stands still is to be named soon
 CONNECTIONS = 16
 PART_BYTES = 16 * 1024 * 1024
 

@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -97,10 +98,13 @@ class LiveTraining:
             progress = self._progress_due(now, last=last)
             log = self._log_due(now, last=last)
             history = json.dumps(self._history).encode() if last and self._history else b""
-        for name, data in ((PROGRESS, progress), (LOG, log), (HISTORY, history)):
-            if data:
-                with suppress(StoreError):
-                    self._try.put(name, data)
+        puts = [put for put in ((PROGRESS, progress), (LOG, log), (HISTORY, history)) if put[1]]
+        with ThreadPoolExecutor(3) as pool:  # side by side: a store that stands still is waited for once
+            list(pool.map(lambda put: self._put(*put), puts))
+
+    def _put(self, name: str, data: bytes) -> None:
+        with suppress(StoreError):
+            self._try.put(name, data)
 
     def _progress_due(self, now: float, *, last: bool) -> bytes:
         if not (self._changed or last or now >= self._next_heartbeat):
