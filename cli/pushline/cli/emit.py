@@ -11,7 +11,7 @@ from pushline.cli.exits import Exit, Said
 from pushline.cli.find_line import line_file_of
 from pushline.cli.hint import Answer, Hint, Webhook, send
 from pushline.cli.options import Json, LineOption, Model
-from pushline.cli.terminal import Terminal, terminal_of
+from pushline.cli.terminal import Terminal, plain, terminal_of
 
 BRANCHES = "refs/heads/"
 
@@ -41,7 +41,7 @@ def emit(
         )
         return
     for answer in answers:
-        terminal.say(_sentence(answer))
+        terminal.say(plain(_sentence(answer)))
 
 
 def hints_of_lines(model: str, lines: Iterable[str]) -> list[Hint]:

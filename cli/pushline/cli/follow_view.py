@@ -33,7 +33,7 @@ class TextShow:
 
     def look(self, look: Look) -> None:
         if not self._begun:
-            self._terminal.say(f"[dim]{plain(look.view.model)} {look.view.commit[:10]}  run {look.view.run_id}[/dim]")
+            self._terminal.say(f"[dim]{plain(look.view.model)} {plain(look.view.commit[:10])}  run {look.view.run_id}[/dim]")
         for name, sentence in look.steps:
             if self._steps.get(name) != sentence:
                 self._step(name, sentence)

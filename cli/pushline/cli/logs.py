@@ -79,7 +79,7 @@ def _json(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> N
 
 def _text(terminal: Terminal, seen: OpenLine, run_id: str, *, follow: bool) -> None:
     view = _view(seen, run_id)
-    terminal.say(f"[dim]{plain(view.model)} {view.commit[:10]}  run {view.run_id}[/dim]")
+    terminal.say(f"[dim]{plain(view.model)} {plain(view.commit[:10])}  run {view.run_id}[/dim]")
     shown = LogText(terminal)
     with _bar(terminal) as bar:
         task = bar.add_task("training", total=None, visible=follow, numbers="waiting to start")

@@ -54,9 +54,8 @@ def do(terminal: Terminal, path: Path | None, model: str, person: Person, decide
              "actor": event.actor, "reason": event.reason, "served_by": list(done.served_by)}
         )  # fmt: skip
         return
-    terminal.say(
-        f"{event.kind}: {model} now serves {event.digest[:12]} of commit {event.commit.sha[:10]} (deploy_seq {event.deploy_seq})."
-    )
+    what = f"{event.digest[:12]} of commit {event.commit.sha[:10]} (deploy_seq {event.deploy_seq})"
+    terminal.say(plain(f"{event.kind}: {model} now serves {what}."))
     if done.served_by:
         terminal.say(f"In service on {plain(', '.join(done.served_by))}.")
     else:

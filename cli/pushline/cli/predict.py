@@ -98,7 +98,7 @@ def _show(terminal: Terminal, answer: Answer) -> None:
     terminal.out.print(table)
     stale = "  [yellow]stale: not sure to be the newest[/yellow]" if answer.stale else ""
     by = f"{answer.model} commit {answer.commit[:10]}, digest {answer.digest[:12]}, deploy_seq {answer.deploy_seq}"
-    terminal.say(f"[dim]answered by {by}[/dim]{stale}")
+    terminal.say(f"[dim]answered by {plain(by)}[/dim]{stale}")
 
 
 def _likely(row: Any) -> str:  # noqa: ANN401 - one row of an array

@@ -100,7 +100,7 @@ def _table(views: list[RunView]) -> Table:
         style = STYLES.get(view.stage, "")
         stage = f"[{style}]{view.stage}[/{style}]" + (" [bold green]live[/bold green]" if view.live else "")
         number = view.run_id[:8] + (f" #{view.attempt}" if view.attempt > 1 else "")
-        table.add_row(plain(view.model), number, view.commit[:10], stage, _text(view))
+        table.add_row(plain(view.model), number, plain(view.commit[:10]), stage, _text(view))
     return table
 
 

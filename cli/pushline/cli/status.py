@@ -77,10 +77,10 @@ def _table(views: list[ModelView]) -> Table:
     for name in ("MODEL", "COMMIT", "DIGEST", "SEQ", "ACT", "SINCE", "REPLICAS", "OPEN"):
         table.add_column(name, no_wrap=name != "REPLICAS")
     for view in views:
-        live = view.live_digest[:12] or "[dim]nothing[/dim]"
+        live = plain(view.live_digest[:12]) or "[dim]nothing[/dim]"
         kind = "on hold" if view.on_hold else view.kind
         cells = (live, str(view.deploy_seq), kind, shortly(view.since) or "-", _replicas(view), str(len(view.open_runs)))
-        table.add_row(plain(view.model), view.commit[:10] or "-", *cells)
+        table.add_row(plain(view.model), plain(view.commit[:10]) or "-", *cells)
     return table
 
 
@@ -100,4 +100,4 @@ def _say_open(terminal: Terminal, views: list[ModelView]) -> None:
         for run in view.open_runs:
             style = STYLES.get(run.stage, "cyan")
             stage = f"[{style}]{run.stage}[/{style}]"
-            terminal.say(f"\n{plain(view.model)} {run.commit[:10]} {stage}  (pushline logs {run.run_id[:8]} -f)")
+            terminal.say(f"\n{plain(view.model)} {plain(run.commit[:10])} {stage}  (pushline logs {run.run_id[:8]} -f)")

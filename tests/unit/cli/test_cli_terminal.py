@@ -4,6 +4,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from pushline.cli import status
+from pushline.cli.follow import Look
+from pushline.cli.follow_view import TextShow
 from pushline.cli.runs import RunView, _table
 from pushline.cli.terminal import Terminal, plain
 
@@ -36,3 +39,17 @@ def test_a_commit_message_cannot_write_outside_its_cell(terminal: Terminal) -> N
 
     assert shown(terminal.out).count(HARMLESS) == 2
     assert "\x1b" not in shown(terminal.out)
+
+
+def test_nothing_of_a_record_reaches_the_terminal_as_it_is(terminal: Terminal) -> None:
+    run = RunView(**dict.fromkeys(RunView.__slots__, HOSTILE))  # type: ignore[arg-type]  # only texts are shown here
+    run = replace(run, attempt=1, stage="failed", outcome="failed", run_id="1", live=False)
+    replica = status.ReplicaView(HOSTILE, "failed", 1, HOSTILE, HOSTILE)
+    model = status.ModelView(HOSTILE, HOSTILE, HOSTILE, 1, "", "promote", False, (replica,), (run,))
+
+    terminal.out.print(_table([run]))
+    terminal.out.print(status._table([model]))
+    status._say_open(terminal, [model])
+    TextShow(terminal, log=True).look(Look(run, (("pushed", HOSTILE), ("closed", HOSTILE)), (HOSTILE,), HOSTILE, None))
+
+    assert all(each.isprintable() or each == "\n" for each in shown(terminal.out) + shown(terminal.err))
