@@ -116,6 +116,7 @@ class KafkaReader:
         try:
             answers = self._asking.offsets_for_times(asked, timeout=timeout_seconds)
         except KafkaException as error:
+            self._name_missing(error.args[0], timeout_seconds)
             raise BrokerUnavailable(f"{self._clients.bootstrap}: {says(error.args[0])}") from None
         except RuntimeError:
             raise BrokerUnavailable("the reader is closed") from None
@@ -123,6 +124,11 @@ class KafkaReader:
             if answer.error is not None:
                 raise BrokerUnavailable(f"topic {answer.topic} partition {answer.partition}: {says(answer.error)}")
         return {(self._clients.name(answer.topic), answer.partition): answer.offset for answer in answers}
+
+    def _name_missing(self, error: KafkaError, timeout_seconds: float) -> None:
+        """Raise BrokerUnavailable with the name of a topic that is not there, where it is that."""
+        if error.code() in GONE:
+            Partitions(self._asking, self._clients).of(sorted({name for name, _ in self._next}), timeout_seconds)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own codes begin so

@@ -56,6 +56,7 @@ def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log:
     shutdown.wait()
     log.info("stopping")
     service.stop()
+    training.leave()
     status.stop()
     line.close()
 

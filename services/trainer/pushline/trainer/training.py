@@ -61,11 +61,15 @@ class Training:
 
         So tries that were begun from the same folder are known to have ended with their process.
         """
-        shutil.rmtree(self.work_folder / "trainings", ignore_errors=True)
+        self.leave()
         remembered = self.work_folder / "owner"
         if not remembered.exists():
             remembered.write_text(self.owner, encoding="ascii")
         self.owner = remembered.read_text(encoding="ascii")
+
+    def leave(self) -> None:
+        """Call after the last training. What still waits for the store is made again by the next start."""
+        shutil.rmtree(self.work_folder / "trainings", ignore_errors=True)
 
     def train(self, run: Run, config: ModelConfig, cancelled: threading.Event, /) -> ModelTrained | None:
         try:
