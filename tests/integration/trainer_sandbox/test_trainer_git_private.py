@@ -72,7 +72,7 @@ def test_a_wrong_token_is_waited_out_with_a_sentence_that_does_not_repeat_it(
     with git_over_http(tmp_path, f"ada:{TOKEN}") as server:
         url = server.url("digits.git")
 
-        with pytest.raises(ForgeUnavailable, match="does not answer") as raised:
+        with pytest.raises(ForgeUnavailable, match="does not answer: it does not take the token in token_file") as raised:
             reading(tmp_path / "work", url, token_file).head(url, "main")
 
     assert "another-token" not in str(raised.value)
@@ -94,7 +94,7 @@ def test_a_token_that_is_changed_counts_from_the_next_look(tmp_path: Path, token
 
 def test_a_private_repository_without_a_token_is_waited_for(tmp_path: Path) -> None:
     Repository(tmp_path).push()
-    with git_over_http(tmp_path, f"ada:{TOKEN}") as server, pytest.raises(ForgeUnavailable, match="does not answer"):
+    with git_over_http(tmp_path, f"ada:{TOKEN}") as server, pytest.raises(ForgeUnavailable, match="it demands a token"):
         GitRemote(tmp_path / "work").head(server.url("digits.git"), "main")
 
 
@@ -106,7 +106,7 @@ def test_a_redirect_is_not_followed_and_takes_no_token_along(tmp_path: Path, tok
     ):
         url = server.url("digits.git")
 
-        with pytest.raises(ForgeUnavailable, match="does not answer"):
+        with pytest.raises(ForgeUnavailable, match="does not answer: it redirects elsewhere"):
             reading(tmp_path / "work", url, token_file).head(url, "main")
 
     assert elsewhere.log == []

@@ -45,8 +45,17 @@ CONFIG = """\
 """
 
 
+EXPLAINED = {  # what an operator can do something about
+    "could not read Username": "it demands a token; name a file with one in token_file",
+    "Authentication failed": "it does not take the token in token_file",
+    "requested URL returned error: 30": "it redirects elsewhere, which is not followed; correct the address",
+    "Host key verification failed": "its host key is none of the known hosts; name a file with it in ssh_known_hosts_file",
+    "Permission denied (publickey": "it does not take the key; name a file with another in ssh_key_file",
+}
+
+
 class GitFailed(Exception):
-    """git ended with an error; the message is the end of what it said, without credentials."""
+    """git ended with an error; the message is the end of what it said, without credentials, or what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +165,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def _said(errors: bytes) -> str:
     text = redact(errors.decode("utf-8", "replace"))
+    for words, explanation in EXPLAINED.items():
+        if words in text:
+            return explanation
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[-MAX_STDERR:]
