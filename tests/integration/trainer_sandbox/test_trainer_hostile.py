@@ -16,7 +16,9 @@ import pytest
 from pushline.trainer.failures import failure_of
 from pushline.trainer.sandbox import filters
 from pushline.trainer.sandbox.box import Ended
-from tests.fixtures.trainer_sandbox.hostile import HOSTILE, OUTPUTS, PRELUDE, Hostile
+from tests.fixtures.trainer_sandbox.hostile import HOSTILE
+from tests.fixtures.trainer_sandbox.hostile_acts import OUTPUTS
+from tests.fixtures.trainer_sandbox.hostile_kind import PRELUDE, Hostile
 from tests.fixtures.trainer_sandbox.scripts import RUNGS, Bench, gone_within
 
 CALLS = {**filters.REFUSED, **filters.NOT_THERE, "clone": filters.CLONE}
