@@ -144,7 +144,7 @@ class GitCommand:
             )
         except FileNotFoundError:
             raise ForgeUnavailable("git is not installed: install the package git") from None
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # it ended already; it is bounded more narrowly already
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (self.max_file_bytes, self.max_file_bytes))
         return process
 
