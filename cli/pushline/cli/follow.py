@@ -13,7 +13,7 @@ from pushline.cli.runs import RunView, view_run
 from pushline.cli.sentences import what_of
 from pushline.cli.training import Training, newest_training
 from pushline.line.codec import Entry
-from pushline.line.events import Event
+from pushline.line.events import Event, ModelDeployed, ModelTrained
 from pushline.line.ledger import Ledger, Run
 from pushline.objects.store import StoreError
 from pushline.runtime.durations import parse_duration
@@ -151,7 +151,7 @@ def look_at(run: Run | None, served: int) -> Look | None:
         sorted(name for name, told in run.line.served.items() if told.event.run_id == run.run_id and told.event.state == "serving")
     )
     failed = [f"{name}: {told.event.sentence}" for name, told in sorted(run.line.served.items()) if _failed(told, run)]
-    steps = [(name, what_of(entry.event)) for name, entry in _entries(run) if entry is not None]
+    steps = [(name, _words(entry.event)) for name, entry in _entries(run) if entry is not None]
     if serving:
         steps.append(("serving", f"in service on {', '.join(serving)}"))
     return Look(view_run(run), tuple(steps), serving, "; ".join(failed), ending(run, served, len(serving)))
@@ -193,10 +193,16 @@ def _entries(run: Run) -> list[tuple[str, Entry[Event] | None]]:
     newest = run.verdict or (verdicts[-1] if verdicts else None)
     return [
         ("pushed", run.push),
-        ("trained", run.trained),
+        ("ended" if run.trained and run.trained.event.outcome in ENDS else "trained", run.trained),
         ("evaluated", newest),
         ("deployed" if run.outcome in {"", "deployed"} else "closed", run.slot),
     ]
+
+
+def _words(event: Event) -> str:
+    """Why a run ended otherwise is said once, in the end."""
+    outcome = getattr(event, "outcome", "")
+    return f"{outcome} ({event.reason})" if isinstance(event, ModelTrained | ModelDeployed) and outcome in ENDS else what_of(event)
 
 
 def _too_late(known: Look | None, patience: Patience) -> Ending:

@@ -26,7 +26,7 @@ class TextShow:
         self._text = LogText(terminal)
         self._since = time.monotonic()
         self._steps: dict[str, str] = {}
-        self._begun = False
+        self._begun, self._trains = False, True
         self._open = ExitStack()
         self._epochs: Epochs | None = None
         self._notes: set[str] = set()
@@ -34,6 +34,9 @@ class TextShow:
     def look(self, look: Look) -> None:
         if not self._begun:
             self._terminal.say(f"[dim]{plain(look.view.model)} {plain(look.view.commit[:10])}  run {look.view.run_id}[/dim]")
+        if look.view.stage != "training":
+            self._trains = False
+            self.close()
         for name, sentence in look.steps:
             if self._steps.get(name) != sentence:
                 self._step(name, sentence)
@@ -46,7 +49,7 @@ class TextShow:
         if training is None:
             return
         try:
-            if "trained" not in self._steps:
+            if self._trains:
                 self._bar().show(training.progress())
             if self._log:
                 self._text.show(training.log())
@@ -69,8 +72,6 @@ class TextShow:
         return self._epochs
 
     def _step(self, name: str, sentence: str) -> None:
-        if name == "trained":
-            self.close()
         self._steps[name] = sentence
         seconds = f"{time.monotonic() - self._since:6.1f} s" if self._begun else ""
         style = STYLES.get(sentence.partition(":")[0], "green")

@@ -125,6 +125,42 @@ def test_a_push_becomes_a_run_that_the_commands_show(line: Line) -> None:
     assert [(told["status"], told["answer"]["run_id"]) for told in again] == [(202, run["run_id"])]
 
 
+def test_push_commits_pushes_and_follows_the_run_to_its_end(line: Line) -> None:
+    clone = line.folder / "clone"
+    (clone / "train.py").write_text(f"{SCRIPT}# again\n")
+    line.git("branch", "--set-upstream-to=origin/main")
+    person = {f"GIT_{who}_{what}": "t@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+
+    done = pushline(["push", "-m", "Still fails", "--line", str(line.file)], clone, **GIT, **person)
+
+    sha = line.git("rev-parse", "HEAD").strip()
+    assert done.returncode == Exit.RUN_FAILED, done.stderr
+    assert [
+        word
+        for word in (f"committed {sha[:10]}", f"pushed {sha[:10]}", "about to fail", "failed (script_failed)")
+        if word not in done.stdout
+    ] == []
+    assert done.stderr.count("\n") == 1
+    assert "failed (script_failed): " in done.stderr
+    again = pushline(["push", "--json", "--line", str(line.file)], clone, **GIT)
+    assert again.returncode == Exit.RUN_FAILED
+    first, *_, last = [json.loads(text) for text in again.stdout.splitlines()]
+    assert (first["pushed"], first["said"]) == (sha, [f"nothing to push: origin main is at {sha[:10]} already"])
+    assert last["ended"]["exit_code"] == Exit.RUN_FAILED
+
+
+def test_a_rerun_is_a_run_of_its_own_and_waited_for(line: Line) -> None:
+    before = line.told("runs")
+
+    done = line.run("rerun", before[0]["commit"][:8], "--reason", "perhaps now", "--wait")
+
+    assert done.returncode == Exit.RUN_FAILED, done.stderr
+    newest, *rest = line.told("runs")
+    assert rest == before
+    assert (newest["attempt"], newest["outcome"]) == (2, "failed")
+    assert line.run("wait", newest["run_id"]).returncode == Exit.RUN_FAILED
+
+
 def test_a_hint_of_another_commit_is_ignored_with_a_sentence(line: Line) -> None:
     done = line.run("emit", "--model", "digits", "--sha", "a" * 40)
 
@@ -181,7 +217,7 @@ def test_the_settings_in_the_environment_find_the_line_too(line: Line) -> None:
     done = pushline(["runs", "--json"], line.folder.parent, **environ)
 
     assert done.returncode == Exit.OK, done.stderr
-    assert len(json.loads(done.stdout)) == 1
+    assert json.loads(done.stdout) == line.told("runs")
 
 
 def test_the_services_secrets_are_in_no_command_line(line: Line) -> None:
