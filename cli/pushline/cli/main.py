@@ -13,7 +13,7 @@ from pushline.cli.terminal import Terminal, make_terminal
 
 # Each is a module of this package with one function, or group of commands, of the same name.
 COMMANDS = {
-    "Set up": ("doctor", "demo", "up", "init"),
+    "Set up": ("doctor", "demo", "up", "init", "topics", "store"),
     "Watch": ("status", "runs", "wait", "logs", "audit"),
     "Act": ("push", "emit", "predict", "rerun", "rollback", "redeploy", "dlq"),
 }

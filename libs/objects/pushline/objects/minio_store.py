@@ -113,6 +113,24 @@ class MinioStore:
             for found in self._client.list_objects(self._bucket, prefix, recursive=True):
                 yield str(found.object_name)
 
+    def make_bucket(self) -> bool:
+        """Make the bucket, where it is not there; say whether it was made."""
+        with self._errors_named(self._bucket):
+            if self._client.bucket_exists(self._bucket):
+                return False
+            self._client.make_bucket(self._bucket)
+            return True
+
+    def read_range(self, key: str, first: int, size: int, /) -> bytes:
+        """Give a part of an object, unverified."""
+        with self._errors_named(key):
+            response = self._client.get_object(self._bucket, key, first, size)
+            try:
+                return response.read()
+            finally:
+                response.close()
+                response.release_conn()
+
     def check(self) -> None:
         self.put_bytes(CHECK_KEY, CHECK_DATA)
         if CHECK_KEY not in self.list(CHECK_KEY):
