@@ -1,11 +1,13 @@
 """A control group of its own for a sandbox, where the machine lets us make one: the kernel's own limits behind the watchdog."""
 
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
+EMPTY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,17 @@ class ControlGroup:
         return total
 
     def remove(self) -> None:
+        """What was killed leaves a group a moment later."""
+        deadline = time.monotonic() + EMPTY_SECONDS
         for folder in self.folders:
-            with suppress(OSError):
-                folder.rmdir()
+            while not _removed(folder) and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+
+def _removed(folder: Path) -> bool:
+    with suppress(OSError):
+        folder.rmdir()
+    return not folder.exists()
 
 
 def make(memory_bytes: int, processes: int) -> ControlGroup | None:
