@@ -1,5 +1,5 @@
 # Thin targets; each installs what it needs.
-.PHONY: help install demo test check bench proto lock up campaigns clean
+.PHONY: help install servers demo test check bench proto lock up campaigns clean
 .DEFAULT_GOAL := help
 RUN := .venv/bin
 
@@ -15,7 +15,10 @@ demo: install ## a git push becomes a live prediction, then an improved one repl
 up: install ## the line on this machine, for your own repository: make up FILE=line.toml
 	@$(RUN)/pushline up $(FILE)
 
-test: install ## all tests, ring by ring
+servers: install ## a real Apache Kafka and MinIO, made ready in the user's cache
+	@$(RUN)/python -m pushline.servers
+
+test: servers ## all tests, ring by ring
 	@tools/test
 
 check: install ## format, lint, types, import contracts, generated code, each service alone
