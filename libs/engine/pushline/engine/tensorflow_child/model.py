@@ -77,9 +77,10 @@ def _count(config: dict[str, Any], values: int) -> None:
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401 a Keras model
-    import keras  # noqa: PLC0415 imported long before
+    """What keras.saving.load_model does with a name that ends in .h5; files in a cache are named by their digest."""
+    from keras.src.legacy.saving.legacy_h5_format import load_model_from_hdf5  # noqa: PLC0415 imported long before
 
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    return load_model_from_hdf5(str(path), compile=False, safe_mode=True)
 
 
 def _inputs(model: Any) -> list[dict[str, Any]]:  # noqa: ANN401 a Keras model
