@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from pushline.line.broker import BrokerUnavailable
+from pushline.line.broker import BrokerUnavailable, Ownership
 from pushline.line.kafka import KafkaLog
 from tests.servers import BrokerAddress
 from tests.waiting import until
@@ -53,3 +53,12 @@ def test_the_second_of_two_replicas_with_one_name_works_and_the_first_says_why_i
 
             with pytest.raises(BrokerUnavailable, match="give each a name of its own"):
                 until(lambda: first.poll() is None)
+
+        until(lambda: len(owned(first)) == 4)  # alone again, it needs no restart
+
+
+def owned(member: Ownership) -> frozenset[int]:
+    try:
+        return member.poll()
+    except BrokerUnavailable:
+        return frozenset()
