@@ -246,6 +246,7 @@ class Wish:
     services: tuple[str, ...] = ALL
     emit_secret: str = "emit secret of the fault tests"
     environ: Mapping[str, str] = field(default_factory=dict)
+    environ_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service
 
 
 @contextmanager
@@ -260,7 +261,9 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
     children = {
-        each.name: Service(Child(replace(each, environ={**each.environ, **ours, **wish.environ})))
+        each.name: Service(
+            Child(replace(each, environ={**each.environ, **ours, **wish.environ, **wish.environ_of.get(each.name, {})}))
+        )
         for each in made
         if each.name in wish.services
     }

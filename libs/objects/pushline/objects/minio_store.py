@@ -26,6 +26,7 @@ from pushline.objects.local import (
     private_file,
     write_verified,
 )
+from pushline.objects.refusals import sentence_of
 from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -183,6 +184,6 @@ class MinioStore:
         except S3Error as error:
             if error.code == "NoSuchKey":
                 raise ObjectMissing(key) from None
-            raise StoreUnavailable(f"{self._where}: {error.code}: {error.message}") from None
+            raise StoreUnavailable(f"{self._where}: {sentence_of(error)}") from None
         except (HTTPError, MinioException) as error:
             raise StoreUnavailable(f"{self._where}: {error}") from None

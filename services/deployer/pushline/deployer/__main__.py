@@ -23,6 +23,7 @@ from pushline.line.tail import Tail
 from pushline.line.topics import EVALUATED, TOPIC_NAMES, inputs_of
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
+from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.settings import SettingsError, read
@@ -91,16 +92,20 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     shutdown.install()
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
-    store = settings.store
-    files = StoredFiles(MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region))
-    deployer = build(line, files, log, registry, health)
+    s3 = settings.store
+    store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
+    deployer = build(line, StoredFiles(store), log, registry, health)
+    watch = StoreWatch(store, writes=False, tell=lambda problem: log.warning("store", sentence=problem))
+    health.watch("store", lambda: watch.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
     status.start()
+    watch.start()
     deployer.start()
     ports_file.announce(log, {"metrics": status.port}, settings.process.ports_file)
     shutdown.wait()
     log.info("stopping")
     deployer.stop()
+    watch.stop()
     status.stop()
     line.close()
 

@@ -24,6 +24,7 @@ from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
+from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.settings import SettingsError, read
@@ -95,13 +96,17 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     evaluator = build(line, work, StageReporter(log, registry), registry)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)
+    watch = StoreWatch(store, writes=True, tell=lambda problem: log.warning("store", sentence=problem))
+    health.watch("store", lambda: watch.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
     status.start()
+    watch.start()
     evaluator.start()
     ports_file.announce(log, {"metrics": status.port}, settings.process.ports_file)
     shutdown.wait()
     log.info("stopping")
     evaluator.stop()
+    watch.stop()
     status.stop()
     line.close()
 

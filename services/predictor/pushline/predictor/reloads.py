@@ -41,6 +41,7 @@ class Reloads:
         self._tail, self._load, self._models, self._reports, self._watch = tail, load, models, reports, watch
         self._followed: dict[str, Followed] = {}
         self._trouble: dict[str, Trouble] = {}
+        self._failed: dict[str, str] = {}  # the sentence of the last failure, where nothing was loaded since
         self._loading: set[str] = set()
         self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         self._load_slots = threading.BoundedSemaphore(LOADS_AT_ONCE)
@@ -151,6 +152,7 @@ class Reloads:
         self._models.swap(loaded)
         self._followed[model] = Followed(loaded.identity.deploy_seq, loaded.identity.event_id, loaded=True)
         self._trouble.pop(model, None)
+        self._failed.pop(model, None)
         self._watch.swapped(loaded.identity, outcome.seconds)
         self._reports.serving(outcome.deployment)
 
@@ -159,6 +161,7 @@ class Reloads:
         trouble = self._trouble.get(model, NO_TROUBLE)
         trouble = rollout.after_failure(trouble, deployment.id, isinstance(error, LoadRefused), time.monotonic())
         self._trouble[model] = trouble
+        self._failed[model] = error.sentence
         self._watch.load_failed(deployment, error.reason, error.sentence)
         if trouble.to_report:
             self._reports.failed(deployment, error.reason, error.sentence)
@@ -168,10 +171,19 @@ class Reloads:
         for name in loaded:
             self._watch.can_answer(name, self._models.problem(name))
         missing = [name for name in self._models.names() if self._models.current(name) is None]
-        what = f"nothing is loaded yet for {', '.join(missing)}" if missing else "nothing is deployed yet"
+        what = (
+            f"nothing is loaded yet for {', '.join(self._named(name) for name in missing)}"
+            if missing
+            else "nothing is deployed yet"
+        )
         if loaded and not missing:
             what = next((self._models.problem(name) for name in loaded if self._models.problem(name)), what)
         self._watch.ready(self._models.ready, f"{what} ({problem})" if problem else what)
+
+    def _named(self, model: str) -> str:
+        """Name a model that is not loaded, and what it waits for."""
+        sentence = self._failed.get(model, "")
+        return f"{model} ({sentence})" if sentence else model
 
 
 def _wanted(newest: Deployment | None) -> Wanted | None:

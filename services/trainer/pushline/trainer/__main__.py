@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from pushline.line.kafka import KafkaLog
 from pushline.objects.minio_store import MinioStore
+from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.operator_file import OperatorFile, OperatorFileError, read_operator_file
@@ -46,17 +47,22 @@ def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log:
     forge = GitRemote(work, {model.repository: model.access for model in file.models})
     preparation = _preparation(settings, work, environ)
     launcher = assembled(work / "launcher")
-    training = Training(_store(settings.store), forge, _sandbox(settings, work, log), work, preparation, launcher=launcher)
+    store = _store(settings.store)
+    watch = StoreWatch(store, writes=True, tell=lambda problem: log.warning("store", sentence=problem))
+    around.health.watch("store", lambda: watch.problem)
+    training = Training(store, forge, _sandbox(settings, work, log), work, preparation, launcher=launcher)
     training.prepare()
     service = build(_wishes(settings, file), line, forge, training, around)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, around.health, around.registry)
     status.start()
+    watch.start()
     service.start()
     ports_file.announce(log, {"metrics": status.port, "webhook": service.webhooks.port}, settings.process.ports_file)
     shutdown.wait()
     log.info("stopping")
     service.stop()
     training.leave()
+    watch.stop()
     status.stop()
     line.close()
 
