@@ -1,6 +1,6 @@
 """Each service, broker and store killed at each stage of a run, and every two of them at once: `make campaigns`.
 
-    python -m benchmarks.campaigns.kills [--seed 1] [--trials 0] [--embedded]
+    python -m benchmarks.campaigns.kills [--seed 1] [--trials 0] [--embedded] [--logs FOLDER]
 
 Prints each thing that went wrong and one line of figures; ends with 1 where a run was lost or came double.
 """
@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.line import place
+from benchmarks.line import keep_logs, place
 from tests.faults.conftest import stub_interpreter
 from tests.faults.killing import Campaign, every_blow
 from tests.faults.processes import Wish, fault_line
@@ -25,6 +25,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--trials", type=int, default=0, help="how many of all; 0: all")
     parser.add_argument("--embedded", action="store_true", help="on the embedded servers, which are not killed: they forget")
+    parser.add_argument("--logs", type=Path, help="a folder to keep the services' logs in")
     arguments = parser.parse_args(words)
     with TemporaryDirectory(prefix="pushline-kills-") as name, ExitStack() as stack:
         folder = Path(name)
@@ -34,7 +35,10 @@ def main(words: Sequence[str]) -> int:
         campaign = Campaign(line, MODEL, arguments.seed)
         for blow in every_blow(tuple(servers.servers), arguments.seed)[: arguments.trials or None]:
             campaign.deal(blow)
-            print(f"{' and '.join(blow.victims)}, {blow.moment.name}: {campaign.recoveries[-1]:.1f} s", file=sys.stderr)
+            took = f"{campaign.recoveries[-1]:.1f} s" if campaign.recoveries else "no kill"
+            print(f"{' and '.join(blow.victims)}, {blow.moment.name}: {took}", file=sys.stderr)
+            if arguments.logs:
+                keep_logs(line, arguments.logs)
         lost, double, told = campaign.told()
     for sentence in campaign.wrong:
         print(sentence)

@@ -96,7 +96,14 @@ class Campaign:
         """Push, wait for the moment, kill, start again; wait until the new model answers."""
         run = self.line.push(self.model, 2.0 + len(self.runs), gated=blow.moment.gated)
         self.runs.append(run)
-        until(lambda: blow.moment.seen(self.line, self.model, run), SEEN_SECONDS, f"{blow.moment.name} of run {run}")
+        try:
+            until(lambda: blow.moment.seen(self.line, self.model, run), SEEN_SECONDS, f"{blow.moment.name} of run {run}")
+            self._strike(blow, run)
+            self.line.all_ready()
+        except AssertionError as error:
+            self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error}")
+
+    def _strike(self, blow: Blow, run: str) -> None:
         began = time.monotonic()
         self.line.kill(blow.victims)
         self.kills += len(blow.victims)
@@ -104,10 +111,8 @@ class Campaign:
         try:
             until(lambda: self._is_over(run), RECOVERED_SECONDS, f"the outcome of run {run}")
             self.line.answers(self.model, run, RECOVERED_SECONDS)
-        except AssertionError as error:
-            self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error}")
-        self.recoveries.append(time.monotonic() - began)
-        self.line.all_ready()
+        finally:
+            self.recoveries.append(time.monotonic() - began)
 
     def _is_over(self, run: str) -> bool:
         repositories.open_gates(self.line.services["trainer"].work)
