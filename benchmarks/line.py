@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pushline.client import Client
+from pushline.client import Client, PredictionFailed
 from pushline.line.ledger import Ledger, Run
 from pushline.objects import keys
 from pushline.objects import manifest as manifests
@@ -68,7 +68,7 @@ class Bench:
             raise RuntimeError(f"the webhook was answered {status}: {answer}")
         run_id = str(answer["run_id"])
         digest = self._promoted(run_id)
-        while self._client.predict(repositories.X, model=MODEL).digest != digest:
+        while self._answering() != digest:
             time.sleep(PAUSE_SECONDS)
         wall = time.perf_counter() - began
         served_ms = self._served(run_id)
@@ -76,6 +76,12 @@ class Bench:
         marks = [began_at, *_appended(run), began_at + wall]
         stages = dict(zip(STAGES, (after - before for before, after in pairwise(marks)), strict=True))
         return Push(stages, self._children(run), accepted, served_ms / 1000 - began_at)
+
+    def _answering(self) -> str:
+        try:
+            return self._client.predict(repositories.X, model=MODEL).digest
+        except PredictionFailed:  # nothing is deployed yet
+            return ""
 
     def _promoted(self, run_id: str) -> str:
         run = self._line.seen.ended(run_id)

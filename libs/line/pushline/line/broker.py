@@ -56,7 +56,10 @@ class Reader(Protocol):
         ...
 
     def end(self, timeout_seconds: float) -> dict[Place, int]:
-        """Ask the broker for the end offsets (one past the last record) of each partition read. Raises BrokerUnavailable."""
+        """Ask the broker for the end offsets (one past the last record) of each partition read. Raises BrokerUnavailable.
+
+        Any thread may ask, while another one polls or closes.
+        """
         ...
 
     def close(self) -> None: ...

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from threading import Lock
 from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
@@ -35,6 +36,7 @@ class KafkaReader:
         self._down = False
         self._trouble: LineError | None = None
         self._consumer = clients.consumer(self._on_error)
+        self._asking_lock = Lock()  # nobody asks a client that is being closed
         self._asking = clients.consumer()  # a broker answers a connection in order: a question would wait out an idle fetch
         try:
             counts = Partitions(self._asking, clients).of(topics, CONNECT_TIMEOUT_SECONDS)
@@ -65,7 +67,8 @@ class KafkaReader:
 
     def close(self) -> None:
         self._consumer.close()
-        self._asking.close()
+        with self._asking_lock:
+            self._asking.close()
 
     def _take(self, messages: list[Fetched]) -> list[Record]:
         """Give the records; what is wrong behind them is raised by the next poll, so that none is skipped."""
@@ -114,7 +117,8 @@ class KafkaReader:
         """Ask for one end of all partitions in one request a broker."""
         asked = [TopicPartition(self._clients.topic(topic), partition, which) for topic, partition in self._next]
         try:
-            answers = self._asking.offsets_for_times(asked, timeout=timeout_seconds)
+            with self._asking_lock:
+                answers = self._asking.offsets_for_times(asked, timeout=timeout_seconds)
         except KafkaException as error:
             self._name_missing(error.args[0], timeout_seconds)
             raise BrokerUnavailable(f"{self._clients.bootstrap}: {says(error.args[0])}") from None

@@ -8,7 +8,7 @@ above all that was read in front of it puts the fold in doubt: it is made once m
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pushline.line.broker import BrokerUnavailable, LineError, Log, LogTruncated, Place, Reader
@@ -21,7 +21,8 @@ OnFold = Callable[[Record, tuple[Judgement, ...]], None]
 OnReset = Callable[[], None]
 
 CATCHING_UP = "catching up with the line"
-POLL_SECONDS = 0.01  # somebody who asks for the end waits it out
+POLL_SECONDS = 0.01
+ASK_SECONDS = 1.0  # then the reading thread asks, and says what is wrong
 BACK_OFF_SECONDS = 1.0
 REFUSED_REMEMBERED = 1000  # judgements of invalid records, for writers that ask why theirs does not count
 
@@ -38,6 +39,7 @@ class Tail:
         self._folded: dict[Place, int] = {}
         self._wanted: dict[Place, int] | None = None  # the end offsets noted at the start
         self._asked: list[_Ask] = []
+        self._reader: Reader | None = None
         self._refused: dict[str, Judgement] = {}  # by event id, oldest first
         self._doubt: Judgement | None = None
         self._folded_twice: dict[Place, int] = {}  # what lies in front of it puts nothing in doubt any more
@@ -61,9 +63,13 @@ class Tail:
 
     def catch_up(self, timeout_seconds: float) -> None:
         """Return once everything that was in the log when this was called is folded. Raises BrokerUnavailable."""
-        ask = _Ask()
         deadline = time.monotonic() + timeout_seconds
+        ask = _Ask()
+        reader, ends = self._ask_beside(timeout_seconds)
         with self._changed:
+            ask.ends = ends if reader is self._reader else None  # else the log that it was asked of is gone
+            if self._doubt is None and self._reached(ask):
+                return
             self._asked.append(ask)
             while not self._reached(ask):
                 left = deadline - time.monotonic()
@@ -71,6 +77,15 @@ class Tail:
                     self._asked = [other for other in self._asked if other is not ask]
                     raise BrokerUnavailable(self.problem or "the broker did not answer in time")
                 self._changed.wait(left)
+
+    def _ask_beside(self, timeout_seconds: float) -> tuple[Reader | None, dict[Place, int] | None]:
+        """Ask for the end at once, beside the thread that may be waiting for records. Where that fails, it is left to it."""
+        with self._changed:
+            reader = self._reader if self._wanted is not None and not self.problem else None
+        ends = None
+        with suppress(LineError):
+            ends = reader.end(min(timeout_seconds, ASK_SECONDS)) if reader is not None else None
+        return reader, ends
 
     def wait_until(self, found: Callable[[Ledger], T | None], timeout_seconds: float) -> T:
         """Call `found` on the ledger now and after every fold, until it gives something. Raises TimeoutError."""
@@ -120,14 +135,15 @@ class Tail:
     def _follow(self) -> None:
         reader = self._log.reader(self._topics)
         try:
-            self._begin(Ledger(self._log.partitions()))
+            self._begin(Ledger(self._log.partitions()), reader)
             while not self._stop.is_set():
                 self._step(reader)
         finally:
             reader.close()
 
-    def _begin(self, ledger: Ledger) -> None:
+    def _begin(self, ledger: Ledger, reader: Reader) -> None:
         with self._changed:
+            self._reader = reader
             if self._folded and self._on_reset is not None:
                 self._on_reset()
             self._ledger, self._folded, self._wanted, self._refused, self._doubt = ledger, {}, None, {}, None

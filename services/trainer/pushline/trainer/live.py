@@ -28,7 +28,7 @@ MAX_METRICS, MAX_EPOCHS, MAX_COUNT = 32, 20_000, 10**9
 
 
 class LiveTraining:
-    """start(), then the on_ calls and say() from any thread, then close()."""
+    """start(), then the on_ calls and say() from any thread, then finish() and join(), or both by close()."""
 
     def __init__(self, made: Try) -> None:
         self._try = made
@@ -83,8 +83,16 @@ class LiveTraining:
 
     def close(self, stage: str) -> None:
         """Write everything a last time. Blocks no longer than the store does."""
+        self.finish(stage)
+        self.join()
+
+    def finish(self, stage: str) -> None:
+        """Begin to write everything a last time."""
         self.stage(stage)
         self._closed.set()
+
+    def join(self) -> None:
+        """Return once that is written, or given up."""
         self._thread.join()
 
     def _run(self) -> None:

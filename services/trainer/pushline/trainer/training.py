@@ -106,8 +106,8 @@ class Training:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _made_by_others(self, run: Run, cancelled: threading.Event) -> tuple[Manifest, str] | None:
-        tries.wait_for_others(self.store, run.model, run.run_id, self.owner, cancelled)
-        return upload.found(self.store, run)
+        begun = tries.wait_for_others(self.store, run.model, run.run_id, self.owner, cancelled)
+        return upload.found(self.store, run) if begun else None  # there is no manifest without a try
 
     def _drop_older(self, run: Run) -> None:
         """A run that is trained while an older one of its model still waits for the store has taken that one's place."""
@@ -126,13 +126,17 @@ class Training:
         made = self._begin(run)
         if made is None:
             return trained_event.failed(run, _CRASHED, self.sandbox.name)
-        outcome = self._shown(_Work(run, config, plan, checkout, LiveTraining(made), cancelled), made)
+        live = LiveTraining(made)
+        outcome = self._shown(_Work(run, config, plan, checkout, live, cancelled), made)
         if isinstance(outcome, Failure):
             return trained_event.failed(run, outcome, self.sandbox.name)
         if outcome is None:
             return None
         self._unsent[run.run_id] = (folder, outcome)
-        return self._upload(run)
+        try:
+            return self._upload(run)
+        finally:
+            live.join()
 
     def _begin(self, run: Run) -> tries.Try | None:
         """Go on with the try that waited for trouble to pass, so that waiting leaves no heap of tries."""
@@ -142,7 +146,10 @@ class Training:
         return tries.begin(self.store, run.model, run.run_id, self.owner)
 
     def _shown(self, work: "_Work", made: tries.Try) -> Product | Failure | None:
-        """Do the work while its log and progress are shown. A try that is stopped in good order is let go."""
+        """Do the work while its log and progress are shown. A try that is stopped in good order is let go.
+
+        What succeeded is uploaded while they are written a last time.
+        """
         stage, live = "stopped", work.live
         live.start()
         try:
@@ -159,7 +166,9 @@ class Training:
             self._waiting[work.run.run_id] = made
             raise
         finally:
-            live.close(stage)
+            live.finish(stage)
+            if stage != "uploading":
+                live.join()
             if stage == "stopped":
                 made.let_go()
         return outcome

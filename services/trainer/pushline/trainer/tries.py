@@ -57,19 +57,22 @@ def resume(made: Try, owner: str) -> Try:
     return made
 
 
-def wait_for_others(store: Store, model: str, run_id: str, owner: str, cancelled: threading.Event) -> None:
-    """Return when no other owner is at work on the run, or it is cancelled. Raises StoreError."""
+def wait_for_others(store: Store, model: str, run_id: str, owner: str, cancelled: threading.Event) -> bool:
+    """Return when no other owner is at work on the run, or it is cancelled; say whether any try was begun. Raises StoreError."""
     seen, since = None, time.monotonic()
     while not cancelled.is_set():
         names = _names(store, model, run_id)
-        if not names or _started(store, model, run_id, names[-1]) in (_LET_GO, _begun_by(owner)):
-            return
+        if not names:
+            return False
+        if _started(store, model, run_id, names[-1]) in (_LET_GO, _begun_by(owner)):
+            return True
         shown = names[-1], newest_progress(store, model, run_id)
         if shown != seen:
             seen, since = shown, time.monotonic()
         elif time.monotonic() - since >= STANDS_STILL_SECONDS:
-            return
+            return True
         cancelled.wait(LOOK_SECONDS)
+    return True
 
 
 def newest_progress(store: Store, model: str, run_id: str) -> bytes:

@@ -14,7 +14,7 @@ from pushline.trainer.repository_file import Plan
 from pushline.trainer.sandbox.box import Received
 
 ANSWERS = "answers.npz"
-PUTS_AT_ONCE = 4
+PUTS_AT_ONCE = 6
 
 
 @dataclass(frozen=True, slots=True)

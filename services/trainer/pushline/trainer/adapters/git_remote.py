@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
 MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
 MAX_PACK_BYTES = 4 * 1024**3
+FRESH_SECONDS = 10.0  # in which the checkout of a head that was just described need not fetch it again
 TOO_LARGE = re.compile(r"died of signal 25|File too large")
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -33,6 +35,7 @@ class GitRemote:
     max_pack_bytes: int = MAX_PACK_BYTES
     _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _heads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, init=False)  # seen by describe(), and when
 
     def head(self, repository: str, branch: str, /) -> str | None:
         known, git, _ = self._open(repository)
@@ -49,7 +52,12 @@ class GitRemote:
 
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
         with self._lock(repository):
-            git, mirror = self._fetched(repository, branch, sha)
+            git, mirror = self._brought(repository, branch, sha)
+            head = self._info(git, mirror, _tracking(branch))
+            if head.sha == sha:
+                self._heads[repository, branch] = sha, time.monotonic()
+                return head
+            self._check_holds(git, mirror, branch, sha)
             return self._info(git, mirror, sha)
 
     def between(self, repository: str, branch: str, since: str, head: str, most: int, /) -> tuple[CommitInfo, ...]:
@@ -70,29 +78,37 @@ class GitRemote:
 
     def checkout(self, repository: str, branch: str, sha: str, folder: Path, limits: CheckoutLimits, /) -> Checkout:
         with self._lock(repository):
-            git, mirror = self._fetched(repository, branch, sha)
+            seen, when = self._heads.pop((repository, branch), ("", 0.0))
+            is_fresh = seen == sha and time.monotonic() - when < FRESH_SECONDS
+            _, git, mirror = self._open(repository) if is_fresh else (None, *self._fetched(repository, branch, sha))
             try:
                 return extract(git, mirror, sha, folder, limits)
             except GitFailed as error:
                 shutil.rmtree(mirror, ignore_errors=True)  # a mirror that cannot be read is made anew by the next try
                 raise ForgeUnavailable(f"the copy of {redact(repository)} cannot be read: {error}") from None
 
-    def _info(self, git: GitCommand, mirror: Path, sha: str) -> CommitInfo:
-        output = self._local(git, mirror, ["show", "-s", "--format=%an <%ae>%x00%B", sha])[:MAX_DESCRIPTION_BYTES]
-        author, _, message = output.decode("utf-8", "replace").partition("\0")
+    def _info(self, git: GitCommand, mirror: Path, commit: str) -> CommitInfo:
+        output = self._local(git, mirror, ["show", "-s", "--format=%H%x00%an <%ae>%x00%B", commit])[:MAX_DESCRIPTION_BYTES]
+        sha, _, words = output.decode("utf-8", "replace").partition("\0")
+        author, _, message = words.partition("\0")
         return CommitInfo(sha, _one_line(author), message.strip())
 
     def _fetched(self, repository: str, branch: str, sha: str) -> tuple[GitCommand, Path]:
         """Bring the branch into the mirror and see that it holds the commit."""
+        git, mirror = self._brought(repository, branch, sha)
+        self._check_holds(git, mirror, branch, sha)
+        return git, mirror
+
+    def _brought(self, repository: str, branch: str, sha: str) -> tuple[GitCommand, Path]:
         if not SHA.fullmatch(sha):
             raise CheckoutRefused("no_commit", f"{sha[:80]!r} is not the full SHA of a commit")
         known, git, mirror = self._open(repository)
         self._fetch(known, git, mirror, branch)
-        if not self._holds(git, mirror, ["cat-file", "-e", f"{sha}^{{commit}}"]):
-            raise CheckoutRefused("not_on_branch", f"commit {sha[:12]} is not in the history of branch {branch}")
+        return git, mirror
+
+    def _check_holds(self, git: GitCommand, mirror: Path, branch: str, sha: str) -> None:
         if not self._holds(git, mirror, ["merge-base", "--is-ancestor", sha, _tracking(branch)]):
             raise CheckoutRefused("not_on_branch", f"commit {sha[:12]} is not in the history of branch {branch}")
-        return git, mirror
 
     def _fetch(self, known: Repository, git: GitCommand, mirror: Path, branch: str) -> None:
         refspec = f"+refs/heads/{branch}:{_tracking(branch)}"

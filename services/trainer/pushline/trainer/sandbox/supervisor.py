@@ -9,6 +9,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import stat
@@ -68,15 +69,24 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
     os.close(job["progress_fd"])
     if rules is not None:
         os.close(rules)
-    full = False
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(SAMPLE_SECONDS)
-        full = full or _is_full(job["cwd"])
-        if child.returncode is not None:
-            break
+    full = _wait(child, job["cwd"])
     _end_survivors()
     return {"exit": child.returncode, "disk_full": full, "problem": ""}
+
+
+def _wait(child: "subprocess.Popen[bytes]", folder: str) -> bool:
+    """Wait for its end and say whether the scratch space was ever seen full. Popen.wait looks only so often."""
+    full, ends = False, select.poll()
+    with contextlib.suppress(OSError):  # a kernel without it
+        ends.register(os.pidfd_open(child.pid), select.POLLIN)
+        while child.poll() is None:
+            ends.poll(SAMPLE_SECONDS * 1000)
+            full = full or _is_full(folder)
+    while child.returncode is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(SAMPLE_SECONDS)
+        full = full or _is_full(folder)
+    return full or _is_full(folder)
 
 
 def _left_out(source: str, places: list[str]) -> Callable[[str, list[str]], set[str]]:
