@@ -1,11 +1,14 @@
-"""`pushline up --real` as a new user runs it: stopped, started again, still serving what it served, its history intact."""
+"""`pushline up --real` as a new user runs it, told by a Gitea: stopped, started again, still serving, its history intact."""
 
 import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,8 @@ from tests.e2e.running_line import bare_repository
 from tests.faults import repositories
 from tests.faults.conftest import stub_interpreter
 from tests.faults.procfs import told
+from tests.fixtures.trainer_intake.git_http import GitOverHttp, git_over_http
+from tests.fixtures.trainer_intake.webhooks import gitea_headers, payload, to_bytes
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -30,6 +35,13 @@ pytestmark = pytest.mark.timeout(240)
 def environ(tmp_path: Path, real_parts: "Parts") -> dict[str, str]:
     everything = dict(os.environ)  # noqa: TID251 - a child needs PATH
     return {**everything, "PUSHLINE_TRAINING_PYTHON": str(stub_interpreter(tmp_path / "training")), "PARTS": str(real_parts)}
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Iterator[GitOverHttp]:
+    (tmp_path / "forge").mkdir()
+    with git_over_http(tmp_path / "forge") as serving:
+        yield serving
 
 
 @contextmanager
@@ -60,8 +72,25 @@ def runs(folder: Path, environ: dict[str, str], line: Path) -> list[dict[str, An
     return found
 
 
-def told_of(folder: Path, environ: dict[str, str], line: Path, sha: str) -> bool:
-    return pushline(folder, environ, "emit", "--model", "m", "--sha", sha, "--line", str(line)).returncode == Exit.OK
+def told_of(folder: Path, address: str, line: Path, sha: str) -> bool:
+    """Post what Gitea posts after a push, signed with the secret that `--write-config` made."""
+    data = json.loads(payload("gitea-push"))
+    data["after"] = sha
+    data["repository"]["clone_url"] = address
+    body = to_bytes(data)
+    headers = dict(gitea_headers(body, secret=(folder / "secrets" / "m").read_bytes().strip()))
+    port = json.loads(line.read_text())["ports"]["trainer"]["webhook"]
+    told = {name.decode(): value.decode() for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"http://127.0.0.1:{port}/webhooks/gitea", body, told), timeout=30
+        ) as answer:
+            return bool(answer.status == HTTPStatus.ACCEPTED)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+            raise
+        return False
 
 
 def answers(line: Path) -> list[list[float]] | None:
@@ -74,13 +103,14 @@ def answers(line: Path) -> list[list[float]] | None:
         return answer
 
 
-def test_a_line_on_real_servers_goes_on_where_it_was_stopped(tmp_path: Path, environ: dict[str, str]) -> None:
-    repository = bare_repository(tmp_path, "m")
-    wrote = pushline(tmp_path, environ, "up", "--write-config", "line.toml", "--repository", "m.git", "--model", "m")
+def test_a_line_on_real_servers_goes_on_where_it_was_stopped(tmp_path: Path, environ: dict[str, str], forge: GitOverHttp) -> None:
+    repository = bare_repository(forge.root, "m")
+    address = forge.url("m.git")
+    wrote = pushline(tmp_path, environ, "up", "--write-config", "line.toml", "--repository", address, "--model", "m")
     assert wrote.returncode == Exit.OK, wrote.stderr
     with up(tmp_path, environ) as (line, process):
         sha = repository.push(repositories.good(3.0))
-        assert told_of(tmp_path, environ, line, sha)
+        assert told_of(tmp_path, address, line, sha)
         until(lambda: answers(line) == [[3.0, 6.0, 9.0]], 90, "the first answer")
         before = runs(tmp_path, environ, line)
     assert process.returncode == Exit.OK, (tmp_path / "up.log").read_text()
@@ -98,7 +128,7 @@ def test_a_line_on_real_servers_goes_on_where_it_was_stopped(tmp_path: Path, env
         os.kill(kafka, 9)
         until(lambda: answers(line) == [[3.0, 6.0, 9.0]], 60, "the answer while the broker comes back")
         sha = repository.push(repositories.good(4.0))
-        until(lambda: told_of(tmp_path, environ, line, sha), 60, "a trainer that takes hints again")
+        until(lambda: told_of(tmp_path, address, line, sha), 60, "a trainer that takes hints again")
         until(lambda: answers(line) == [[4.0, 8.0, 12.0]], 90, "the next model")
         assert [run["outcome"] for run in runs(tmp_path, environ, line)] == ["deployed", "deployed"]
 
