@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from threading import Event, Lock, Thread
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -83,11 +84,13 @@ class _Producing:
         except BufferError:
             raise BrokerUnavailable("the producer's queue is full; nothing was sent") from None
         except KafkaException as error:
+            self.broken = self.broken or error.args[0].code() == KafkaError._FATAL  # noqa: SLF001 - librdkafka's own codes begin so
             raise BrokerUnavailable(f"nothing was sent: {says(error.args[0])}") from None
         return report
 
     def close(self) -> None:
-        self._producer.flush(FLUSH_SECONDS)
+        with suppress(KafkaException):  # fatal: nothing more goes out
+            self._producer.flush(FLUSH_SECONDS)
         self.abandon()
         self._pump.join()
 
@@ -96,11 +99,12 @@ class _Producing:
 
     def _serve(self) -> None:
         while not self._stopped.is_set():
-            self._producer.poll(PUMP_SECONDS)
+            try:
+                self._producer.poll(PUMP_SECONDS)
+            except KafkaException:  # a fatal error is raised here, and told to no callback; reports still come
+                self.broken = True
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self.broken = True
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own codes begin so
             self._reachable.clear()
 
