@@ -96,7 +96,7 @@ def a_report(classes: int, **changes: Any) -> tuple[Mapping[str, Any], str]:
     found = Assessment(Verdict("rejected", "below_gate", "accuracy 0.5 is too low"), measured=measured)
     about = {"rows": len(truth), "origin": "store", "size": 10, "sha256": "a" * 64, "taken_from": "evaluate"}
     report = build(evaluation, None, found, Rules()) | {"dataset": about, "first_metric": "accuracy"} | changes
-    return report, page(report, measured_json(None, measured), measured).decode()
+    return report, page(report, measured_json(None, measured), answers(measured, [])).decode()
 
 
 def test_few_classes_show_their_matrix() -> None:

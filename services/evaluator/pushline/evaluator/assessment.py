@@ -1,14 +1,18 @@
 """One evaluation from end to end, on files that were fetched and verified before: run, compare, measure, judge."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
+from pushline.evaluator import curves
 from pushline.evaluator.agreement import Agreement, compare
 from pushline.evaluator.arrays import Array, BadArrays, read_arrays
+from pushline.evaluator.charts import Chart
 from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
@@ -44,6 +48,7 @@ class Assessment:
     judged: tuple[Judged, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     measured: Measured | None = None
+    drawn: tuple[Chart, ...] = ()  # what was measured, for the page
     champion: Champion | None = None
     run: Answers | None = None
     child_seconds: float = 0.0  # of all programs that were run, the live model's too
@@ -75,9 +80,11 @@ class Assessor:
         self._check(own.programs)
         found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
         found.child_seconds = found.run.child_seconds
-        found.agreements = self._agreements(own.programs, found.run, keras)
-        found.measured = self._measure(manifest, data, output, found.run)
-        found.champion = self._champion(manifest, data, champion, cancelled, found)
+        with self._beside(data, champion, cancelled) as live:
+            found.agreements = self._agreements(own.programs, found.run, keras)
+            found.measured = self._measure(manifest, data, output, found.run)
+            found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
+            found.champion = self._champion(manifest, data, champion, live, found)
         evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
         found.judged = judge_gates(manifest.gates, evidence)
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
@@ -114,20 +121,40 @@ class Assessor:
             )
         return measure(manifest.task, data.truth, run.together[name], manifest.labels, from_logits=manifest.from_logits)
 
+    @contextmanager
+    def _beside(
+        self, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
+    ) -> "Iterator[Future[Answers] | None]":
+        """Run the live model's programs while the candidate's answers are judged; where that raises, they are ended."""
+        if not isinstance(champion, Material):
+            yield None
+            return
+        refused = _Refused(cancelled)
+        with ThreadPoolExecutor(1) as pool:
+            live = pool.submit(self._run_champion, data, champion, refused)
+            try:
+                yield live
+            except BaseException:
+                refused.set()
+                raise
+
+    def _run_champion(self, data: EvaluationSet, champion: Material, cancelled: threading.Event) -> Answers:
+        self._check(champion.programs)
+        return self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
+
     def _champion(
         self,
         own: Manifest,
         data: EvaluationSet,
         champion: "Material | Champion | None",
-        cancelled: threading.Event,
+        live: "Future[Answers] | None",
         found: Assessment,
     ) -> Champion | None:
         """The live model on the same set. What keeps it from being measured is told; the gates that need it then do not pass."""
-        if not isinstance(champion, Material):
-            return champion
+        if live is None or not isinstance(champion, Material):
+            return None if isinstance(champion, Material) else champion
         try:
-            self._check(champion.programs)
-            run = self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
+            run = live.result()
             found.child_seconds += run.child_seconds
             said = run.together[champion.manifest.outputs[0].name]
             return Champion(measure(own.task, data.truth, said, own.labels, from_logits=own.from_logits).metrics)
@@ -137,6 +164,17 @@ class Assessor:
             return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
         except (IndexError, KeyError):
             return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+
+
+class _Refused(threading.Event):
+    """Set by itself, or with what it stands beside."""
+
+    def __init__(self, cancelled: threading.Event) -> None:
+        super().__init__()
+        self._cancelled = cancelled
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._cancelled.is_set()
 
 
 def _on_what(dataset: Dataset) -> str:

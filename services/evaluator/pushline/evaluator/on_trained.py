@@ -169,7 +169,7 @@ class OnTrained:
         folder = self.new_name()
         with ThreadPoolExecutor(1) as beside:
             numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), measured)
-            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.measured))
+            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.drawn))
         numbers.result()
         self.store.put_bytes(_key(work, folder, REPORT), dump(report))
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from pushline.evaluator import curves
+from pushline.evaluator.charts import Chart
 from pushline.evaluator.gates import is_error, show
-from pushline.evaluator.measures import Measured
 
 LARGEST_MATRIX = 20  # classes; above it the page lists what is confused most
 MOST_CONFUSED = 15
@@ -20,8 +20,8 @@ NOTHING = "\N{EN DASH}"
 Json = Mapping[str, Any]
 
 
-def page(report: Json, measured_json: bytes, measured: Measured | None) -> bytes:
-    """`measured` has the rows that the curves are drawn from; None where the run was refused before it was measured."""
+def page(report: Json, measured_json: bytes, drawn: Sequence[Chart]) -> bytes:
+    """`drawn` shows how the answers lie against the truth; nothing where the run was refused before it was measured."""
     text = _template().render(
         report=report,
         measured=json.loads(measured_json),
@@ -29,7 +29,7 @@ def page(report: Json, measured_json: bytes, measured: Measured | None) -> bytes
         matrix=_matrix(report) if 0 < len(report["confusion"]) <= LARGEST_MATRIX else (),
         confused=_confused(report) if len(report["confusion"]) > LARGEST_MATRIX else (),
         training=curves.training(report["history"]),
-        answers=curves.answers(measured, _labels(report)) if measured else [],
+        answers=drawn,
     )
     return text.encode()
 
