@@ -69,11 +69,17 @@ def test_a_server_that_does_not_start_is_an_error() -> None:
         ServerProcess("pushline.servers.nothing").start()
 
 
+def all_threads_stopped(pid: int) -> bool:
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
 def test_a_frozen_brokers_record_is_in_the_log_after_the_thaw(own_broker: EmbeddedBroker, log: KafkaLog) -> None:
     log.append(MESSAGE)
     os.kill(own_broker.pid, signal.SIGSTOP)
 
     try:
+        until(lambda: all_threads_stopped(own_broker.pid))
         with pytest.raises(AppendUnknown):
             log.append(MESSAGE, timeout_seconds=0.5)
     finally:
