@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
@@ -46,7 +46,8 @@ def broker_address() -> Iterator[BrokerAddress]:
     from tests import server_kinds  # noqa: PLC0415 - only for who asks for a broker
 
     with ExitStack() as stack:
-        running = server_kinds.broker(stack, chosen())
+        with fails_the_run():
+            running = server_kinds.broker(stack, chosen())
         tell(f"broker: {running.said} at {running.bootstrap}")
         yield running
 
@@ -57,7 +58,8 @@ def store_settings() -> Iterator[StoreAddress]:
     from tests import server_kinds  # noqa: PLC0415 - only for who asks for a store
 
     with ExitStack() as stack:
-        running, said = server_kinds.store(stack, chosen())
+        with fails_the_run():
+            running, said = server_kinds.store(stack, chosen())
         tell(f"store: {said} at {running.endpoint}")
         yield running
 
@@ -67,7 +69,8 @@ def real_parts() -> "Parts":
     """Give the programs of a real Kafka and MinIO, for tests that start servers of their own."""
     from pushline.servers.real_parts import prepare  # noqa: PLC0415 - only for who asks for them
 
-    return prepare(dict(ENVIRON), tell)
+    with fails_the_run():
+        return prepare(dict(ENVIRON), tell)
 
 
 @pytest.fixture(scope="session")
@@ -95,10 +98,24 @@ def topics_of_its_own(address: BrokerAddress, name: str) -> AbstractContextManag
     return server_kinds.topics(address, f"{name}-{uuid4().hex[:12]}.")
 
 
+@contextmanager
+def fails_the_run() -> Iterator[None]:
+    """End the whole run with one sentence where a server cannot be had, instead of every test with a traceback."""
+    from pushline.servers.cache import NotPrepared  # noqa: PLC0415 - only for who asks for a server
+    from pushline.servers.child import ServerNotStarted  # noqa: PLC0415 - likewise
+
+    try:
+        yield
+    except (NotPrepared, ServerNotStarted) as error:
+        pytest.exit(f"a server that does not start fails the run: {error}", returncode=1)
+
+
 def chosen() -> str:
+    from pushline.servers.child import ServerNotStarted  # noqa: PLC0415 - only for who asks for a server
+
     kind = ENVIRON.get("PUSHLINE_TEST_SERVERS", "real")
     if kind not in CHOICES:
-        raise pytest.UsageError(f'PUSHLINE_TEST_SERVERS: "{kind}" is none of {", ".join(CHOICES)}')
+        raise ServerNotStarted(f'PUSHLINE_TEST_SERVERS: "{kind}" is none of {", ".join(CHOICES)}')
     return kind
 
 
