@@ -120,6 +120,8 @@ def _default(setting: Setting) -> str:
         return "`training/bin/python` in Pushline's environment"
     if not value:
         return "-"
+    if isinstance(value, bool):
+        return "`yes`"
     if isinstance(value, (int, float)) and _reads(setting.parse, "1KiB", 1024):
         return f"`{_size(int(value))}`"
     return f"`{value:g}s`" if isinstance(value, float) and _reads(setting.parse, "1s", 1.0) else f"`{value}`"

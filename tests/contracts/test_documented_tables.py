@@ -19,6 +19,7 @@ MODEL = '[[models]]\nname = "a"\nrepository = "a.git"\n'
 REPOSITORY_TABLES = {
     "[model]\n": "model.",
     "[train]\n": "train.",
+    "[test]\n": "test.",
     "[evaluate]\n": "evaluate.",
     "[deploy]\n": "deploy.",
     "[gates.accuracy]\n": "gates.<metric>",
@@ -26,6 +27,7 @@ REPOSITORY_TABLES = {
 OPERATOR_TABLES = {
     MODEL: "models[].",
     MODEL + "[models.limits]\n": "models[].limits.",
+    MODEL + "[models.data]\n": "models[].data.",
     "[up]\n": "up.",
     MODEL + "[models.gates.accuracy]\n": "models[].gates.<metric>",
 }
@@ -69,7 +71,7 @@ def test_every_key_of_the_operators_file_is_in_the_table_and_no_other(table: str
     with pytest.raises(OperatorFileError) as raised:
         read_operator_file(tmp_path / "line.toml")
 
-    known = known_keys(raised.value.problem) - ({"gates", "limits"} if table == MODEL else set())  # tables of their own
+    known = known_keys(raised.value.problem) - ({"gates", "limits", "data"} if table == MODEL else set())  # tables of their own
     assert documented("line.toml", OPERATOR_TABLES[table]) == known
 
 
