@@ -1,11 +1,15 @@
 """Whether a topic is still the one that was there at first: a topic that is deleted and made again gets another id (KIP-516)."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, TopicCollection
 
 from pushline.line.broker import BrokerUnavailable, LogTruncated
 from pushline.line.kafka_clients import Clients, says
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 
@@ -17,7 +21,8 @@ class TopicIds:
         self._clients = clients
         self._topics = topics
         cluster = consumer.list_topics(timeout=CONNECT_TIMEOUT_SECONDS).cluster_id or ""
-        self._admin = None if cluster.startswith("mockCluster") else clients.admin()
+        self._mock = cluster.startswith("mockCluster")
+        self._admin: AdminClient | None = None
         self._first = self._ask(CONNECT_TIMEOUT_SECONDS)
 
     def check(self, timeout_seconds: float) -> None:
@@ -28,11 +33,14 @@ class TopicIds:
                 raise LogTruncated(topic, 0, f"the topic is another one than before (id {now[topic]}, was {first})")
 
     def _ask(self, timeout_seconds: float) -> dict[str, str]:
-        if self._admin is None:
+        if self._mock:
             return {}
+        admin, self._admin = self._admin or self._clients.admin(), None
         asked = TopicCollection([self._clients.topic(name) for name in self._topics])
         try:
-            answers = self._admin.describe_topics(asked, request_timeout=timeout_seconds)
-            return {self._clients.name(topic): str(answer.result().topic_id) for topic, answer in answers.items()}
+            answers = admin.describe_topics(asked, request_timeout=timeout_seconds)
+            found = {self._clients.name(topic): str(answer.result().topic_id) for topic, answer in answers.items()}
         except KafkaException as error:
             raise BrokerUnavailable(f"topic ids: {says(error.args[0])}") from None
+        self._admin = admin  # one that failed may wait for its controller for ever, long after the broker is back: it is let go
+        return found
