@@ -50,18 +50,26 @@ def write(stranger: Producer, topic: str) -> None:
     assert stranger.flush(20) == 0
 
 
+def settled(log: KafkaLog, end: int) -> None:
+    """Wait for the marker, which the broker writes after it answered."""
+    with closing(log.reader(["commit"])) as reader:
+        until(lambda: reader.end(TAKEN_SECONDS)["commit", PLACE] >= end, what="the marker in the log")
+
+
 def push(generation: int) -> CommitPushed:
     return make.push(MODEL, generation, previous=generation - 1)
 
 
 def test_a_fold_steps_over_markers_of_transactions_wherever_they_lie(log: KafkaLog, stranger: Producer, topic_prefix: str) -> None:
     first = log.append(encode(push(1), "test"))
-    for end in (stranger.commit_transaction, stranger.abort_transaction):
+    for number, end in enumerate((stranger.commit_transaction, stranger.abort_transaction), 1):
         write(stranger, f"{topic_prefix}commit")
         end(20)
+        settled(log, first.offset + 1 + 2 * number)
     second = log.append(encode(push(2), "test"))
     write(stranger, f"{topic_prefix}commit")
     stranger.commit_transaction(20)  # its marker is the last thing in the partition
+    settled(log, second.offset + 3)
 
     tail = Tail(log, TOPIC_NAMES)
     tail.start()
