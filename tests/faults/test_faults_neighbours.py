@@ -4,7 +4,6 @@ import base64
 import json
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,11 @@ from tests.e2e.running_line import secret_of
 from tests.faults import repositories
 from tests.faults.canaries import Search
 from tests.faults.evidence import NAMES, all_records, report
-from tests.faults.places import Place
+from tests.faults.places import Place, own_place
 from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.procfs import told
 
-SECRETS = {"webhook": secret_of("canary").decode(), "store": "canary-of-the-store-7f1c9d", "emit": "canary-of-the-emitter-20b4"}
+SECRETS = {"webhook": secret_of("canary").decode(), "emit": "canary-of-the-emitter-20b4"}
 DEAD = tuple(topic.dead_letters for topic in TOPICS)
 LETTER = "pushline-dlq-id"
 # What a script that wants to know everything would print; its output goes into the store.
@@ -36,10 +35,16 @@ for path in sorted(glob.glob("/proc/*/environ") + glob.glob("/proc/*/cmdline") +
 
 
 @pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give servers of our own: the store's secret key is a random one."""
+    with own_place(tmp_path_factory.mktemp("place")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python: Path) -> Iterator[FaultLine]:
-    planted = replace(place, store=replace(place.store, secret_key=SECRETS["store"]))  # this store asks for none in particular
     wish = Wish(dict.fromkeys(("good", "bad", "canary"), ""), stub_python, emit_secret=SECRETS["emit"])
-    with fault_line(tmp_path_factory.mktemp("line"), planted, wish) as running:
+    with fault_line(tmp_path_factory.mktemp("line"), place, wish) as running:
         yield running
 
 
@@ -96,8 +101,10 @@ def found_in(data: bytes) -> list[str]:
 
 
 @pytest.mark.timeout(120)
-def test_planted_secrets_are_in_no_record_object_log_or_process_of_the_sandbox(line: FaultLine, say: Callable[[str], None]) -> None:
-    search = Search(SECRETS)
+def test_planted_secrets_are_in_no_record_object_log_or_process_of_the_sandbox(
+    line: FaultLine, place: Place, say: Callable[[str], None]
+) -> None:
+    search = Search({**SECRETS, "store": place.store.secret_key})
     files = repositories.good(5.0, gated=True)
     run = line.seen.push("canary", {**files, "train.py": CURIOUS + str(files["train.py"])}, "curious")
     line.factors[run] = 5.0
