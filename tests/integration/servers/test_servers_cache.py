@@ -82,7 +82,7 @@ def test_of_preparers_at_once_one_makes_it_and_the_others_wait_for_it(cache: Pat
 
 def test_a_preparer_that_is_killed_leaves_nothing_half_made_and_the_next_one_makes_it(cache: Path) -> None:
     with preparers(cache, 2) as (one, other):
-        until(lambda: one.said and other.said, what="a word of each")
+        until(lambda: bool(one.said and other.said), what="a word of each")
         maker, heir = (one, other) if one.said == ["makes it"] else (other, one)
         heir.says(WAITS)
 
