@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -11,10 +11,10 @@ PATIENCE_SECONDS = 20.0
 
 
 def until(found: Callable[[], T | None], seconds: float = PATIENCE_SECONDS, what: str = "") -> T:
-    """Give the first answer of `found` that is not None or False. Fails after `seconds`, saying what was waited for."""
+    """Give the first answer of `found` that is not None, False or empty. Fails after `seconds`, saying what was waited for."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
-    while (answer := found()) is None or answer is False:
+    while (answer := found()) is None or answer is False or (isinstance(answer, Sized) and len(answer) == 0):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain{f' for {what}' if what else ''}")
         pause.wait(LOOK_AGAIN_SECONDS)
