@@ -116,7 +116,7 @@ def _put(client: Minio, key: str, size: int) -> bool:
     try:
         client.put_object("pushline", key, BytesIO(b"x" * size), size)
     except S3Error as error:
-        if error.code != "XMinioStorageFull":
+        if error.code not in {"XMinioStorageFull", "IncompleteBody"}:  # the second where room ended within the body
             raise
         return False
     return True
