@@ -55,10 +55,10 @@ def topics(address: BrokerAddress, prefix: str) -> Iterator[str]:
         create_topics(Producer({"bootstrap.servers": address.bootstrap}), prefix)
         yield prefix
         return
-    made = KafkaTopics(address.bootstrap, prefix, address.options)
-    made.create(PARTITIONS)
-    yield prefix
-    made.remove()
+    with KafkaTopics(address.bootstrap, prefix, address.options) as made:
+        made.create(PARTITIONS)
+        yield prefix
+        made.remove()
 
 
 def _server_header(endpoint: str) -> str:

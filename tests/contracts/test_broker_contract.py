@@ -227,9 +227,9 @@ def lose(address: BrokerAddress, prefix: str, topic: str, partition: int) -> Non
     if address.said == EMBEDDED:
         overflow(address, prefix, topic)
         return
-    admin: AdminClient = AdminClient({"bootstrap.servers": address.bootstrap})
-    for future in admin.delete_records([TopicPartition(f"{prefix}{topic}", partition, 1)]).values():
-        future.result(10)
+    with AdminClient({"bootstrap.servers": address.bootstrap}) as admin:
+        for future in admin.delete_records([TopicPartition(f"{prefix}{topic}", partition, 1)]).values():
+            future.result(10)
 
 
 def overflow(address: BrokerAddress, prefix: str, topic: str) -> None:

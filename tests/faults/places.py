@@ -58,6 +58,7 @@ def own_place(folder: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         broker = stack.enter_context(RealBroker(folder / "broker", parts.kafka))
         store = stack.enter_context(RealStore(folder / "objects", parts.minio))
-        KafkaTopics(broker.bootstrap).create()
+        with KafkaTopics(broker.bootstrap) as topics:
+            topics.create()
         access = StoreAccess(store.endpoint, store.bucket, store.access_key, store.secret_key, REGION)
         yield Place(broker.bootstrap, access, "", broker.pid, store.pid, {"broker": broker, "store": store}, {})

@@ -143,9 +143,9 @@ def test_topics_made_anew_are_noticed_and_the_next_push_goes_through(line: Fault
     """Who deletes a topic deletes what it held: the line says so and goes on with what there is, without a restart."""
     line.all_ready(HEALED_SECONDS)
     topic = seeded(SEED).choice(("commit", "trained", "evaluated"))
-    admin: AdminClient = AdminClient({"bootstrap.servers": line.seen.told["kafka"]})
-    admin.delete_topics([topic])[topic].result()
-    all_say(line, STAGES, topic)
-    until(lambda: topic in KafkaTopics(line.seen.told["kafka"]).create() or None, HEALED_SECONDS, f"a new topic {topic}")
+    with AdminClient({"bootstrap.servers": line.seen.told["kafka"]}) as admin, KafkaTopics(line.seen.told["kafka"]) as topics:
+        admin.delete_topics([topic])[topic].result()
+        all_say(line, STAGES, topic)
+        until(lambda: topic in topics.create() or None, HEALED_SECONDS, f"a new topic {topic}")
 
     goes_on(line, "told", 10.0)

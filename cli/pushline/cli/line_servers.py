@@ -107,9 +107,9 @@ def _given(environ: Mapping[str, str]) -> LineServers:
 
 
 def _make_topics(bootstrap: str) -> None:
-    topics = KafkaTopics(bootstrap)
     try:
-        topics.create()
+        with KafkaTopics(bootstrap) as topics:
+            topics.create()
     except LineError as error:
         raise Said(f"The line's topics could not be made: {error}", Exit.FAILED) from None
 

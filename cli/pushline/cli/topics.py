@@ -29,22 +29,23 @@ def create(
 ) -> None:
     """Make the topics that are not there, with the settings that the line needs. What is there is left alone, and checked."""
     terminal = terminal_of(context)
-    found = _topics_of(terminal)
-    try:
-        made = found.create(partitions, replication_factor)
-    except LineError as error:
-        raise _said(error) from None
-    if not as_json:
-        for name in found.names:
-            terminal.say(f"{'made ' if name in made else 'there'}  {name}")
-    _report(terminal, found, {"created": made}, as_json=as_json)
+    with _topics_of(terminal) as found:
+        try:
+            made = found.create(partitions, replication_factor)
+        except LineError as error:
+            raise _said(error) from None
+        if not as_json:
+            for name in found.names:
+                terminal.say(f"{'made ' if name in made else 'there'}  {name}")
+        _report(terminal, found, {"created": made}, as_json=as_json)
 
 
 @topics.command()
 def check(context: typer.Context, *, as_json: Json = False) -> None:
     """Name every topic and setting that is not as the line needs it."""
     terminal = terminal_of(context)
-    _report(terminal, _topics_of(terminal), {}, as_json=as_json)
+    with _topics_of(terminal) as found:
+        _report(terminal, found, {}, as_json=as_json)
 
 
 def _report(terminal: Terminal, found: KafkaTopics, facts: dict[str, object], *, as_json: bool) -> None:

@@ -38,7 +38,8 @@ def test_topics_are_created_once_and_checked(broker_address: BrokerAddress) -> N
     assert len(json.loads(first.stdout)["created"]) == 10
     assert json.loads(again.stdout) == {"created": [], "wrong": []}
     assert checked.returncode == Exit.OK, checked.stderr
-    KafkaTopics(broker_address.bootstrap, prefix).remove()
+    with KafkaTopics(broker_address.bootstrap, prefix) as topics:
+        topics.remove()
 
 
 def test_topics_without_a_broker_is_a_sentence() -> None:

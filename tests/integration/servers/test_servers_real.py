@@ -51,14 +51,16 @@ def test_a_killed_store_comes_back_at_its_place_with_what_it_held(tmp_path: Path
 def test_a_killed_broker_comes_back_at_its_place_with_its_topics(tmp_path: Path, real_parts: "Parts") -> None:
     with RealBroker(tmp_path / "broker", real_parts.kafka) as broker:
         bootstrap = broker.bootstrap
-        made = KafkaTopics(bootstrap).create(1)
+        with KafkaTopics(bootstrap) as topics:
+            made = topics.create(1)
 
         broker.kill()
         broker.start()
 
         assert broker.bootstrap == bootstrap
         assert len(made) == 10
-        assert KafkaTopics(bootstrap).check() == []
+        with KafkaTopics(bootstrap) as topics:
+            assert topics.check() == []
 
 
 def test_a_real_server_ends_with_its_parent_however_that_ends(tmp_path: Path, real_parts: "Parts") -> None:

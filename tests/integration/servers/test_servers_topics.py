@@ -1,7 +1,8 @@
 """The line's topics on a real Kafka: made, held against what the line needs, cut short and made anew."""
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -22,15 +23,16 @@ MESSAGE = Message("commit", b"digits", b"{}", ())
 
 
 @pytest.fixture
-def admin(broker_address: BrokerAddress) -> AdminClient:
-    return AdminClient({"bootstrap.servers": broker_address.bootstrap})
+def admin(broker_address: BrokerAddress) -> Iterator[AdminClient]:
+    with AdminClient({"bootstrap.servers": broker_address.bootstrap}) as made:
+        yield made
 
 
 @pytest.fixture
 def topics(broker_address: BrokerAddress) -> Iterator[KafkaTopics]:
-    made = KafkaTopics(broker_address.bootstrap, f"topics-{uuid4().hex[:8]}.", broker_address.options)
-    yield made
-    made.remove()
+    with KafkaTopics(broker_address.bootstrap, f"topics-{uuid4().hex[:8]}.", broker_address.options) as made:
+        yield made
+        made.remove()
 
 
 def set_config(admin: AdminClient, topic: str, name: str, value: str) -> None:
@@ -124,3 +126,29 @@ def test_an_append_to_a_topic_that_was_made_anew_is_in_the_log(
         until(lambda: topics.names[0] in topics.create(1))
 
         assert log.append(MESSAGE).offset == 0
+
+
+def test_a_closed_client_is_gone_at_once_and_leaves_nothing_to_the_garbage_collector(broker_address: BrokerAddress) -> None:
+    """An admin client that one of its own threads collects aborts the process."""
+    prefix = f"closed-{uuid4().hex[:8]}."
+    with KafkaTopics(broker_address.bootstrap, prefix, broker_address.options) as topics:
+        topics.create(1)
+        before = _client_threads()
+        log = KafkaLog(broker_address.bootstrap, prefix, broker_address.options, check_topics=True)
+        reader = log.reader(["commit"])
+        assert _client_threads() - before
+        reader.close()
+        log.close()
+        until(lambda: _client_threads() <= before)
+        topics.remove()
+    assert reader.position() == {("commit", 0): 0}  # still there, and not collected
+
+
+def _client_threads() -> set[str]:
+    """Ids of this process's threads that librdkafka made."""
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            if (task / "comm").read_text().startswith("rdk:"):
+                found.add(task.name)
+    return found

@@ -29,14 +29,14 @@ class KafkaLog:
         """`replica` names a member of groups that comes back; `check_topics` refuses to read topics with wrong settings."""
         self._clients = Clients(bootstrap, prefix, dict(options), replica)
         self._appender = Appender(self._clients)
-        self._topics = KafkaTopics(bootstrap, prefix, options) if check_topics else None
+        self._check_topics = check_topics
 
     def append(self, message: Message, timeout_seconds: float = 10.0) -> Record:
         return self._appender.append(message, timeout_seconds)
 
     def reader(self, topics: Sequence[str]) -> KafkaReader:
-        if self._topics is not None and (wrong := self._topics.check(topics)):
-            raise WrongTopics(wrong)
+        if self._check_topics:
+            self._check(topics)
         return KafkaReader(self._clients, topics)
 
     def ownership(self, group: str, topic: str) -> KafkaOwnership:
@@ -54,3 +54,9 @@ class KafkaLog:
 
     def close(self) -> None:
         self._appender.close()
+
+    def _check(self, topics: Sequence[str]) -> None:
+        with KafkaTopics(self._clients.bootstrap, self._clients.prefix, self._clients.options) as found:
+            wrong = found.check(topics)
+        if wrong:
+            raise WrongTopics(wrong)

@@ -110,6 +110,7 @@ class Clients:
         return _make(Consumer, self._common(_PRODUCERS_ALONE) | _CONSUMER | classic | settings)
 
     def admin(self) -> AdminClient:
+        """Make one that somebody has to close, with close_admin() or `with`."""
         return _make(AdminClient, self._common(_CONSUMERS_ALONE + _PRODUCERS_ALONE))
 
     def topic(self, name: str) -> str:
@@ -145,6 +146,14 @@ class Partitions:
         if found.error is not None:
             raise BrokerUnavailable(f"topic {topic}: {says(found.error)}")
         return len(found.partitions)
+
+
+def close_admin(client: AdminClient) -> None:
+    """End it here and now. One that is left to the garbage collector may be collected by a thread of its own, in the middle of an
+    answer; librdkafka then aborts the process (confluent-kafka-python pull request 2131).
+    """
+    with client:
+        pass
 
 
 def says(error: KafkaError) -> str:

@@ -38,6 +38,7 @@ class KafkaReader:
         self._consumer = clients.consumer(self._on_error)
         self._asking_lock = Lock()  # nobody asks a client that is being closed
         self._asking = clients.consumer()  # a broker answers a connection in order: a question would wait out an idle fetch
+        self._ids: TopicIds | None = None
         try:
             counts = Partitions(self._asking, clients).of(topics, CONNECT_TIMEOUT_SECONDS)
             self._next: dict[Place, int] = {(name, number): 0 for name in topics for number in range(counts[name])}
@@ -69,6 +70,8 @@ class KafkaReader:
         self._consumer.close()
         with self._asking_lock:
             self._asking.close()
+        if self._ids is not None:
+            self._ids.close()
 
     def _take(self, messages: list[Fetched]) -> list[Record]:
         """Give the records; what is wrong behind them is raised by the next poll, so that none is skipped."""
@@ -109,7 +112,8 @@ class KafkaReader:
         for place, end in self._offsets(OFFSET_END, timeout_seconds).items():
             if end < self._next[place]:
                 raise LogTruncated(*place, f"the end is {end}, behind the place read, {self._next[place]}")
-        self._ids.check(timeout_seconds)
+        if self._ids is not None:
+            self._ids.check(timeout_seconds)
         self._down = False
         self._look_at = time.monotonic() + LOOK_EVERY_SECONDS
 

@@ -1,12 +1,13 @@
 """Whether a topic is still the one that was there at first: a topic that is deleted and made again gets another id (KIP-516)."""
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, KafkaException, TopicCollection
 
 from pushline.line.broker import BrokerUnavailable, LogTruncated
-from pushline.line.kafka_clients import Clients, says
+from pushline.line.kafka_clients import Clients, close_admin, says
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -23,6 +24,7 @@ class TopicIds:
         cluster = consumer.list_topics(timeout=CONNECT_TIMEOUT_SECONDS).cluster_id or ""
         self._mock = cluster.startswith("mockCluster")
         self._admin: AdminClient | None = None
+        self._lock = Lock()  # nobody asks a client that is being closed
         self._first = self._ask(CONNECT_TIMEOUT_SECONDS)
 
     def check(self, timeout_seconds: float) -> None:
@@ -32,15 +34,24 @@ class TopicIds:
             if now[topic] != first:
                 raise LogTruncated(topic, 0, f"the topic is another one than before (id {now[topic]}, was {first})")
 
+    def close(self) -> None:
+        with self._lock:
+            self._let_go()
+
     def _ask(self, timeout_seconds: float) -> dict[str, str]:
         if self._mock:
             return {}
-        admin, self._admin = self._admin or self._clients.admin(), None
         asked = TopicCollection([self._clients.topic(name) for name in self._topics])
-        try:
-            answers = admin.describe_topics(asked, request_timeout=timeout_seconds)
-            found = {self._clients.name(topic): str(answer.result().topic_id) for topic, answer in answers.items()}
-        except KafkaException as error:
-            raise BrokerUnavailable(f"topic ids: {says(error.args[0])}") from None
-        self._admin = admin  # one that failed may wait for its controller for ever, long after the broker is back: it is let go
-        return found
+        with self._lock:
+            self._admin = self._admin or self._clients.admin()
+            try:
+                answers = self._admin.describe_topics(asked, request_timeout=timeout_seconds)
+                return {self._clients.name(topic): str(answer.result().topic_id) for topic, answer in answers.items()}
+            except KafkaException as error:
+                self._let_go()  # it may wait for its controller for ever, long after the broker is back
+                raise BrokerUnavailable(f"topic ids: {says(error.args[0])}") from None
+
+    def _let_go(self) -> None:
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            close_admin(admin)

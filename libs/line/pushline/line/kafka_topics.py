@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin._config import ConfigResource
@@ -11,7 +11,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from confluent_kafka.cimpl import NewTopic
 
 from pushline.line.broker import MAX_RECORD_BYTES, BrokerUnavailable, LineError
-from pushline.line.kafka_clients import Clients, says
+from pushline.line.kafka_clients import Clients, close_admin, says
 from pushline.line.topics import TOPICS
 
 if TYPE_CHECKING:
@@ -55,12 +55,24 @@ class WrongTopics(LineError):
 
 
 class KafkaTopics:
-    """Uses a cluster's admin calls, which librdkafka's mock cluster lacks. Raises BrokerUnavailable, and LineError on a refusal."""
+    """Uses a cluster's admin calls, which librdkafka's mock cluster lacks. Raises BrokerUnavailable, and LineError on a refusal.
+
+    Somebody has to close it: see close_admin().
+    """
 
     def __init__(self, bootstrap: str, prefix: str = "", options: Mapping[str, str] = {}) -> None:
         self._clients = Clients(bootstrap, prefix, dict(options))
         self._admin: AdminClient = self._clients.admin()
         self.names = [self._clients.topic(name) for topic in TOPICS for name in (topic.name, topic.dead_letters)]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        close_admin(self._admin)
 
     def create(self, partitions: int = PARTITIONS, replication: int = REPLICATION) -> list[str]:
         """Make those that are not there; leave the others alone. Give the names of those made."""
@@ -80,9 +92,13 @@ class KafkaTopics:
         return missing + _uneven(counts, names) + self._misconfigured([name for name in names if name in counts])
 
     def remove(self) -> None:
-        """Ask for the removal of all of them, without waiting for it."""
-        self._admin.delete_topics(self.names, operation_timeout=TIMEOUT_SECONDS)
-        self._admin.poll(0)
+        """Ask for the removal of those that are there, and wait until the cluster has taken the request."""
+        for name, future in self._ask(lambda: self._admin.delete_topics(self.names)).items():
+            try:
+                future.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise _named(f"topic {name}", error) from None
 
     def _made(self, name: str, future: "Future[None]") -> bool:
         try:

@@ -115,7 +115,8 @@ class RealBroker(NativeServer):
         quiet.propagate = False
         settings: dict[str, Any] = {"bootstrap.servers": self.bootstrap, "logger": quiet}
         try:
-            found = AdminClient(settings).list_topics(timeout=ANSWER_SECONDS)
+            with AdminClient(settings) as admin:
+                found = admin.list_topics(timeout=ANSWER_SECONDS)
         except KafkaException:
             return False
         return bool(found.brokers)
