@@ -13,7 +13,7 @@ from pushline.engine.litert import load
 from pushline.predictor import oip
 from pushline.predictor.errors import RequestError
 from pushline.predictor.models import Models
-from pushline.predictor.predictions import Predictions
+from pushline.predictor.predictions import Answer, Predictions
 from pushline.predictor.repeats import MOST, Repeats
 from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import Limits
@@ -68,12 +68,20 @@ def long_way(predictions: Predictions, repeats: Repeats, data: bytes) -> bytes |
     return oip.response(request, answer).SerializeToString(deterministic=True)
 
 
-def short_way(repeats: Repeats, data: bytes) -> bytes | RequestError | None:
-    try:
-        found = repeats.answer(data)
-    except RequestError as error:
-        return error
-    return None if found is None else pb.ModelInferResponse.FromString(found[1]).SerializeToString(deterministic=True)
+def answered(predictions: Predictions, repeats: Repeats, data: bytes) -> tuple[Answer | RequestError, bytes] | None:
+    found = repeats.prepare(data)
+    if found is None:
+        return None
+    job, reply = found
+    result = predictions.answer([job])[0]
+    return (result, b"") if isinstance(result, RequestError) else (result, reply(result))
+
+
+def short_way(predictions: Predictions, repeats: Repeats, data: bytes) -> bytes | RequestError | None:
+    found = answered(predictions, repeats, data)
+    if found is None or isinstance(found[0], RequestError):
+        return found and found[0]  # type: ignore[return-value]  # an answer is no refusal
+    return pb.ModelInferResponse.FromString(found[1]).SerializeToString(deterministic=True)
 
 
 def assert_alike(short: bytes | RequestError | None, long: bytes | RequestError) -> None:
@@ -109,11 +117,11 @@ def test_both_ways_give_the_same(
     predictions, repeats = subject
     for request in both:
         data = request.SerializeToString()
-        before = short_way(repeats, data)
+        before = short_way(predictions, repeats, data)
         long = long_way(predictions, repeats, data)
 
         assert_alike(before, long)
-        assert_alike(short_way(repeats, data), long)
+        assert_alike(short_way(predictions, repeats, data), long)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -124,7 +132,7 @@ def test_both_ways_give_the_same_for_bytes_that_were_changed(subject: tuple[Pred
     long_way(predictions, repeats, bytes(data))
     for _ in range(choose.draw(st.integers(0, 3))):
         data[choose.draw(st.integers(0, len(data) - 1))] = choose.draw(st.integers(0, 255))
-    short = short_way(repeats, bytes(data))
+    short = short_way(predictions, repeats, bytes(data))
 
     if short is not None:
         assert_alike(short, long_way(predictions, repeats, bytes(data)))
@@ -135,11 +143,11 @@ def test_a_request_that_came_before_takes_the_short_way(models: Models) -> None:
     repeats = Repeats(predictions)
     long_way(predictions, repeats, a_request([1, 2, 3, 4]).SerializeToString())
 
-    found = repeats.answer(a_request([5, 6, 7, 8]).SerializeToString())
+    found = answered(predictions, repeats, a_request([5, 6, 7, 8]).SerializeToString())
 
     assert found is not None
     assert struct.unpack("<3f", pb.ModelInferResponse.FromString(found[1]).raw_output_contents[0]) == (10, 12, 14)
-    assert repeats.answer(a_request([1] * 8).SerializeToString()) is None
+    assert repeats.prepare(a_request([1] * 8).SerializeToString()) is None
 
 
 def test_numbers_that_are_not_the_last_in_the_message_take_the_long_way(models: Models) -> None:
@@ -150,21 +158,47 @@ def test_numbers_that_are_not_the_last_in_the_message_take_the_long_way(models: 
     data = request.SerializeToString() + unknown
     long_way(predictions, repeats, data)
 
-    assert repeats.answer(data) is None
+    assert repeats.prepare(data) is None
 
 
-def test_a_swap_ends_the_short_way_until_the_new_model_answered(models: Models) -> None:
+def test_after_a_swap_the_short_way_leads_to_the_new_model(models: Models) -> None:
     predictions = Predictions(models, Limits(64, refuse_non_finite=True))
     repeats, data = Repeats(predictions), a_request([1, 2, 3, 4]).SerializeToString()
     long_way(predictions, repeats, data)
+    before = answered(predictions, repeats, data)
 
     models.swap(loaded("triple", 2))
 
-    assert repeats.answer(data) is None
+    after = answered(predictions, repeats, data)
+    assert before is not None
+    assert after is not None
+    said = [pb.ModelInferResponse.FromString(found[1]) for found in (before, after)]
+    assert [(each.model_version, struct.unpack("<3f", each.raw_output_contents[0])) for each in said] == [
+        ("1", (2, 4, 6)),
+        ("2", (3, 6, 9)),
+    ]
+
+
+def test_a_request_for_a_version_takes_the_long_way_once_another_is_live(models: Models) -> None:
+    predictions = Predictions(models, Limits(64, refuse_non_finite=True))
+    repeats, data = Repeats(predictions), a_request([1, 2, 3, 4], model_version="1").SerializeToString()
     long_way(predictions, repeats, data)
-    found = repeats.answer(data)
-    assert found is not None
-    assert found[0].identity.deploy_seq == 2
+    assert answered(predictions, repeats, data) is not None
+
+    models.swap(loaded("triple", 2))
+
+    assert repeats.prepare(data) is None
+
+
+def test_a_swapped_out_model_is_freed_though_its_requests_are_known(models: Models) -> None:
+    predictions = Predictions(models, Limits(64, refuse_non_finite=True))
+    repeats, data = Repeats(predictions), a_request([1, 2, 3, 4]).SerializeToString()
+    long_way(predictions, repeats, data)
+    answered(predictions, repeats, data)
+
+    models.swap(loaded("triple", 2))
+
+    assert models.free_retired() == 1
 
 
 def test_what_is_kept_is_bounded(models: Models) -> None:

@@ -12,7 +12,7 @@ class Numbered:
     """An engine that answers nothing and counts how often it was closed."""
 
     signature = Signature((), ())
-    kind, problem = "litert", ""
+    kind, problem, waits = "litert", "", False
 
     def __init__(self) -> None:
         self.closed = 0

@@ -57,6 +57,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def waits(self) -> bool:
+        """Say whether a run waits for another process."""
+        ...
+
+    @property
     def problem(self) -> str:
         """Say why it cannot answer at this moment; empty where it can."""
         ...

@@ -1,7 +1,8 @@
 """Serving programs run by LiteRT. What they are made of is checked elsewhere (check.py); here they are loaded and run.
 
-An interpreter is neither thread-safe nor free to resize, so every thread keeps a few of its own, one for each shape asked for;
-all of them share the program's bytes.
+An interpreter is neither thread-safe nor free to resize, so a few are kept, one for each size of batch and shape asked for; a run
+takes one out and puts it back, and where all are in use makes another. All share the program's bytes, but each packs the weights in
+a way of its own: the larger a program, the fewer sizes of batch it is made ready for.
 """
 
 import threading
@@ -17,11 +18,22 @@ from ai_edge_litert.interpreter import Interpreter
 from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, Signature, TensorSpec
 from pushline.engine.inputs import check_inputs, concrete
 
-LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, which bounds the memory of the activations
-KEPT_SHAPES = 8  # interpreters a thread keeps of one program
-WARM_UP_ROWS = 32
+BATCHES = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    64,
+)  # rows a dynamic program is given at once; others are split, which bounds the activations' memory
+FEW_BATCHES, FEWEST_BATCHES = (1, 8, 64), (1, 16)
+SMALL_BYTES, LARGE_BYTES = 4 << 20, 64 << 20
+NEARLY_FULL = 4 / 3  # so many times its rows a batch may have
+KEPT = 32  # interpreters that wait for their next run
 
 Shapes = tuple[tuple[int, ...], ...]
+Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +61,12 @@ class Program:
 class LiteRtEngine:
     """An Engine over one program with an open batch, or several with fixed ones."""
 
-    kind, problem = "litert", ""
+    kind, problem, waits = "litert", "", False
 
     def __init__(self, programs: Sequence[Program]) -> None:
         self._programs = tuple(sorted(programs, key=lambda program: program.batch or 0))
         self._signature = _common_signature(self._programs)
+        self._batches = _batches(self._programs)
         self._kept = _Kept()
 
     @property
@@ -61,40 +74,51 @@ class LiteRtEngine:
         return self._signature
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        ready = self._kept.get(inputs)
+        form = _form(inputs)
+        ready = self._kept.take(form)
         if ready is not None:
-            return ready.run(inputs)
+            return self._answer(form, ready, inputs)
         rows = check_inputs(self._signature, inputs)
         parts: list[dict[str, Array]] = []
         done = 0
         while done < rows:
-            program, count = self._next(rows - done)
-            parts.append(self._run_part(program, {name: value[done : done + count] for name, value in inputs.items()}, count))
+            program, batch, count = self._next(rows - done)
+            parts.append(self._run_part(program, batch, {name: value[done : done + count] for name, value in inputs.items()}))
             done += count
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def warm_up(self) -> None:
-        for rows in (1, WARM_UP_ROWS):
-            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs})
+        for _, batch in self._batches:
+            self.run({spec.name: np.zeros(concrete(spec, batch), spec.dtype) for spec in self._signature.inputs})
 
     def close(self) -> None:
-        self._kept, self._programs = _Kept(), ()
+        self._kept, self._programs, self._batches = _Kept(), (), ()
 
-    def _next(self, rows: int) -> tuple[Program, int]:
-        """The program for the next part and the rows it takes: all, in the smallest that holds them, else the largest, full."""
-        if not self._programs:
+    def _next(self, rows: int) -> tuple[Program, int, int]:
+        """Give the program and batch for the next part, and how many rows are its own.
+
+        Of fixed batches it is the smallest that holds the rows, else the largest. Of an open one too where they nearly fill it,
+        else the largest that they fill.
+        """
+        if not self._batches:
             raise BadInput("", "the model was closed")
-        if self._programs[-1].batch is None:
-            return self._programs[-1], min(rows, LARGEST_BATCH)
-        for program in self._programs:
-            if (program.batch or 0) >= rows:
-                return program, rows
-        return self._programs[-1], self._programs[-1].batch or 0
+        program, batch = next((each for each in self._batches if each[1] >= rows), self._batches[-1])
+        if program.batch is None and batch > rows * NEARLY_FULL:
+            program, batch = next(each for each in reversed(self._batches) if each[1] <= rows)
+        return program, batch, min(rows, batch)
 
-    def _run_part(self, program: Program, inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
-        given = {name: _padded(value, program.batch or rows) for name, value in inputs.items()}
-        answers = (self._kept.get(given) or self._kept.open(program, given)).run(given)
-        return answers if program.batch in (None, rows) else {name: answer[:rows].copy() for name, answer in answers.items()}
+    def _run_part(self, program: Program, batch: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        rows = len(inputs[self._signature.inputs[0].name])
+        given = {name: _padded(value, batch) for name, value in inputs.items()}
+        form = _form(given)
+        shapes = tuple(given[spec.name].shape for spec in program.signature.inputs)
+        answers = self._answer(form, self._kept.take(form) or _Ready(program, shapes), given)
+        return answers if batch == rows else {name: answer[:rows].copy() for name, answer in answers.items()}
+
+    def _answer(self, form: Form, ready: "_Ready", inputs: Mapping[str, Array]) -> dict[str, Array]:
+        answers = ready.run(inputs)
+        self._kept.give(form, ready)
+        return answers
 
 
 class _Ready:
@@ -121,29 +145,50 @@ class _Ready:
         return answers
 
 
-class _Kept(threading.local):
-    """Each thread's interpreters by what they are ready for, the least recently used one dropped first."""
+class _Kept:
+    """Interpreters that no run uses, by what they are ready for; the one longest unused is dropped first."""
 
     def __init__(self) -> None:
-        self._ready: OrderedDict[tuple[object, ...], _Ready] = OrderedDict()
+        self._idle: OrderedDict[Form, list[_Ready]] = OrderedDict()
+        self._count = 0
+        self._lock = threading.Lock()
 
-    def get(self, inputs: Mapping[str, Array]) -> _Ready | None:
-        key = _form(inputs)
-        ready = self._ready.get(key)
-        if ready is not None:
-            self._ready.move_to_end(key)
-        return ready
+    def take(self, form: Form) -> _Ready | None:
+        with self._lock:
+            idle = self._idle.get(form)
+            if not idle:
+                return None
+            self._count -= 1
+            return idle.pop()
 
-    def open(self, program: Program, inputs: Mapping[str, Array]) -> _Ready:
-        ready = _Ready(program, tuple(inputs[spec.name].shape for spec in program.signature.inputs))
-        self._ready[_form(inputs)] = ready
-        if len(self._ready) > KEPT_SHAPES:
-            self._ready.popitem(last=False)
-        return ready
+    def give(self, form: Form, ready: _Ready) -> None:
+        with self._lock:
+            self._idle.setdefault(form, []).append(ready)
+            self._idle.move_to_end(form)
+            self._count += 1
+            dropped = self._drop() if self._count > KEPT or len(self._idle) > KEPT else None
+        del dropped  # outside the lock: freeing takes time
+
+    def _drop(self) -> list[_Ready]:
+        form = next(iter(self._idle))
+        dropped = [self._idle[form].pop(0)] if self._idle[form] else []
+        if not self._idle[form]:
+            del self._idle[form]
+        self._count -= len(dropped)
+        return dropped
 
 
-def _form(inputs: Mapping[str, Array]) -> tuple[object, ...]:
+def _form(inputs: Mapping[str, Array]) -> Form:
     return tuple([(name, value.dtype, value.shape) for name, value in inputs.items()])  # a list is quicker than a generator
+
+
+def _batches(programs: Sequence[Program]) -> tuple[tuple[Program, int], ...]:
+    """Each size of batch that is made ready, ascending, and the program for it."""
+    if programs[0].batch is not None:
+        return tuple((program, program.batch or 0) for program in programs)
+    size = len(programs[0].content)
+    sizes = BATCHES if size <= SMALL_BYTES else FEW_BATCHES if size <= LARGE_BYTES else FEWEST_BATCHES
+    return tuple((programs[0], batch) for batch in sizes)
 
 
 def load(programs: Sequence[tuple[Path, int | None]]) -> LiteRtEngine:

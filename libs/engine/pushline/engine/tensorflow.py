@@ -45,7 +45,7 @@ class TensorFlow:
 class TensorFlowEngine:
     """One child, one request at a time. A thread keeps it for as long as the engine lives; the kernel ends it with that thread."""
 
-    kind = "tensorflow"
+    kind, waits = "tensorflow", True
 
     def __init__(self, python: Path, path: Path, limits: Limits) -> None:
         self._python, self._path, self._limits = python, path, limits

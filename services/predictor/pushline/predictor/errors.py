@@ -7,6 +7,7 @@ PredictorError
 │   ├── UnknownVersion
 │   ├── NothingDeployed   the model is served here, but there is nothing to serve yet
 │   ├── TooLarge
+│   ├── Overloaded        too many questions wait for the model
 │   ├── ModelUnavailable  what runs the model is being started again
 │   ├── NotFinite         the model's own answer is no number
 │   └── ModelFailed       the model itself does not run
@@ -58,6 +59,12 @@ class TooLarge(RequestError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field, self.problem = field, problem
+
+
+class Overloaded(RequestError):
+    def __init__(self, model: str, waiting: int) -> None:
+        super().__init__(f"{waiting} requests for model {model!r} are worked on and waiting; more are refused")
+        self.model = model
 
 
 class NotFinite(RequestError):

@@ -1,22 +1,20 @@
 """The gRPC doors: each method translates in, asks the core, translates out. The one table of codes is here."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 from typing import NoReturn
 
 import grpc
-from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
 from pushline.predictor import errors, oip, typed
-from pushline.predictor.predictions import Answer, Predictions, Question
+from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.repeats import Repeats
 from pushline.predictor.serving import Identity
-from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
+from pushline.serving.v1 import serving_pb2
 
 CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
     errors.BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -26,31 +24,22 @@ CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
     errors.ModelUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.NotFinite: grpc.StatusCode.OUT_OF_RANGE,
+    errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ModelFailed: grpc.StatusCode.INTERNAL,
 }
 SERVER_NAME = "pushline-predictor"
 KEPT = 512  # identities
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """What both services do alike."""
-
-    predictions: Predictions
-
-    def answer(self, question: Question, context: grpc.ServicerContext) -> Answer:
-        """Raises RequestError. Work whose caller is gone, or whose deadline passed while it waited, is not begun."""
-        if not is_awaited(context):
-            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
-        answer = self.predictions.predict(question)
-        tell(context, answer)
-        return answer
+Reply = Callable[[Answer], bytes]
 
 
 class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
-    def __init__(self, doors: Doors) -> None:
-        self._doors, self._predictions = doors, doors.predictions
-        self._repeats = Repeats(doors.predictions)
+    """Its ModelInfer is a door of its own, OipDoor, on bytes."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions = predictions
+
+    def ModelInfer(self, request: oip_pb.ModelInferRequest, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
+        raise NotImplementedError("OipDoor answers it")
 
     def ServerLive(self, request: oip_pb.ServerLiveRequest, context: grpc.ServicerContext) -> oip_pb.ServerLiveResponse:  # noqa: ARG002, N802
         return oip_pb.ServerLiveResponse(live=True)
@@ -74,53 +63,57 @@ class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
         except errors.RequestError as error:
             abort(context, error)
 
-    def ModelInfer(self, data: bytes, context: grpc.ServicerContext) -> bytes:  # type: ignore[override]  # noqa: N802 - registered for bytes
-        """On the bytes of both messages."""
-        try:
-            repeated = self._repeats.answer(data) if is_awaited(context) else None
-            if repeated is not None:
-                tell(context, repeated[0])
-                return repeated[1]
-            return self._infer(data, context)
-        except errors.RequestError as error:
-            abort(context, error)
 
-    def _infer(self, data: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
-            request = oip_pb.ModelInferRequest.FromString(data)
-        except DecodeError:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the bytes are no request of ModelInfer")
+class OipDoor:
+    """ModelInfer, on the bytes of both messages."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions, self._repeats = predictions, Repeats(predictions)
+
+    def prepare(self, data: bytes) -> tuple[Job, Reply]:
+        return self._repeats.prepare(data) or self._prepare(data)
+
+    def _prepare(self, data: bytes) -> tuple[Job, Reply]:
+        request = oip_pb.ModelInferRequest.FromString(data)
         question = oip.question(request)
-        answer = self._doors.answer(question, context)
-        self._repeats.note(data, request, question)
-        return oip.serialized(request, answer)
+
+        def reply(answer: Answer) -> bytes:
+            self._repeats.note(data, request, question)
+            return oip.serialized(request, answer)
+
+        return self._predictions.prepare(question), reply
 
 
-class Typed(serving_pb2_grpc.PredictorServicer):
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+class TypedDoor:
+    """The Predictor's Predict."""
 
-    def Predict(self, request: serving_pb2.PredictRequest, context: grpc.ServicerContext) -> serving_pb2.PredictResponse:  # noqa: N802
-        try:
-            return typed.response(self._doors.answer(typed.question(request), context))
-        except errors.RequestError as error:
-            abort(context, error)
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions = predictions
 
-
-def is_awaited(context: grpc.ServicerContext) -> bool:
-    return context.is_active() and context.time_remaining() > 0
+    def prepare(self, data: bytes) -> tuple[Job, Reply]:
+        question = typed.question(serving_pb2.PredictRequest.FromString(data))
+        return self._predictions.prepare(question), _typed_reply
 
 
-def tell(context: grpc.ServicerContext, answer: Answer) -> None:
-    context.set_trailing_metadata(trailing_metadata(answer.identity, answer.stale))
+def _typed_reply(answer: Answer) -> bytes:
+    return typed.response(answer).SerializeToString()
+
+
+def status_of(error: errors.RequestError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """Code, sentence and trailing metadata, which names the field."""
+    code = CODES[type(error)]
+    if not isinstance(error, (errors.BadRequest, errors.TooLarge)):
+        return code, str(error), ()
+    status = status_pb2.Status(code=code.value[0], message=str(error))
+    violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.problem)
+    status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    return code, str(error), (("grpc-status-details-bin", status.SerializeToString()),)
 
 
 def abort(context: grpc.ServicerContext, error: errors.RequestError) -> NoReturn:
-    status = status_pb2.Status(code=CODES[type(error)].value[0], message=str(error))
-    if isinstance(error, (errors.BadRequest, errors.TooLarge)):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.problem)
-        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
-    context.abort_with_status(rpc_status.to_status(status))
+    code, sentence, trailing = status_of(error)
+    context.set_trailing_metadata(trailing)
+    context.abort(code, sentence)
 
 
 @lru_cache(maxsize=KEPT)

@@ -1,6 +1,7 @@
 """The gRPC server: both services, health, reflection, limits. start() listens, stop() drains."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -8,21 +9,22 @@ from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
-from pushline.predictor.grpc_api import Doors, OpenInference, Typed
-from pushline.predictor.interceptor import Observed
+from pushline.predictor.calls import Calls, Door
+from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
+from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
-from pushline.predictor.predictions import Predictions
 from pushline.predictor.settings import DoorSettings
-from pushline.predictor.workers import Workers
+from pushline.predictor.wire import Wire
 from pushline.runtime.status_server import CannotListen
-from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
+from pushline.serving.v1 import serving_pb2
 
 SERVICES = (
     oip_pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
     serving_pb2.DESCRIPTOR.services_by_name["Predictor"].full_name,
 )
 EVERYTHING = ""
-INFER = f"/{SERVICES[0]}/ModelInfer"
+INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
+STREAMS_AT_ONCE = 8  # of health's Watch and of reflection
 CONNECTION_AGE_SECONDS = 1800  # then a client resolves its name again and finds new replicas
 PING_INTERVAL_MS = 5000  # clients that ping more often are sent away
 MAX_METADATA_BYTES = 16 * 1024
@@ -31,34 +33,35 @@ TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go e
 
 
 class GrpcServer:
-    def __init__(self, settings: DoorSettings, bind: str, predictions: Predictions, metrics: Metrics) -> None:
+    def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics) -> None:
         self.port = settings.grpc_port
         self._bind, self._settings = bind, settings
         self._health = health.HealthServicer()
-        self._pool = Workers(settings.workers, settings.max_in_flight)
-        doors = Doors(predictions)
-        open_inference = OpenInference(doors)
-        self._observed = Observed(metrics, self._pool.computing, {INFER: open_inference.ModelInfer})
-        metrics.in_flight.set_function(lambda: len(self._pool.computing))
-        self._server = grpc.server(
-            self._pool,
-            interceptors=[self._observed],
+        predictions = lanes.predictions
+        doors: dict[str, Door] = {INFER: OipDoor(predictions), PREDICT: TypedDoor(predictions)}
+        self._calls = Calls(lanes, doors, metrics.calls)
+        server = grpc.server(
+            ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="grpc stream"),
             options=_options(settings),
-            maximum_concurrent_rpcs=settings.max_in_flight,
+            maximum_concurrent_rpcs=STREAMS_AT_ONCE,
         )
-        oip_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
-        serving_pb2_grpc.add_PredictorServicer_to_server(Typed(doors), self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self._wire = Wire(server, self._calls.take, self._calls.refuse, settings.body_seconds)
+        metrics.in_flight.set_function(lambda: lanes.inside)
+        for path in doors:
+            self._wire.add_door(path)
+        oip_grpc.add_GRPCInferenceServiceServicer_to_server(OpenInference(predictions), self._wire)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._wire)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._wire)
+        self._calls.handlers = self._wire.handlers
         self.serve(ready=False)
 
     def start(self) -> None:
         """Raises CannotListen."""
         try:
-            self.port = self._server.add_insecure_port(f"{_host(self._bind)}:{self.port}")
+            self.port = self._wire.add_insecure_port(f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
             raise CannotListen("PUSHLINE_GRPC_PORT", self._bind, self.port, OSError(str(error))) from None
-        self._server.start()
+        self._wire.start()
 
     def serve(self, ready: bool) -> None:
         """Tell health checks whether a model can answer."""
@@ -74,10 +77,10 @@ class GrpcServer:
         """Say NOT_SERVING, answer on while clients turn away, refuse new calls, let those under way end."""
         self._health.enter_graceful_shutdown()
         threading.Event().wait(self._settings.drain_seconds)
-        self._observed.closing.set()
+        self._calls.closing.set()
         threading.Event().wait(TURNED_AWAY_SECONDS)
-        self._server.stop(self._settings.grace_seconds).wait()
-        self._pool.shutdown(wait=False)
+        self._wire.stop(self._settings.grace_seconds).wait()
+        self._calls.stop()
 
 
 def _options(settings: DoorSettings) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pushline.predictor.serving import Identity
+from pushline.predictor.tally import Tally
 
 ANSWER_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 RELOAD_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -11,12 +12,11 @@ PREFIX = "pushline_predictor_"
 
 class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
-            f"{PREFIX}requests", "Calls answered, by method and gRPC code.", ["method", "code"], registry=registry
-        )
-        self.seconds = Histogram(
-            f"{PREFIX}request_seconds", "Time to answer a call.", ["method"], buckets=ANSWER_BUCKETS, registry=registry
-        )
+        self.calls = Tally(
+            (f"{PREFIX}requests", "Calls answered, by method and gRPC code."),
+            (f"{PREFIX}request_seconds", "Time to answer a call."),
+            ANSWER_BUCKETS,
+        ).register(registry)
         self.in_flight = Gauge(f"{PREFIX}requests_in_flight", "Calls being answered now.", registry=registry)
         self.info = Gauge(
             f"{PREFIX}model_info",

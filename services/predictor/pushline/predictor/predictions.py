@@ -1,5 +1,10 @@
-"""The core: a question in, an answer and who gave it out. It knows no protocol; every door translates to this."""
+"""The core: a question in, an answer and who gave it out. It knows no protocol; every door translates to this.
 
+A question becomes a job: arrays that fit the model, and a hold on the deployment that was live when it came. Jobs of one form are
+answered together, by one run of the engine over all their rows.
+"""
+
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,30 +12,27 @@ from typing import NamedTuple
 import numpy as np
 
 from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, EngineUnavailable, Signature
-from pushline.predictor.errors import BadRequest, ModelFailed, ModelUnavailable, NotFinite, NothingDeployed, UnknownVersion
+from pushline.predictor.errors import (
+    BadRequest,
+    ModelFailed,
+    ModelUnavailable,
+    NotFinite,
+    NothingDeployed,
+    RequestError,
+    UnknownVersion,
+)
 from pushline.predictor.models import Models
-from pushline.predictor.serving import Identity, Loaded, Slot
+from pushline.predictor.serving import Held, Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
 
 SIGMOID_MIDDLE = 0.5
+QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
 
 
 class Question(NamedTuple):
     model: str  # may be empty where one model is served
     version: str  # a deploy_seq; empty: whatever is live
     inputs: Sequence[Claim]
-    outputs: Sequence[str]  # empty: all
-
-
-class Ready(NamedTuple):
-    """What was found out about a question with one input in bytes, to ask it again with other numbers."""
-
-    model: str
-    slot: Slot
-    loaded: Loaded
-    input: str
-    dtype: np.dtype[np.generic]
-    shape: tuple[int, ...]
     outputs: Sequence[str]  # empty: all
 
 
@@ -47,6 +49,32 @@ class Answer(NamedTuple):
     def labels(self) -> tuple[str, ...]:
         """One a row where the model is a classifier."""
         return labels_of(self.loaded, self.scores)
+
+
+class Job(NamedTuple):
+    """A question that fits its model. It is answered once, which gives the hold back."""
+
+    model: str
+    slot: Slot
+    held: Held
+    inputs: dict[str, Array]
+    outputs: Sequence[str]
+    rows: int
+    form: tuple[object, ...]  # jobs of the same form are answered together
+    checked: bool  # whether its numbers are known to be finite
+
+
+class Alike(NamedTuple):
+    """What was found out about a question with one input in bytes, to ask it again with other numbers."""
+
+    model: str
+    slot: Slot
+    loaded: Loaded
+    claim: Claim  # its content is of no matter
+    version: str
+    outputs: Sequence[str]
+    dtype: np.dtype[np.generic]
+    form: tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +100,65 @@ class Predictions:
     limits: Limits
 
     def predict(self, question: Question) -> Answer:
-        """Raises RequestError."""
-        name, slot = self.models.find(question.model)
-        with slot.lease() as held:
-            loaded = _served(held, name, question.version)
-            signature = loaded.engine.signature
-            wanted = _selected(question.outputs, signature)
-            outputs = self._run(loaded, bind(question.inputs, signature.inputs, self.limits))
-            scores = outputs[signature.outputs[0].name]
-            return Answer(loaded, self.models.is_stale(name), {each: outputs[each] for each in wanted}, scores)
+        """Answer at once, in the caller's thread. Raises RequestError."""
+        result = self.answer([self.prepare(question)])[0]
+        if isinstance(result, RequestError):
+            raise result
+        return result
 
-    def ready_for(self, question: Question) -> Ready | None:
+    def prepare(self, question: Question) -> Job:
+        """Raises RequestError, and then nothing is held."""
+        name, slot = self.models.find(question.model)
+        held = slot.take()
+        if held is None:
+            raise NothingDeployed(name)
+        try:
+            signature = _served(held.loaded, name, question.version).engine.signature
+            wanted = _selected(question.outputs, signature)
+            inputs = bind(question.inputs, signature.inputs, self.limits)
+        except BaseException:
+            slot.give_back(held)
+            raise
+        rows = len(inputs[signature.inputs[0].name])
+        return Job(name, slot, held, inputs, wanted, rows, _form(held, inputs), checked=True)
+
+    def alike(self, question: Question) -> Alike | None:
         """Prepare for questions like this one, which was answered; None where each needs all checks."""
         name, slot = self.models.find(question.model)
-        loaded = slot.current
-        if loaded is None or len(question.inputs) != 1:
+        held = slot.take()
+        if held is None:
             return None
-        claim, spec = question.inputs[0], loaded.engine.signature.inputs[0]
-        if not fits(claim, spec) or question.version not in ("", str(loaded.identity.deploy_seq)):
-            return None
-        return Ready(name, slot, loaded, spec.name, wire_dtype(spec.dtype), claim.shape, question.outputs)
+        try:
+            return _alike(question, name, slot, held)
+        finally:
+            slot.give_back(held)
 
-    def predict_again(self, ready: Ready, data: bytes, offset: int) -> Answer | None:
-        """Answer numbers that begin at the offset; None where another deployment is live by now. Raises RequestError."""
-        with ready.slot.lease() as loaded:
-            if loaded is None or loaded is not ready.loaded:
-                return None
-            array = np.frombuffer(data[offset:], ready.dtype)  # a copy, so that it is aligned
-            check_finite(array, ready.input, self.limits)
-            outputs = self._run(loaded, {ready.input: array.reshape(ready.shape)})
-            wanted = {each: outputs[each] for each in ready.outputs} if ready.outputs else outputs
-            return Answer(loaded, self.models.is_stale(ready.model), wanted, outputs[loaded.engine.signature.outputs[0].name])
+    def prepare_alike(self, alike: Alike, data: bytes, offset: int) -> Job | None:
+        """Ask it of the numbers that begin at the offset; None where another deployment is live by now."""
+        held = alike.slot.take()
+        if held is None or held.loaded is not alike.loaded:
+            if held is not None:
+                alike.slot.give_back(held)
+            return None
+        claim = alike.claim
+        array = np.frombuffer(data, alike.dtype, -1, offset).reshape(claim.shape)
+        return Job(
+            alike.model, alike.slot, held, {claim.name or "": array}, alike.outputs, claim.shape[0], alike.form, checked=False
+        )
+
+    def is_quick(self, job: Job) -> bool:
+        """Say whether it may be answered by whoever must not wait."""
+        loaded = job.held.loaded
+        took = loaded.pace.seconds_a_row(job.form[1:])
+        return took is not None and not loaded.engine.waits and took * job.rows <= QUICK_SECONDS
+
+    def answer(self, jobs: Sequence[Job]) -> list[Answer | RequestError]:
+        """Answer jobs of one form with one run, each as if it were alone."""
+        try:
+            return self._answer(jobs)
+        finally:
+            for job in jobs:
+                job.slot.give_back(job.held)
 
     def describe(self, model: str, version: str) -> Description:
         """Raises RequestError."""
@@ -112,19 +168,73 @@ class Predictions:
             engine, stale = loaded.engine, self.models.is_stale(name)
             return Description(loaded.identity, stale, engine.signature, loaded.task, loaded.labels, engine.kind, engine.problem)
 
-    def _run(self, loaded: Loaded, inputs: dict[str, Array]) -> dict[str, Array]:
+    def _answer(self, jobs: Sequence[Job]) -> list[Answer | RequestError]:
         try:
-            outputs = loaded.engine.run(inputs)
-        except BadInput as error:
-            raise BadRequest(f"inputs.{error.field}" if error.field else "inputs", error.problem) from None
-        except EngineUnavailable as error:
-            raise ModelUnavailable(loaded.identity.model, str(error)) from error
-        except EngineError as error:
-            raise _refusal(loaded.engine.signature, error) from error
+            outputs = self._run(jobs)
+        except RequestError as error:
+            if len(jobs) == 1:
+                return [error]
+            return [result for job in jobs for result in self._answer([job])]
+        first = jobs[0]
+        loaded, stale = first.held.loaded, self.models.is_stale(first.model)
+        if len(jobs) == 1:
+            return [_picked(first, loaded, stale, outputs)]
+        results: list[Answer | RequestError] = []
+        done = 0
+        for job in jobs:
+            rows = slice(done, done + job.rows)
+            results.append(_picked(job, loaded, stale, {name: output[rows] for name, output in outputs.items()}))
+            done += job.rows
+        return results
+
+    def _run(self, jobs: Sequence[Job]) -> dict[str, Array]:
+        first = jobs[0]
+        loaded, inputs = first.held.loaded, first.inputs
+        if len(jobs) > 1:
+            inputs = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in inputs}
+        if not all([job.checked for job in jobs]):  # noqa: C419 - a list is quicker
+            for name, array in inputs.items():
+                check_finite(array, name, self.limits)
+        began = time.perf_counter()
+        outputs = _outputs(loaded, inputs)
+        loaded.pace.note(first.form[1:], sum([job.rows for job in jobs]), time.perf_counter() - began)
         for name, output in outputs.items():
             if self.limits.refuse_non_finite and not all_finite(output):
                 raise NotFinite(name)
         return outputs
+
+
+def _outputs(loaded: Loaded, inputs: dict[str, Array]) -> dict[str, Array]:
+    try:
+        return loaded.engine.run(inputs)
+    except BadInput as error:
+        raise BadRequest(f"inputs.{error.field}" if error.field else "inputs", error.problem) from None
+    except EngineUnavailable as error:
+        raise ModelUnavailable(loaded.identity.model, str(error)) from error
+    except EngineError as error:
+        raise _refusal(loaded.engine.signature, error) from error
+
+
+def _form(held: Held, inputs: dict[str, Array]) -> tuple[object, ...]:
+    return (id(held), *[(name, array.dtype, array.shape[1:]) for name, array in inputs.items()])
+
+
+def _alike(question: Question, name: str, slot: Slot, held: Held) -> Alike | None:
+    loaded = held.loaded
+    if not question.model or len(question.inputs) != 1 or question.version not in ("", str(loaded.identity.deploy_seq)):
+        return None
+    claim, spec = question.inputs[0], loaded.engine.signature.inputs[0]
+    known = {each.name for each in loaded.engine.signature.outputs}
+    if not fits(claim, spec) or len(loaded.engine.signature.inputs) != 1 or not known.issuperset(question.outputs):
+        return None
+    dtype = wire_dtype(spec.dtype)
+    form = (id(held), (spec.name, np.dtype(spec.dtype), claim.shape[1:]))
+    return Alike(name, slot, loaded, claim._replace(content=b""), question.version, question.outputs, dtype, form)
+
+
+def _picked(job: Job, loaded: Loaded, stale: bool, outputs: dict[str, Array]) -> Answer:
+    wanted = {each: outputs[each] for each in job.outputs} if job.outputs else outputs
+    return Answer(loaded, stale, wanted, outputs[loaded.engine.signature.outputs[0].name])
 
 
 def _served(held: Loaded | None, model: str, version: str) -> Loaded:

@@ -5,20 +5,34 @@ fields, the bytes of that tensor up to its end. So whatever begins with the same
 other numbers.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 from open_inference import open_inference_grpc_pb2 as pb
 from pushline.predictor import oip
-from pushline.predictor.predictions import Answer, Predictions, Question, Ready
+from pushline.predictor.predictions import Alike, Answer, Job, Predictions, Question
 
 MOST = 256  # beginnings that are kept
 RAW_TAG = b"\x3a"  # field 7, bytes
 SEVEN_BITS = 0x7F
 
 
-class Repeat(NamedTuple):
-    ready: Ready
-    said: dict[tuple[object, ...], bytes]  # beginnings of answers, by all that they depend on
+class Repeat:
+    """A request that came before, what is live for it, and beginnings of its answers, by all that they depend on."""
+
+    __slots__ = ("_said", "alike", "question")
+
+    def __init__(self, question: Question, alike: Alike) -> None:
+        self.question, self.alike = question, alike
+        self._said: dict[tuple[object, ...], bytes] = {}
+
+    def reply(self, answer: Answer) -> bytes:
+        key = (answer.loaded.identity.event_id, answer.stale, *[array.shape for array in answer.outputs.values()])
+        beginning = self._said.get(key)
+        if beginning is None:
+            if len(self._said) >= MOST:
+                self._said = {}
+            beginning = self._said[key] = oip.beginning(answer)
+        return beginning + oip.numbers(answer)
 
 
 class Repeats:
@@ -29,26 +43,35 @@ class Repeats:
         self._known: dict[bytes, Repeat] = {}
         self._places: dict[int, tuple[int, ...]] = {}  # length of a request → where its numbers may begin
 
-    def answer(self, data: bytes) -> tuple[Answer, bytes] | None:
-        """Give the answer and its bytes where such a request came before and nothing changed since. Raises RequestError."""
+    def prepare(self, data: bytes) -> tuple[Job, Callable[[Answer], bytes]] | None:
+        """Give the job where such a request came before and is one of the live model's too."""
         for place in self._places.get(len(data), ()):
-            found = self._known.get(data[:place])
-            if found is not None:
-                answer = self._predictions.predict_again(found.ready, data, place)
-                return None if answer is None else (answer, _serialized(found, answer))
+            repeat = self._known.get(data[:place])
+            if repeat is not None:
+                job = self._predictions.prepare_alike(repeat.alike, data, place) or self._prepare_anew(repeat, data, place)
+                return None if job is None else (job, repeat.reply)
         return None
 
     def note(self, data: bytes, request: pb.ModelInferRequest, question: Question) -> None:
         """Keep what was found out for this request, which was answered, if others can be like it."""
         place = _place_of_numbers(data, request)
-        ready = self._predictions.ready_for(question) if place else None
-        if ready is None:
+        alike = self._predictions.alike(question) if place else None
+        if alike is None:
             return
         if len(self._known) >= MOST:
             self._known, self._places = {}, {}
         places = self._places.get(len(data), ())
-        self._known[data[:place]] = Repeat(ready, {})
+        without = question._replace(inputs=[alike.claim])
+        self._known[data[:place]] = Repeat(without, alike)
         self._places[len(data)] = places if place in places else (*places, place)
+
+    def _prepare_anew(self, repeat: Repeat, data: bytes, place: int) -> Job | None:
+        """Another deployment is live by now."""
+        alike = self._predictions.alike(repeat.question)
+        if alike is None:
+            return None
+        repeat.alike = alike
+        return self._predictions.prepare_alike(alike, data, place)
 
 
 def _place_of_numbers(data: bytes, request: pb.ModelInferRequest) -> int:
@@ -70,11 +93,3 @@ def _varint(number: int) -> bytes:
         number >>= 7
     out.append(number)
     return bytes(out)
-
-
-def _serialized(repeat: Repeat, answer: Answer) -> bytes:
-    key = (answer.stale, *[array.shape for array in answer.outputs.values()])
-    beginning = repeat.said.get(key)
-    if beginning is None:
-        beginning = repeat.said[key] = oip.beginning(answer)
-    return beginning + oip.numbers(answer)

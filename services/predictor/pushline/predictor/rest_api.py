@@ -30,6 +30,7 @@ STATUSES: dict[type[errors.RequestError], int] = {
     errors.ModelUnavailable: 503,
     errors.TooLarge: 413,
     errors.NotFinite: 400,
+    errors.Overloaded: 429,
     errors.ModelFailed: 500,
 }
 BODY_SECONDS = 10.0
@@ -37,6 +38,7 @@ ANSWER_SECONDS = 30.0
 BUFFERED_BODIES = 8  # of the largest size; all requests together
 RETRY = {"Retry-After": "1"}
 JSON_SIZE = "Inference-Header-Content-Length"
+REST_THREADS = 4
 MOST_DIGITS = 12  # of a size in a header
 
 
@@ -97,7 +99,7 @@ class Rest:
     def __init__(self, predictions: Predictions, settings: DoorSettings, metrics: Metrics) -> None:
         self.stopping = False  # then it is not ready, and answers on
         self._predictions, self._metrics, self._room = predictions, metrics, Room(settings)
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="rest")
+        self._pool = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="rest")
 
     def app(self) -> Starlette:
         model = "/v2/models/{model}"
@@ -148,8 +150,7 @@ class Rest:
             response = _json(error.status, {"error": error.sentence}, error.headers)
         except errors.RequestError as error:
             response = _refusal(error)
-        self._metrics.requests.labels("rest", str(response.status_code)).inc()
-        self._metrics.seconds.labels("rest").observe(time.perf_counter() - began)
+        self._metrics.calls.note("rest", str(response.status_code), time.perf_counter() - began)
         return response
 
     async def _answered(self, request: Request) -> Response:
@@ -207,7 +208,7 @@ def _size(request: Request, name: str, default: int) -> int:
 
 def _refusal(error: errors.RequestError) -> Response:
     status = STATUSES[type(error)]
-    return _json(status, {"error": str(error)}, RETRY if status == 503 else None)  # noqa: PLR2004 - a status
+    return _json(status, {"error": str(error)}, RETRY if status in (429, 503) else None)
 
 
 def _json(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:

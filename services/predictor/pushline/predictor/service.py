@@ -19,6 +19,7 @@ from pushline.predictor.adapters.disk_cache import DiskCache
 from pushline.predictor.adapters.litert_programs import check_program, open_programs
 from pushline.predictor.adapters.tensorflow_models import open_model
 from pushline.predictor.grpc_server import GrpcServer
+from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
@@ -42,7 +43,9 @@ class Service:
         metrics = Metrics(self.registry)
         self.models = Models(settings.models)
         predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"))
-        self.door = GrpcServer(settings.door, settings.process.bind, predictions, metrics)
+        door = settings.door
+        lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch)
+        self.door = GrpcServer(door, settings.process.bind, lanes, metrics)
         self._rest = Rest(predictions, settings.door, metrics)
         self.rest = HttpServer(
             settings.process.bind,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pushline.engine.engine import Engine
+from pushline.predictor.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +22,19 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A deployment ready to answer; never changed."""
+    """A deployment ready to answer; never changed, but for what was learnt of its pace."""
 
     identity: Identity
     engine: Engine
     task: str
     labels: tuple[str, ...]
+    pace: Pace = field(default_factory=Pace, compare=False, repr=False)
 
 
-@dataclass(slots=True)
-class _Held:
+@dataclass(slots=True, eq=False)
+class Held:
+    """A deployment and how many requests use it."""
+
     loaded: Loaded
     users: int = 0
     retired: bool = False
@@ -41,7 +45,7 @@ class Slot:
     """Where one model is served. `free` is called once for each swapped out, after its last request; it must not block."""
 
     free: Callable[[Loaded], None]
-    _current: _Held | None = None
+    _current: Held | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -54,21 +58,22 @@ class Slot:
 
     def swap(self, loaded: Loaded | None) -> None:
         with self._lock:
-            old, self._current = self._current, _Held(loaded) if loaded else None
+            old, self._current = self._current, Held(loaded) if loaded else None
             idle = old is not None and old.users == 0
             if old is not None:
                 old.retired = True
         if old is not None and idle:
             self.free(old.loaded)
 
-    def take(self) -> _Held | None:
+    def take(self) -> Held | None:
+        """Give what is served at this moment; it stays whole until it is given back, whatever is swapped in meanwhile."""
         with self._lock:
             held = self._current
             if held is not None:
                 held.users += 1
             return held
 
-    def give_back(self, held: _Held) -> None:
+    def give_back(self, held: Held) -> None:
         with self._lock:
             held.users -= 1
             last = held.retired and held.users == 0
@@ -77,13 +82,13 @@ class Slot:
 
 
 class Lease:
-    """Gives what is served at this moment; it stays whole until the lease ends, whatever is swapped in meanwhile."""
+    """What a with statement takes and gives back."""
 
     __slots__ = ("_held", "_slot")
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
-        self._held: _Held | None = None
+        self._held: Held | None = None
 
     def __enter__(self) -> Loaded | None:
         self._held = self._slot.take()

@@ -24,9 +24,18 @@ class DoorSettings:
         "PUSHLINE_MAX_MESSAGE", default=16 << 20, parse=parse_size, help="largest request, such as 16MiB; a larger one is refused"
     )
     max_in_flight: int = setting(
-        "PUSHLINE_MAX_IN_FLIGHT", default=128, parse=count, help="calls worked on and waiting at once; further ones are refused"
+        "PUSHLINE_MAX_IN_FLIGHT",
+        default=128,
+        parse=count,
+        help="requests that wait for a model or are worked on by it; further ones are refused",
     )
-    workers: int = setting("PUSHLINE_WORKERS", default=4, parse=count, help="threads that answer")
+    threads: int = setting("PUSHLINE_THREADS", default=2, parse=count, help="threads a model, for requests that take long")
+    max_batch: int = setting(
+        "PUSHLINE_MAX_BATCH", default=64, parse=count, help="most rows of requests that came together and are answered together"
+    )
+    body_seconds: float = setting(
+        "PUSHLINE_BODY_TIMEOUT", default=10.0, parse=parse_duration, help="longest that the message of a call may take to come"
+    )
     drain_seconds: float = setting(
         "PUSHLINE_DRAIN", default=0.5, parse=pause, help="time between NOT_SERVING and refusing calls, at a stop"
     )

@@ -1,0 +1,126 @@
+"""Where a model's questions wait for it: a bounded queue and threads of its own, so that no model waits for another one.
+
+What waits is joined: whoever comes to take the next job takes all of its form with it, up to a batch. Nobody waits for company.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pushline.predictor.errors import ModelFailed, Overloaded, RequestError
+from pushline.predictor.predictions import Answer, Job, Predictions
+
+IDLE_SECONDS = 10.0  # then a thread ends
+
+
+class Ticket(NamedTuple):
+    """A job that waits. `done` is called once, from a thread of the lane; it never raises."""
+
+    job: Job
+    is_awaited: Callable[[], bool]
+    done: Callable[[Answer | RequestError | None], None]  # None: nobody waits for it any more
+
+
+class Lane:
+    """Safe to call from many threads. `most` questions of the model wait or are worked on."""
+
+    def __init__(self, model: str, predictions: Predictions, threads: int, most: int, max_batch: int) -> None:
+        self._model, self._predictions = model, predictions
+        self._threads, self._most, self._max_batch = threads, most, max_batch
+        self._waiting: deque[Ticket] = deque()
+        self._inside = 0  # waiting and worked on
+        self._workers = self._idle = 0
+        self._changed = threading.Condition()
+
+    @property
+    def inside(self) -> int:
+        return self._inside
+
+    def submit(self, ticket: Ticket) -> None:
+        """Raises Overloaded, and then the job is given back."""
+        with self._changed:
+            if self._inside >= self._most:
+                ticket.job.slot.give_back(ticket.job.held)
+                raise Overloaded(self._model, self._inside)
+            self._inside += 1
+            self._waiting.append(ticket)
+            if self._idle:
+                self._changed.notify()
+            elif self._workers < self._threads:
+                self._workers += 1
+                threading.Thread(target=self._work, name=f"lane {self._model}", daemon=True).start()
+
+    def _work(self) -> None:
+        while batch := self._next():
+            self._answer(batch)
+            with self._changed:
+                self._inside -= len(batch)
+
+    def _next(self) -> list[Ticket]:
+        """Wait for work; nothing where there was none for long, and then the thread is counted out."""
+        with self._changed:
+            self._idle += 1
+            found = self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS)
+            self._idle -= 1
+            if not found:
+                self._workers -= 1
+                return []
+            return self._take_alike()
+
+    def _take_alike(self) -> list[Ticket]:
+        first = self._waiting.popleft()
+        batch, rows, others = [first], first.job.rows, deque[Ticket]()
+        while self._waiting and rows < self._max_batch:
+            ticket = self._waiting.popleft()
+            if ticket.job.form == first.job.form and rows + ticket.job.rows <= self._max_batch:
+                batch.append(ticket)
+                rows += ticket.job.rows
+            else:
+                others.append(ticket)
+        others.extend(self._waiting)
+        self._waiting = others
+        return batch
+
+    def _answer(self, batch: list[Ticket]) -> None:
+        awaited = []
+        for ticket in batch:
+            if ticket.is_awaited():
+                awaited.append(ticket)
+            else:
+                ticket.job.slot.give_back(ticket.job.held)
+                ticket.done(None)
+        if awaited:
+            for ticket, result in zip(awaited, self._results([ticket.job for ticket in awaited]), strict=True):
+                ticket.done(result)
+
+    def _results(self, jobs: list[Job]) -> list[Answer | RequestError]:
+        try:
+            return self._predictions.answer(jobs)
+        except Exception:  # a defect: it costs these questions their answer, not the lane its thread
+            logging.getLogger(__name__).exception("questions for %s could not be answered", self._model)
+            return [ModelFailed("the question could not be answered; the predictor's log has the reason") for _ in jobs]
+
+
+class Lanes:
+    """A lane a model, made when it is first needed."""
+
+    def __init__(self, predictions: Predictions, threads: int, most: int, max_batch: int) -> None:
+        self.predictions, self.max_batch = predictions, max_batch
+        self._settings = (threads, most, max_batch)
+        self._lanes: dict[str, Lane] = {}
+        self._lock = threading.Lock()
+
+    def submit(self, ticket: Ticket) -> None:
+        """Raises Overloaded, and then the job is given back."""
+        model = ticket.job.model
+        lane = self._lanes.get(model)
+        if lane is None:
+            with self._lock:
+                lane = self._lanes.setdefault(model, Lane(model, self.predictions, *self._settings))
+        lane.submit(ticket)
+
+    @property
+    def inside(self) -> int:
+        return sum(lane.inside for lane in list(self._lanes.values()))

@@ -1,0 +1,159 @@
+"""A model's own queue: what waits and is alike is answered together, what nobody waits for is left out, and too much is refused."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from pushline.engine.engine import Array, BadProgram, Signature, TensorSpec
+from pushline.predictor.errors import ModelFailed, Overloaded, RequestError
+from pushline.predictor.lanes import Lanes, Ticket
+from pushline.predictor.models import Models
+from pushline.predictor.predictions import Answer, Predictions, Question
+from pushline.predictor.serving import Identity, Loaded
+from pushline.predictor.tensors import Claim, Limits
+from tests.waiting import until
+
+SECONDS = 20.0
+MOST = 8
+POISON = 13.0
+
+
+class Gated:
+    """An engine that doubles, notes its batches, and waits at a gate; a poisoned row makes the whole run fail."""
+
+    kind, problem, waits = "litert", "", False
+    signature = Signature((TensorSpec("x", "float32", (-1, 2)),), (TensorSpec("y", "float32", (-1, 2)),))
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.gate, self.entered = threading.Event(), threading.Event()
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        self.entered.set()
+        assert self.gate.wait(SECONDS)
+        x = inputs["x"]
+        self.batches.append(len(x))
+        if (x == np.float32(POISON)).any():
+            raise BadProgram("poisoned")
+        return {"y": np.add(x, x)}
+
+    def warm_up(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Told:
+    """What became of the tickets."""
+
+    results: dict[int, Answer | RequestError | None] = field(default_factory=dict)
+
+    def ticket(self, predictions: Predictions, number: int, rows: int = 1, value: float | None = None, model: str = "a") -> Ticket:
+        numbers = np.full((rows, 2), number if value is None else value, "<f4")
+        question = Question(model, "", [Claim("x", "float32", (rows, 2), numbers.tobytes())], ())
+        return Ticket(predictions.prepare(question), lambda: number >= 0, lambda result: self.results.update({number: result}))
+
+
+@pytest.fixture
+def engines() -> Iterator[dict[str, Gated]]:
+    engines = {"a": Gated(), "b": Gated()}
+    yield engines
+    for engine in engines.values():
+        engine.gate.set()
+
+
+@pytest.fixture
+def predictions(engines: dict[str, Gated]) -> Predictions:
+    models = Models(frozenset(engines))
+    for name, engine in engines.items():
+        models.swap(Loaded(Identity(name, "d", "c", 1, "run", f"event {name}"), engine, "regression", ()))
+    return Predictions(models, Limits(64, refuse_non_finite=True))
+
+
+def test_what_waits_is_answered_together_and_each_gets_its_own(engines: dict[str, Gated], predictions: Predictions) -> None:
+    lanes, told = Lanes(predictions, threads=1, most=MOST, max_batch=4), Told()
+    lanes.submit(told.ticket(predictions, 0))
+    assert engines["a"].entered.wait(SECONDS)
+    for number in range(1, 7):
+        lanes.submit(told.ticket(predictions, number))
+
+    engines["a"].gate.set()
+
+    until(lambda: len(told.results) == 7, SECONDS, "all answers")
+    assert engines["a"].batches == [1, 4, 2]
+    answers = {number: result.outputs["y"].tolist() for number, result in told.results.items() if isinstance(result, Answer)}
+    assert answers == {number: [[2.0 * number] * 2] for number in range(7)}
+
+
+def test_one_bad_question_does_not_cost_the_others_their_answer(engines: dict[str, Gated], predictions: Predictions) -> None:
+    lanes, told = Lanes(predictions, threads=1, most=MOST, max_batch=4), Told()
+    lanes.submit(told.ticket(predictions, 0))
+    assert engines["a"].entered.wait(SECONDS)
+    for number in range(1, 4):
+        lanes.submit(told.ticket(predictions, number, value=POISON if number == 2 else None))
+
+    engines["a"].gate.set()
+
+    until(lambda: len(told.results) == 4, SECONDS, "all answers")
+    assert {number: type(result) for number, result in told.results.items()} == {0: Answer, 1: Answer, 2: ModelFailed, 3: Answer}
+
+
+def test_questions_beyond_the_most_are_refused_and_hold_nothing(engines: dict[str, Gated], predictions: Predictions) -> None:
+    lanes, told = Lanes(predictions, threads=2, most=MOST, max_batch=4), Told()
+    for number in range(MOST):
+        lanes.submit(told.ticket(predictions, number))
+
+    with pytest.raises(Overloaded):
+        lanes.submit(told.ticket(predictions, 99))
+
+    engines["a"].gate.set()
+    until(lambda: len(told.results) == MOST and lanes.inside == 0, SECONDS, "all answers")
+    predictions.models.swap(Loaded(Identity("a", "d", "c", 2, "run", "event 2"), Gated(), "regression", ()))
+    assert predictions.models.free_retired() == 1
+
+
+def test_what_nobody_waits_for_is_not_worked_on(engines: dict[str, Gated], predictions: Predictions) -> None:
+    lanes, told = Lanes(predictions, threads=1, most=MOST, max_batch=4), Told()
+    lanes.submit(told.ticket(predictions, 0))
+    assert engines["a"].entered.wait(SECONDS)
+    lanes.submit(told.ticket(predictions, -1))
+    lanes.submit(told.ticket(predictions, 2))
+
+    engines["a"].gate.set()
+
+    until(lambda: len(told.results) == 3, SECONDS, "all told")
+    assert told.results[-1] is None
+    assert engines["a"].batches == [1, 1]
+
+
+def test_a_model_that_hangs_delays_no_other(engines: dict[str, Gated], predictions: Predictions) -> None:
+    lanes, told = Lanes(predictions, threads=2, most=MOST, max_batch=4), Told()
+    engines["b"].gate.set()
+    for number in range(MOST):
+        lanes.submit(told.ticket(predictions, number, model="a"))
+
+    lanes.submit(told.ticket(predictions, 50, model="b"))
+
+    until(lambda: 50 in told.results, SECONDS, "the other model's answer")
+    assert list(told.results) == [50]
+
+
+def test_forms_that_differ_are_not_joined(engines: dict[str, Gated], predictions: Predictions) -> None:
+    lanes, told = Lanes(predictions, threads=1, most=MOST, max_batch=8), Told()
+    lanes.submit(told.ticket(predictions, 0))
+    assert engines["a"].entered.wait(SECONDS)
+    first = told.ticket(predictions, 1)
+    predictions.models.swap(Loaded(Identity("a", "d", "c", 2, "run", "event 2"), engines["b"], "regression", ()))
+    lanes.submit(first)
+    lanes.submit(told.ticket(predictions, 2, rows=3))
+
+    engines["a"].gate.set()
+    engines["b"].gate.set()
+
+    until(lambda: len(told.results) == 3, SECONDS, "all answers")
+    assert (engines["a"].batches, engines["b"].batches) == ([1, 1], [3])
+    seqs = {number: result.identity.deploy_seq for number, result in told.results.items() if isinstance(result, Answer)}
+    assert seqs == {0: 1, 1: 1, 2: 2}

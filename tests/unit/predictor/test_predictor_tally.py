@@ -1,0 +1,68 @@
+"""Calls counted and timed: what is collected is what was noted, in the library's own form."""
+
+import threading
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from pushline.predictor.pace import MOST_FORMS, Pace
+from pushline.predictor.tally import Tally
+
+BOUNDS = (0.001, 0.01, 0.1)
+
+
+def a_tally() -> tuple[Tally, CollectorRegistry]:
+    registry = CollectorRegistry()
+    return Tally(("calls", "Calls."), ("call_seconds", "Time."), BOUNDS).register(registry), registry
+
+
+def test_calls_are_counted_by_method_and_code_and_timed_by_method() -> None:
+    tally, registry = a_tally()
+    for code, seconds in (("OK", 0.001), ("OK", 0.002), ("NOT_FOUND", 5.0)):
+        tally.note("Infer", code, seconds)
+
+    value = registry.get_sample_value
+    assert value("calls_total", {"method": "Infer", "code": "OK"}) == 2
+    assert value("calls_total", {"method": "Infer", "code": "NOT_FOUND"}) == 1
+    buckets = [value("call_seconds_bucket", {"method": "Infer", "le": le}) for le in ("0.001", "0.01", "0.1", "+Inf")]
+    assert buckets == [1, 2, 2, 3]
+    assert value("call_seconds_count", {"method": "Infer"}) == 3
+    assert value("call_seconds_sum", {"method": "Infer"}) == 5.003
+    assert b"# TYPE call_seconds histogram" in generate_latest(registry)
+
+
+def test_no_call_is_lost_between_threads() -> None:
+    tally, registry = a_tally()
+
+    def note() -> None:
+        for _ in range(2000):
+            tally.note("Infer", "OK", 0.5)
+
+    threads = [threading.Thread(target=note) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert registry.get_sample_value("calls_total", {"method": "Infer", "code": "OK"}) == 8000
+
+
+def test_a_pace_follows_slowly_what_becomes_slow_and_forgets_no_form_for_one_hiccup() -> None:
+    pace = Pace()
+    pace.note("form", 2, 0.002)
+    pace.note("form", 1, 1.0)
+    after_hiccup = pace.seconds_a_row("form")
+    for _ in range(60):
+        pace.note("form", 1, 1.0)
+
+    assert after_hiccup is not None
+    assert 0.001 < after_hiccup < 0.002
+    assert (pace.seconds_a_row("form") or 0) > 0.9
+    assert pace.seconds_a_row("other") is None
+
+
+def test_what_a_pace_keeps_is_bounded() -> None:
+    pace = Pace()
+    for form in range(10 * MOST_FORMS):
+        pace.note(form, 1, 0.1)
+
+    assert len(pace._seconds) <= MOST_FORMS
