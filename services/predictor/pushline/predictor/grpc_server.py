@@ -1,4 +1,4 @@
-"""The gRPC server: both services, health, reflection, limits. start() listens, stop() drains."""
+"""The gRPC server: all services, health, reflection, limits. start() listens, stop() drains."""
 
 import threading
 
@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
+from pushline.predictor import reflected, tfserving_api
 from pushline.predictor.grpc_api import Doors, OpenInference, Typed
 from pushline.predictor.interceptor import Observed
 from pushline.predictor.metrics import Metrics
@@ -20,6 +21,7 @@ from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
 SERVICES = (
     oip_pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
     serving_pb2.DESCRIPTOR.services_by_name["Predictor"].full_name,
+    *tfserving_api.SERVICES,
 )
 EVERYTHING = ""
 INFER = f"/{SERVICES[0]}/ModelInfer"
@@ -48,8 +50,10 @@ class GrpcServer:
         )
         oip_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
         serving_pb2_grpc.add_PredictorServicer_to_server(Typed(doors), self._server)
+        self._server.add_generic_rpc_handlers(tfserving_api.handlers(doors, settings.max_message_bytes))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        told = {*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME}
+        reflection.enable_server_reflection(told, self._server, reflected.pool(told - {*tfserving_api.SERVICES}))
         self.serve(ready=False)
 
     def start(self) -> None:
