@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ SIGNATURE = "serving_default"
 METHOD = "tensorflow/serving/predict"
 SIGNATURES = "signature_def"  # the one metadata field that there is
 SIGNATURES_TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"  # the name that clients unpack
+KEPT = 512  # parts of answers
 MOST_DIMENSIONS = 254  # TensorFlow's own limit
 
 
@@ -100,13 +102,8 @@ def check_metadata_fields(fields: Sequence[str]) -> None:
 
 def response(answer: Answer) -> pb.PredictResponse:
     """Answer in the field of the type, as TensorFlow Serving does: many clients read float_val and never make an array of it."""
-    message = pb.PredictResponse(model_spec=_spec(answer.identity, SIGNATURE))
-    for name, array in answer.outputs.items():
-        kind, tensor = KINDS[array.dtype.name], message.outputs[name]
-        tensor.dtype = kind.code
-        tensor.tensor_shape.CopyFrom(_shape(array.shape))
-        getattr(tensor, kind.field).extend(array.ravel().view(kind.bits).tolist())
-    return message
+    outputs = {name: _tensor(array, KINDS[array.dtype.name]) for name, array in answer.outputs.items()}
+    return pb.PredictResponse(model_spec=_spec(answer.identity, SIGNATURE), outputs=outputs)
 
 
 def metadata(description: Description) -> pb.GetModelMetadataResponse:
@@ -118,8 +115,12 @@ def signatures(description: Description) -> pb.SignatureDefMap:
     signature = pb.SignatureDef(method_name=METHOD)
     for tensors, specs in ((signature.inputs, description.signature.inputs), (signature.outputs, description.signature.outputs)):
         for spec in specs:
-            tensors[spec.name].CopyFrom(_info(spec))
+            tensors[spec.name].CopyFrom(info(spec))
     return pb.SignatureDefMap(signature_def={SIGNATURE: signature})
+
+
+def info(spec: TensorSpec) -> pb.TensorInfo:
+    return pb.TensorInfo(name=f"{spec.name}:0", dtype=KINDS[spec.dtype].code, tensor_shape=_shape(spec.shape))
 
 
 def status(description: Description) -> pb.GetModelStatusResponse:
@@ -159,6 +160,12 @@ def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], where: st
     return kept if kept.size == count else filling.up(kept, shape, where)
 
 
+def _tensor(array: Array, kind: Kind) -> pb.TensorProto:
+    tensor = pb.TensorProto(dtype=kind.code, tensor_shape=_shape(array.shape))
+    getattr(tensor, kind.field).extend(array.ravel().view(kind.bits).tolist())
+    return tensor
+
+
 def _check_fields(tensor: pb.TensorProto, used: str, where: str) -> None:
     others = [field for field in FIELDS if field != used and len(getattr(tensor, field))]
     if others:
@@ -170,13 +177,11 @@ def _name_of(code: int) -> str:
     return pb.DataType.Name(pb.DataType.ValueType(code)) if code in known else f"DataType {code}"
 
 
+@lru_cache(maxsize=KEPT)
 def _spec(identity: Identity, signature: str) -> pb.ModelSpec:
     return pb.ModelSpec(name=identity.model, version=Int64Value(value=identity.deploy_seq), signature_name=signature)
 
 
-def _info(spec: TensorSpec) -> pb.TensorInfo:
-    return pb.TensorInfo(name=f"{spec.name}:0", dtype=KINDS[spec.dtype].code, tensor_shape=_shape(spec.shape))
-
-
-def _shape(sizes: Sequence[int]) -> pb.TensorShapeProto:
+@lru_cache(maxsize=KEPT)
+def _shape(sizes: tuple[int, ...]) -> pb.TensorShapeProto:
     return pb.TensorShapeProto(dim=[pb.TensorShapeProto.Dim(size=size) for size in sizes])
