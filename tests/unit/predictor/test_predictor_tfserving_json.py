@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pushline.engine.engine import Signature, TensorSpec
 from pushline.engine.litert import load
-from pushline.predictor import tfserving
 from pushline.predictor.errors import BadRequest, ModelFailed, RequestError
 from pushline.predictor.models import Models
 from pushline.predictor.predictions import Answer, Description, Predictions, Question
@@ -187,17 +184,6 @@ def test_status_and_metadata_are_told_as_the_stock_server_does() -> None:
         "tensor_shape": {"dim": [{"size": "-1", "name": ""}, {"size": "2", "name": ""}], "unknown_rank": False},
     }
     assert set(signature["outputs"]) == {"y"}
-
-
-def test_status_and_metadata_are_what_protobuf_makes_of_the_messages() -> None:
-    told = described(X, TOKENS)
-
-    def plain(message: Message) -> dict[str, Any]:
-        return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-
-    assert status(told) == plain(tfserving.status(told))
-    assert metadata(told)["model_spec"] == plain(tfserving.metadata(told).model_spec)
-    assert metadata(told)["metadata"]["signature_def"] == plain(tfserving.signatures(told))
 
 
 anything = st.recursive(

@@ -115,12 +115,8 @@ def signatures(description: Description) -> pb.SignatureDefMap:
     signature = pb.SignatureDef(method_name=METHOD)
     for tensors, specs in ((signature.inputs, description.signature.inputs), (signature.outputs, description.signature.outputs)):
         for spec in specs:
-            tensors[spec.name].CopyFrom(info(spec))
+            tensors[spec.name].CopyFrom(_info(spec))
     return pb.SignatureDefMap(signature_def={SIGNATURE: signature})
-
-
-def info(spec: TensorSpec) -> pb.TensorInfo:
-    return pb.TensorInfo(name=f"{spec.name}:0", dtype=KINDS[spec.dtype].code, tensor_shape=_shape(spec.shape))
 
 
 def status(description: Description) -> pb.GetModelStatusResponse:
@@ -180,6 +176,10 @@ def _name_of(code: int) -> str:
 @lru_cache(maxsize=KEPT)
 def _spec(identity: Identity, signature: str) -> pb.ModelSpec:
     return pb.ModelSpec(name=identity.model, version=Int64Value(value=identity.deploy_seq), signature_name=signature)
+
+
+def _info(spec: TensorSpec) -> pb.TensorInfo:
+    return pb.TensorInfo(name=f"{spec.name}:0", dtype=KINDS[spec.dtype].code, tensor_shape=_shape(spec.shape))
 
 
 @lru_cache(maxsize=KEPT)

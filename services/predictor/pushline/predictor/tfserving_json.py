@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+
 from pushline.engine.engine import Array, TensorSpec
 from pushline.predictor import tfserving
 from pushline.predictor.errors import BadRequest
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.tensors import Claim
-from pushline.tfserving.v1 import tfserving_pb2 as pb
 
 ROWS, COLUMNS = "instances", "inputs"
 KINDS: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "u": {int}, "i": {int}}  # by a dtype's first letter
 BASE64 = {"b64"}
-State = pb.ModelVersionStatus.State
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +53,12 @@ def written(asked: Asked, answer: Answer) -> bytes:
 
 
 def status(description: Description) -> dict[str, Any]:
-    """What protobuf's JSON makes of the message: 64-bit integers are text, and zeros are written."""
-    (one,) = tfserving.status(description).model_version_status
-    said = {"error_code": pb.Code.Name(one.status.error_code), "error_message": one.status.error_message}
-    return {"model_version_status": [{"version": str(one.version), "state": State.Name(one.state), "status": said}]}
+    return _plain(tfserving.status(description))
 
 
 def metadata(description: Description) -> dict[str, Any]:
-    identity, signature = description.identity, description.signature
-    told = {
-        "inputs": {spec.name: _info(spec) for spec in signature.inputs},
-        "outputs": {spec.name: _info(spec) for spec in signature.outputs},
-        "method_name": tfserving.METHOD,
-    }
-    signatures = {tfserving.SIGNATURES: {tfserving.SIGNATURE: told}}
-    spec = {"name": identity.model, "version": str(identity.deploy_seq), "signature_name": ""}
-    return {"model_spec": spec, "metadata": {tfserving.SIGNATURES: signatures}}
-
-
-def _info(spec: TensorSpec) -> dict[str, Any]:
-    info = tfserving.info(spec)
-    sizes = [{"size": str(dim.size), "name": ""} for dim in info.tensor_shape.dim]
-    shape = {"dim": sizes, "unknown_rank": False}
-    return {"name": info.name, "dtype": pb.DataType.Name(info.dtype), "tensor_shape": shape}
+    spec = tfserving.metadata(description).model_spec
+    return {"model_spec": _plain(spec), "metadata": {tfserving.SIGNATURES: _plain(tfserving.signatures(description))}}
 
 
 def _by_row(instances: object, specs: Sequence[TensorSpec]) -> dict[str, Any]:
@@ -158,3 +142,8 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    """Protobuf's JSON with the names and zeros that TensorFlow Serving writes."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
