@@ -21,6 +21,7 @@ from pushline.cli.main import make_app
 from tests.e2e.readme import CLONED_FROM, README, REPOSITORY, blocks, outputs, python_blocks, script
 
 SECONDS = 120.0
+STOCK = {"tritonclient": ".venv/interop", "tensorflow_serving": ".venv/interop-tfs"}  # what a client imports → where it is
 SYSTEM_PATH = f"/usr/local/bin:/usr/bin:/bin:{Path(sys.base_prefix) / 'bin'}"  # the last: where no Python is the system's
 SCRAPE = """
 import json, urllib.request
@@ -49,8 +50,8 @@ class Walk:
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """Run the chapter, README's Python examples and a look at the metrics. The environment that is here is used again."""
     folder = tmp_path_factory.mktemp("walk")
-    for tool in ("install", "interop-env"):
-        subprocess.run([REPOSITORY / "tools" / tool], check=True)
+    for tool in (["install"], ["interop-env"], ["interop-env", "tfs"]):
+        subprocess.run([REPOSITORY / "tools" / tool[0], *tool[1:]], check=True)
     printed, seconds = _run(folder, script(_made_like_this(folder), _added(folder)))
     told = subprocess.run(
         ["git", "-C", str(folder / "iris"), "log", "--reverse", "--format=%H"], check=True, capture_output=True, text=True
@@ -106,7 +107,7 @@ def _added(folder: Path) -> list[str]:
     for number, text in enumerate([*python_blocks(), SCRAPE]):
         path = folder / f"example-{number}.py"
         path.write_text(text)
-        environment = ".venv/interop" if "tritonclient" in text else ".venv"
+        environment = next((where for package, where in STOCK.items() if package in text), ".venv")
         added.append(shlex.join([str(REPOSITORY / environment / "bin" / "python"), str(path)]))
     return added
 
@@ -121,10 +122,11 @@ def test_the_commands_lead_from_a_clone_to_predictions_of_ones_own_commits(walk:
 
 
 def test_the_python_examples_are_answered_by_the_commit_that_is_live(walk: Walk) -> None:
-    typed, stock, events = (walk.printed[f"added {number}"] for number in (1, 2, 3))
+    typed, stock, serving, events = (walk.printed[f"added {number}"] for number in (1, 2, 3, 4))
 
     assert walk.commits[0] in typed
     assert walk.commits[0] in stock
+    assert walk.commits[0] in serving
     of_second = sorted(line.split()[0] for line in events.splitlines() if line.split()[-1:] == [walk.commits[1]])
     assert of_second == ["commit", "deployed", "evaluated", "served", "trained"]
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from threading import Event
 from typing import Any, Protocol, cast
 
@@ -71,8 +71,8 @@ class Calls:
             self._answer(alike)
 
     def refuse(self, call: Call, code: grpc.StatusCode, details: str) -> None:
-        call.finish(None, code=code.value[0], details=details)
         self._note(call, code)
+        call.finish(None, code=code.value[0], details=details)
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False)
@@ -85,7 +85,7 @@ class Calls:
             self._refuse(call, error)
             return
         except DecodeError:
-            self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call)}")
+            self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call.method)}")
             return
         asked = Asked(call, job, reply)
         if quick is not None and self._predictions.is_quick(job):
@@ -123,8 +123,8 @@ class Calls:
             except errors.RequestError as error:
                 self._refuse(call, error)
                 return
-            call.finish(data, trailing_metadata(result.identity, result.stale))
             self._note(call, grpc.StatusCode.OK)
+            call.finish(data, trailing_metadata(result.identity, result.stale))
         elif result is None:
             self.refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
         else:
@@ -132,8 +132,8 @@ class Calls:
 
     def _refuse(self, call: Call, error: errors.RequestError) -> None:
         code, details, trailing = status_of(error)
-        call.finish(None, trailing, code.value[0], details)
         self._note(call, code)
+        call.finish(None, trailing, code.value[0], details)
 
     def _handle(self, call: Call) -> None:
         """Answer what is no prediction, as grpcio would."""
@@ -141,7 +141,7 @@ class Calls:
         try:
             data = _handled(self.handlers[call.method], call.data or b"", context)
         except DecodeError:
-            self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call)}")
+            self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call.method)}")
             return
         except Aborted:
             data = None
@@ -149,11 +149,12 @@ class Calls:
             logging.getLogger(__name__).exception("%s could not be answered", call.method)
             self.refuse(call, grpc.StatusCode.INTERNAL, "the call could not be answered; the predictor's log has the reason")
             return
-        call.finish(data, context.trailing, context.status.value[0], context.sentence)
         self._note(call, context.status)
+        call.finish(data, context.trailing, context.status.value[0], context.sentence)
 
     def _note(self, call: Call, code: grpc.StatusCode) -> None:
-        self._tally.note(_name(call), code.name, call.seconds)
+        """Before it is finished, so that whoever has an answer finds it counted."""
+        self._tally.note(_name(call.method), code.name, call.seconds)
 
 
 def _handled(handler: "grpc.RpcMethodHandler[Any, Any]", data: bytes, context: Context) -> bytes:
@@ -162,8 +163,11 @@ def _handled(handler: "grpc.RpcMethodHandler[Any, Any]", data: bytes, context: C
     return handler.response_serializer(response) if handler.response_serializer else cast("bytes", response)
 
 
-def _name(call: Call) -> str:
-    return call.method.rpartition("/")[2]
+@cache
+def _name(method: str) -> str:
+    """What metrics call a method: by its last word, TensorFlow Serving's with its package in front."""
+    service, _, name = method[1:].partition("/")
+    return f"tensorflow/{name}" if service.startswith("tensorflow.") else name
 
 
 def _is_awaited(call: Call) -> bool:

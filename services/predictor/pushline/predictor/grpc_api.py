@@ -102,11 +102,10 @@ def _typed_reply(answer: Answer) -> bytes:
 def status_of(error: errors.RequestError) -> tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]:
     """Code, sentence and trailing metadata, which names the field."""
     code = CODES[type(error)]
-    if not isinstance(error, (errors.BadRequest, errors.TooLarge)):
-        return code, str(error), ()
     status = status_pb2.Status(code=code.value[0], message=str(error))
-    violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.problem)
-    status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, (errors.BadRequest, errors.TooLarge)):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.problem)
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     return code, str(error), (("grpc-status-details-bin", status.SerializeToString()),)
 
 

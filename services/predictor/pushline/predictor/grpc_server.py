@@ -1,4 +1,4 @@
-"""The gRPC server: both services, health, reflection, limits. start() listens, stop() drains."""
+"""The gRPC server: all services, health, reflection, limits. start() listens, stop() drains."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
+from pushline.predictor import reflected, tfserving_api
 from pushline.predictor.calls import Calls, Door
 from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
 from pushline.predictor.lanes import Lanes
@@ -21,6 +22,7 @@ from pushline.serving.v1 import serving_pb2
 SERVICES = (
     oip_pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].full_name,
     serving_pb2.DESCRIPTOR.services_by_name["Predictor"].full_name,
+    *tfserving_api.SERVICES,
 )
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
@@ -38,7 +40,11 @@ class GrpcServer:
         self._bind, self._settings = bind, settings
         self._health = health.HealthServicer()
         predictions = lanes.predictions
-        doors: dict[str, Door] = {INFER: OipDoor(predictions), PREDICT: TypedDoor(predictions)}
+        doors: dict[str, Door] = {
+            INFER: OipDoor(predictions),
+            PREDICT: TypedDoor(predictions),
+            tfserving_api.PREDICT: tfserving_api.PredictDoor(predictions, settings.max_message_bytes),
+        }
         self._calls = Calls(lanes, doors, metrics.calls)
         server = grpc.server(
             ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="grpc stream"),
@@ -50,8 +56,11 @@ class GrpcServer:
         for path in doors:
             self._wire.add_door(path)
         oip_grpc.add_GRPCInferenceServiceServicer_to_server(OpenInference(predictions), self._wire)
+        for service, handlers in tfserving_api.handlers(predictions).items():
+            self._wire.add_registered_method_handlers(service, handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._wire)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._wire)
+        told = {*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME}
+        reflection.enable_server_reflection(told, self._wire, reflected.pool(told - {*tfserving_api.SERVICES}))
         self._calls.handlers = self._wire.handlers
         self.serve(ready=False)
 

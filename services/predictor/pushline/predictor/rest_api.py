@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -40,6 +40,7 @@ RETRY = {"Retry-After": "1"}
 JSON_SIZE = "Inference-Header-Content-Length"
 REST_THREADS = 4
 MOST_DIGITS = 12  # of a size in a header
+Begin = Callable[[Request], Callable[[bytes], Response]]  # reads the head, may raise; gives what a thread makes of the body
 
 
 class Refused(Exception):
@@ -101,7 +102,7 @@ class Rest:
         self._predictions, self._metrics, self._room = predictions, metrics, Room(settings)
         self._pool = ThreadPoolExecutor(REST_THREADS, thread_name_prefix="rest")
 
-    def app(self) -> Starlette:
+    def app(self, others: Sequence[Route]) -> Starlette:
         model = "/v2/models/{model}"
         routes = [
             Route("/v2", self._server),
@@ -114,7 +115,7 @@ class Rest:
                 Route(f"{path}/ready", self._model_ready),
                 Route(f"{path}/infer", self._infer, methods=["POST"]),
             ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: _not_here, Exception: _broken})
+        return Starlette(routes=[*routes, *others], exception_handlers={HTTPException: _not_here, Exception: _broken})
 
     async def _server(self, _request: Request) -> Response:
         return _json(200, {"name": SERVER_NAME, "version": version(SERVER_NAME), "extensions": ["binary_tensor_data"]})
@@ -127,10 +128,7 @@ class Rest:
         return _json(200 if ready else 503, {"ready": ready})
 
     async def _model(self, request: Request) -> Response:
-        try:
-            return _json(200, rest_json.described(self._predictions.describe(*_named(request))))
-        except errors.RequestError as error:
-            return _refusal(error)
+        return told(lambda: rest_json.described(self._predictions.describe(*_named(request))))
 
     async def _model_ready(self, request: Request) -> Response:
         model, number = _named(request)
@@ -143,9 +141,13 @@ class Rest:
         return _json(200, {"name": model, "ready": True})
 
     async def _infer(self, request: Request) -> Response:
+        return await self.counted(request, self._begin)
+
+    async def counted(self, request: Request, begin: Begin) -> Response:
+        """Answer within the limits, in a thread, whatever the protocol."""
         began = time.perf_counter()
         try:
-            response = await self._answered(request)
+            response = await self._answered(request, begin)
         except Refused as error:
             response = _json(error.status, {"error": error.sentence}, error.headers)
         except errors.RequestError as error:
@@ -153,15 +155,14 @@ class Rest:
         self._metrics.calls.note("rest", str(response.status_code), time.perf_counter() - began)
         return response
 
-    async def _answered(self, request: Request) -> Response:
+    async def _answered(self, request: Request, begin: Begin) -> Response:
         """Raises Refused, RequestError. What a thread has begun counts until it ends, whoever waits for it."""
         self._room.enter()
         working = False
         try:
-            json_size = _json_size(request)
+            work = begin(request)
             body = await self._room.receive(request)
-            work = partial(self._work, *_named(request), body, json_size)
-            future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+            future = asyncio.get_running_loop().run_in_executor(self._pool, work, body)
             working = True
             future.add_done_callback(lambda _: self._room.leave())
         finally:
@@ -174,7 +175,10 @@ class Rest:
             future.add_done_callback(lambda done: done.exception())
             raise Refused(504, f"there was no answer within {ANSWER_SECONDS:g} seconds") from None
 
-    def _work(self, model: str, number: str, body: bytes, json_size: int | None) -> Response:
+    def _begin(self, request: Request) -> Callable[[bytes], Response]:
+        return partial(self._work, *_named(request), _json_size(request))
+
+    def _work(self, model: str, number: str, json_size: int | None, body: bytes) -> Response:
         asked = rest_json.read(model, number, body, json_size)
         answer = self._predictions.predict(asked.question)
         written = rest_json.written(asked, answer)
@@ -204,6 +208,13 @@ def _size(request: Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
         raise Refused(400, f"{name}: is no size in bytes")
     return int(text)
+
+
+def told(describe: Callable[[], Mapping[str, Any]]) -> Response:
+    try:
+        return _json(200, describe())
+    except errors.RequestError as error:
+        return _refusal(error)
 
 
 def _refusal(error: errors.RequestError) -> Response:

@@ -29,6 +29,7 @@ from pushline.predictor.reports import Reports
 from pushline.predictor.rest_api import Rest
 from pushline.predictor.settings import Settings
 from pushline.predictor.tensors import Limits
+from pushline.predictor.tfserving_rest import TensorFlowServingRest
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
@@ -50,7 +51,7 @@ class Service:
         self.rest = HttpServer(
             settings.process.bind,
             settings.door.rest_port,
-            self._rest.app(),
+            self._rest.app(TensorFlowServingRest(self._rest, predictions).routes()),
             setting="PUSHLINE_REST_PORT",
             drain_seconds=math.ceil(settings.door.grace_seconds),
         )

@@ -135,7 +135,10 @@ def _from_numbers(claim: Claim, spec: TensorSpec, count: int, where: str) -> Arr
     if len(claim.content) != count:
         raise BadRequest(f"{where}.contents", f"has {len(claim.content)} values; its shape needs {count}")
     dtype = np.dtype(spec.dtype)
-    values: Numbers = np.array(claim.content, np.float64 if claim.dtype is None else WIDEST[dtype.kind])
+    try:
+        values: Numbers = np.array(claim.content, np.float64 if claim.dtype is None else WIDEST[dtype.kind])
+    except OverflowError:
+        raise BadRequest(f"{where}.contents", f"holds a number that does not fit {dtype.name}") from None
     if dtype.kind == "b":
         return _booleans(values, where)
     if dtype.kind in "iu":

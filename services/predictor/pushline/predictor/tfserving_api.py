@@ -1,0 +1,72 @@
+"""The gRPC door for clients of TensorFlow Serving, under the method names that they call."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from pushline.predictor import errors, tfserving
+from pushline.predictor.grpc_api import Reply, abort, trailing_metadata
+from pushline.predictor.predictions import Answer, Description, Job, Predictions
+from pushline.tfserving.v1 import tfserving_pb2 as pb
+
+PACKAGE = "tensorflow.serving"
+PREDICTION, MODEL = f"{PACKAGE}.PredictionService", f"{PACKAGE}.ModelService"
+SERVICES = (PREDICTION, MODEL)
+PREDICT = f"/{PREDICTION}/Predict"
+
+
+class PredictDoor:
+    """Predict. `most_bytes` bounds what one request may have filled in beyond what it sends."""
+
+    def __init__(self, predictions: Predictions, most_bytes: int) -> None:
+        self._predictions, self._most_bytes = predictions, most_bytes
+
+    def prepare(self, data: bytes) -> tuple[Job, Reply]:
+        filling = tfserving.Filling(self._predictions.limits.max_rows, self._most_bytes)
+        question = tfserving.question(pb.PredictRequest.FromString(data), filling)
+        return self._predictions.prepare(question), _reply
+
+
+def _reply(answer: Answer) -> bytes:
+    return tfserving.response(answer).SerializeToString()
+
+
+class Models:
+    """What models say of themselves."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self._predictions = predictions
+
+    def get_model_metadata(self, request: pb.GetModelMetadataRequest, context: grpc.ServicerContext) -> pb.GetModelMetadataResponse:
+        try:
+            tfserving.check_metadata_fields(request.metadata_field)
+            return tfserving.metadata(self._described(request, context))
+        except errors.RequestError as error:
+            abort(context, error)
+
+    def get_model_status(self, request: pb.GetModelStatusRequest, context: grpc.ServicerContext) -> pb.GetModelStatusResponse:
+        try:
+            return tfserving.status(self._described(request, context))
+        except errors.RequestError as error:
+            abort(context, error)
+
+    def _described(
+        self, request: pb.GetModelMetadataRequest | pb.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> Description:
+        model, version = tfserving.asked(request.model_spec, named=request.HasField("model_spec"))
+        description = self._predictions.describe(model, version)
+        context.set_trailing_metadata(trailing_metadata(description.identity, description.stale))
+        return description
+
+
+def handlers(predictions: Predictions) -> Mapping[str, Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]]:
+    """By service and method; those that are no prediction."""
+    models = Models(predictions)
+    metadata = grpc.unary_unary_rpc_method_handler(
+        models.get_model_metadata, pb.GetModelMetadataRequest.FromString, pb.GetModelMetadataResponse.SerializeToString
+    )
+    status = grpc.unary_unary_rpc_method_handler(
+        models.get_model_status, pb.GetModelStatusRequest.FromString, pb.GetModelStatusResponse.SerializeToString
+    )
+    return {PREDICTION: {"GetModelMetadata": metadata}, MODEL: {"GetModelStatus": status}}
