@@ -44,7 +44,7 @@ class UnknownVersion(RequestError):
 
 class NothingDeployed(RequestError):
     def __init__(self, model: str) -> None:
-        super().__init__(f"nothing is deployed yet for model {model!r}" if model else "nothing is deployed yet")
+        super().__init__(f"nothing is deployed yet for model {model[:80]!r}" if model else "nothing is deployed yet")
         self.model = model
 
 

@@ -35,6 +35,7 @@ STATUSES: dict[type[errors.RequestError], int] = {
 BODY_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 BUFFERED_BODIES = 8  # of the largest size; all requests together
+SMALL_BODY = 64 << 10  # not refused on account of what others send
 RETRY = {"Retry-After": "1"}
 JSON_SIZE = "Inference-Header-Content-Length"
 MOST_DIGITS = 12  # of a size in a header
@@ -54,15 +55,19 @@ class Room:
     requests: int = 0
     buffered: int = 0
 
-    def enter(self) -> None:
+    def enter(self, body: bytes) -> None:
+        """Raises Refused; then the body counts no more."""
         if self.requests >= self.settings.max_in_flight:
+            self.buffered -= len(body)
             raise Refused(429, f"{self.requests} requests are being answered; more are refused", RETRY)
         self.requests += 1
 
-    def leave(self) -> None:
+    def leave(self, body: bytes) -> None:
         self.requests -= 1
+        self.buffered -= len(body)
 
     async def receive(self, request: Request) -> bytes:
+        """Give the body, which counts from now on. Raises Refused."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refused(415, "the body is compressed; send it as it is")
         if _size(request, "content-length", 0) > self.settings.max_message_bytes:
@@ -76,18 +81,20 @@ class Room:
             raise Refused(400, "the body ended early") from None
 
     async def _buffer(self, request: Request) -> bytes:
-        body = bytearray()
+        body, whole = bytearray(), False
         try:
             async for chunk in request.stream():
                 body += chunk
                 self.buffered += len(chunk)
                 if len(body) > self.settings.max_message_bytes:
                     raise self._too_large()
-                if self.buffered > BUFFERED_BODIES * self.settings.max_message_bytes:
+                if len(body) > SMALL_BODY and self.buffered > BUFFERED_BODIES * self.settings.max_message_bytes:
                     raise Refused(429, "too many bytes are being received", RETRY)
+            whole = True
             return bytes(body)
         finally:
-            self.buffered -= len(body)
+            if not whole:
+                self.buffered -= len(body)
 
     def _too_large(self) -> Refused:
         return Refused(413, f"the body is above {self.settings.max_message_bytes} bytes", {"Connection": "close"})
@@ -153,19 +160,14 @@ class Rest:
         return response
 
     async def _answered(self, request: Request) -> Response:
-        """Raises Refused, RequestError. What a thread has begun counts until it ends, whoever waits for it."""
-        self._room.enter()
-        working = False
-        try:
-            json_size = _json_size(request)
-            body = await self._room.receive(request)
-            work = partial(self._work, *_named(request), body, json_size)
-            future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-            working = True
-            future.add_done_callback(lambda _: self._room.leave())
-        finally:
-            if not working:
-                self._room.leave()
+        """Raises Refused, RequestError. What a thread has begun counts until it ends, whoever waits for it; a client who is slow to
+        send takes no place of others.
+        """
+        json_size = _json_size(request)
+        body = await self._room.receive(request)
+        self._room.enter(body)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, partial(self._work, *_named(request), body, json_size))
+        future.add_done_callback(lambda _: self._room.leave(body))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await asyncio.shield(future)
