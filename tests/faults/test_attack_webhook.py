@@ -15,7 +15,6 @@ from pushline.trainer.webhook.forms import GitHubForm
 from pushline.trainer.webhook.intake import ignored
 from pushline.trainer.webhook.signature import Keyring
 from tests.fixtures.trainer_intake.forge import a_model
-from tests.waiting import until
 
 CLOSED = b""
 

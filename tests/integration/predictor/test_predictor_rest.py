@@ -16,7 +16,7 @@ import pytest
 from pushline.predictor import rest_api
 from pushline.predictor.service import Service
 from tests.fixtures.predictor.deploying import DOUBLE, HEAVY, MIXED, Line
-from tests.fixtures.predictor.running import a_line, running, wait_for, wait_until_sure
+from tests.fixtures.predictor.running import a_line, running, wait_until_sure
 
 JSON = "application/json"
 SIZE = "Inference-Header-Content-Length"

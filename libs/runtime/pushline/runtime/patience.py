@@ -18,11 +18,11 @@ class PatientProtocol(H11Protocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
-    _waiting_since = 0.0
+    waiting_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
-        self._waiting_since = self.loop.time()
+        self.waiting_since = self.loop.time()
         self._make_room()
         self._wait_for_headers()
 
@@ -31,7 +31,7 @@ class PatientProtocol(H11Protocol):
         self._wait_for_headers()
 
     def on_response_complete(self) -> None:
-        self._waiting_since = self.loop.time()
+        self.waiting_since = self.loop.time()
         super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,7 +44,7 @@ class PatientProtocol(H11Protocol):
         return cast("RequestResponseCycle | None", self.cycle)  # None before the first request, whatever uvicorn declares
 
     @property
-    def _stage(self) -> int | None:
+    def stage(self) -> int | None:
         """Say what it waits for its client to do, what one misses least first; None where it works for the client."""
         if self._newest is None:
             return 0
@@ -56,7 +56,7 @@ class PatientProtocol(H11Protocol):
         if len(self.connections) <= MAX_CONNECTIONS:
             return
         held = [each for each in self.connections if isinstance(each, PatientProtocol) and not each.transport.is_closing()]
-        waiting = [(stage, each._waiting_since, id(each), each) for each in held if (stage := each._stage) is not None]
+        waiting = [(stage, each.waiting_since, id(each), each) for each in held if (stage := each.stage) is not None]
         if waiting and len(held) > MAX_CONNECTIONS:
             min(waiting)[-1].transport.close()
 
