@@ -33,7 +33,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS + BACKLOG,  # those that are closed to make room count
+            limit_concurrency=MAX_CONNECTIONS + BACKLOG,  # those closed to make room count
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=drain_seconds,
             h11_max_incomplete_event_size=HEADER_BYTES,
