@@ -196,8 +196,8 @@ def table(rows: Sequence[Overloaded]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.model} | {row.n} | {row.peak:.0f} | {row.offered:.0f} | {row.held_back:.0f} | {row.goodput:.0f} | {row.refused:.0f} "
-        f"| {row.other:.0f} | {row.p99_ms:.0f} | {row.ratio:.2f} |"
+        f"| {row.model} | {row.n} | {row.peak:.0f} | {row.offered:.0f} | {row.held_back:.0f} | {row.goodput:.0f} "
+        f"| {row.refused:.0f} | {row.other:.0f} | {row.p99_ms:.0f} | {row.ratio:.2f} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"

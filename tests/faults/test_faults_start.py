@@ -1,4 +1,4 @@
-"""A predictor starts in every state of the world: Kafka there or not, the store there or not, its own copy whole, damaged or none."""
+"""A predictor starts in every state of the world: Kafka there or not, the store too, its own copy whole, damaged or none."""
 
 import itertools
 import shutil
@@ -177,12 +177,14 @@ def sees(service: Service, case: Case) -> tuple[int, bool] | None:
 
 
 def ask(service: Service, case: Case) -> Answer | None:
-    """None where it cannot answer yet; whatever else is raised is wrong."""
+    """None where it cannot answer yet; any other refusal is wrong."""
+    code = "UNAVAILABLE"
     with Client(f"{HOST}:{service.child.ports['grpc']}", retry=False) as client:
         try:
             return client.predict(X, model=case.model)
         except PredictionFailed as error:
-            assert error.code == "UNAVAILABLE", f"{error.code} {error.sentence}"
+            code = error.code
+    assert code == "UNAVAILABLE"
     return None
 
 
@@ -200,7 +202,7 @@ def told(service: Service, case: Case) -> dict[str, object]:
         "ready": service.problem() == "",
         "health": health(service, ""),
         "health of the model": health(service, case.model),
-        "metric of what is served": bool(answer) and f'deploy_seq="{answer.deploy_seq}",digest="{answer.digest}"' in metrics,
+        "metric of what is served": answer is not None and f'deploy_seq="{answer.deploy_seq}",digest="{answer.digest}"' in metrics,
         "metric of staleness": stale[0] if stale and answer else None,
     }
 

@@ -33,7 +33,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS + BACKLOG,  # those closed to make room count
+            limit_concurrency=MAX_CONNECTIONS + BACKLOG,  # where those that end still count
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=drain_seconds,
             h11_max_incomplete_event_size=HEADER_BYTES,
@@ -48,8 +48,8 @@ class HttpServer:
             listening = socket.create_server((self._bind, self.port), family=family, backlog=BACKLOG)
         except OSError as error:
             raise CannotListen(self._setting, self._bind, self.port, error) from None
-        # NOTE: asyncio does so for sockets that were made with their protocol's number alone. Without it each answer on a connection
-        # that is kept waits 40 ms for the client's acknowledgement, as headers and body are written apart.
+        # NOTE: asyncio does so for sockets alone that were made with their protocol's number. Without it each answer on a kept
+        # connection waits 40 ms for the client's acknowledgement, as headers and body are written apart.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = listening.getsockname()[1]
         run = self._server.run

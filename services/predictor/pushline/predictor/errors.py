@@ -3,6 +3,7 @@
 PredictorError
 ├── RequestError          one request cannot be answered
 │   ├── BadRequest        its tensors, its names
+│   │   └── NotFiniteInput
 │   ├── UnknownModel
 │   ├── UnknownVersion
 │   ├── NothingDeployed   the model is served here, but there is nothing to serve yet
@@ -28,6 +29,10 @@ class BadRequest(RequestError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field, self.problem = field, problem
+
+
+class NotFiniteInput(BadRequest):
+    """NaN or an infinity, where they are refused."""
 
 
 class UnknownModel(RequestError):

@@ -1,18 +1,31 @@
 """The core: a question in, an answer and who gave it out. It knows no protocol; every door translates to this."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, EngineUnavailable, Signature
-from pushline.predictor.errors import BadRequest, ModelFailed, ModelUnavailable, NotFinite, NothingDeployed, UnknownVersion
+from pushline.predictor.errors import (
+    BadRequest,
+    ModelFailed,
+    ModelUnavailable,
+    NotFinite,
+    NotFiniteInput,
+    NothingDeployed,
+    UnknownVersion,
+)
 from pushline.predictor.models import Models
 from pushline.predictor.serving import Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
 
 SIGMOID_MIDDLE = 0.5
+NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
+
+
+def not_noted(_model: str, _where: str) -> None:
+    """Where nobody counts."""
 
 
 class Question(NamedTuple):
@@ -70,6 +83,7 @@ class Predictions:
 
     models: Models
     limits: Limits
+    note_not_finite: NoteNotFinite = not_noted
 
     def predict(self, question: Question) -> Answer:
         """Raises RequestError."""
@@ -78,7 +92,7 @@ class Predictions:
             loaded = _served(held, name, question.version)
             signature = loaded.engine.signature
             wanted = _selected(question.outputs, signature)
-            outputs = self._run(loaded, bind(question.inputs, signature.inputs, self.limits))
+            outputs = self._run(loaded, self._bound(loaded, question.inputs))
             scores = outputs[signature.outputs[0].name]
             return Answer(loaded, self.models.is_stale(name), {each: outputs[each] for each in wanted}, scores)
 
@@ -99,7 +113,7 @@ class Predictions:
             if loaded is None or loaded is not ready.loaded:
                 return None
             array = np.frombuffer(data[offset:], ready.dtype)  # a copy, so that it is aligned
-            check_finite(array, ready.input, self.limits)
+            self._check_finite(loaded, array, ready.input)
             outputs = self._run(loaded, {ready.input: array.reshape(ready.shape)})
             wanted = {each: outputs[each] for each in ready.outputs} if ready.outputs else outputs
             return Answer(loaded, self.models.is_stale(ready.model), wanted, outputs[loaded.engine.signature.outputs[0].name])
@@ -122,9 +136,26 @@ class Predictions:
         except EngineError as error:
             raise _refusal(loaded.engine.signature, error) from error
         for name, output in outputs.items():
-            if self.limits.refuse_non_finite and not all_finite(output):
-                raise NotFinite(name)
+            if not all_finite(output):
+                self.note_not_finite(loaded.identity.model, "output")
+                if self.limits.refuse_non_finite:
+                    raise NotFinite(name)
+                break
         return outputs
+
+    def _bound(self, loaded: Loaded, inputs: Sequence[Claim]) -> dict[str, Array]:
+        try:
+            return bind(inputs, loaded.engine.signature.inputs, self.limits)
+        except NotFiniteInput:
+            self.note_not_finite(loaded.identity.model, "input")
+            raise
+
+    def _check_finite(self, loaded: Loaded, array: Array, name: str) -> None:
+        try:
+            check_finite(array, name, self.limits)
+        except NotFiniteInput:
+            self.note_not_finite(loaded.identity.model, "input")
+            raise
 
 
 def _served(held: Loaded | None, model: str, version: str) -> Loaded:

@@ -24,6 +24,7 @@ from pushline.predictor.settings import DoorSettings
 
 STATUSES: dict[type[errors.RequestError], int] = {
     errors.BadRequest: 400,
+    errors.NotFiniteInput: 400,
     errors.UnknownModel: 404,
     errors.UnknownVersion: 404,
     errors.NothingDeployed: 503,
