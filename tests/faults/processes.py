@@ -84,6 +84,11 @@ class Service:
         except (URLError, OSError) as error:
             return str(error)
 
+    def metrics(self) -> str:
+        with urlopen(f"http://{HOST}:{self.child.ports['metrics']}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
+
     def ready(self, seconds: float = READY_SECONDS) -> None:
         until(lambda: self.problem() == "", seconds, f"a ready {self.child.service.name}")
 

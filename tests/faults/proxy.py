@@ -6,16 +6,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-HOST, CHUNK = "127.0.0.1", 65536
+HOST, CHUNK, BACKLOG = "127.0.0.1", 65536, 64
 
 
 class Door:
-    def __init__(self, port: int) -> None:
+    """One that is made shut keeps its port, so that nobody else takes it before open()."""
+
+    def __init__(self, port: int, *, is_open: bool = True) -> None:
         self._behind = port
         self._lock = threading.Lock()
         self._wires: list[socket.socket] = []
-        self._listener = _listen(0)
+        self._listener = _bound(0)
         self.port: int = self._listener.getsockname()[1]
+        if is_open:
+            self.open()
+
+    def open(self) -> None:
+        """Call once, for one that was made shut."""
+        self._listener.listen(BACKLOG)
         self._accept(self._listener)
 
     @contextmanager
@@ -24,8 +32,8 @@ class Door:
         try:
             yield
         finally:
-            self._listener = _listen(self.port)
-            self._accept(self._listener)
+            self._listener = _bound(self.port)
+            self.open()
 
     def close(self) -> None:
         with self._lock:
@@ -51,11 +59,10 @@ class Door:
                 threading.Thread(target=_pump, args=(source, target), daemon=True).start()
 
 
-def _listen(port: int) -> socket.socket:
+def _bound(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((HOST, port))
-    listener.listen(64)
     return listener
 
 

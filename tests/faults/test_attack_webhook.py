@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from pushline.runtime import patience
-from pushline.runtime.http_server import MAX_CONNECTIONS, HttpServer
+from pushline.runtime.http_server import HttpServer
+from pushline.runtime.patience import MAX_CONNECTIONS
 from pushline.trainer.webhook.app import ReceiveLimits, make_app
 from pushline.trainer.webhook.forms import GitHubForm
 from pushline.trainer.webhook.intake import ignored
 from pushline.trainer.webhook.signature import Keyring
 from tests.fixtures.trainer_intake.forge import a_model
-from tests.waiting import until
 
 CLOSED = b""
 
@@ -36,12 +36,36 @@ def answer(server: HttpServer) -> int:
     return httpx.post(f"http://127.0.0.1:{server.port}/webhooks/github", content=b"{}", timeout=10).status_code
 
 
-def test_connections_that_say_nothing_do_not_keep_others_out(server: HttpServer) -> None:
+def test_connections_that_say_nothing_do_not_keep_others_out_for_a_moment(server: HttpServer) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_CONNECTIONS + 8):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
 
-        until(lambda: answer(server) == 401, seconds=20)
+        assert [answer(server) for _ in range(8)] == [401] * 8
+
+
+def test_a_connection_between_two_requests_is_kept_while_others_have_asked_nothing(server: HttpServer) -> None:
+    url = f"http://127.0.0.1:{server.port}/webhooks/github"
+    with ExitStack() as stack:
+        kept = stack.enter_context(httpx.Client(timeout=10))
+        first = wire_of(kept.post(url, content=b"{}"))
+        for _ in range(MAX_CONNECTIONS + 8):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        second = wire_of(kept.post(url, content=b"{}"))
+
+    assert first == second
+
+
+def wire_of(told: httpx.Response) -> object:
+    """Give the client's end of the connection."""
+    return told.extensions["network_stream"].get_extra_info("client_addr")
+
+
+def test_an_answer_on_a_kept_connection_does_not_wait_for_an_acknowledgement(server: HttpServer) -> None:
+    with httpx.Client(timeout=10) as kept:
+        answers = [kept.post(f"http://127.0.0.1:{server.port}/webhooks/github", content=b"{}") for _ in range(20)]
+
+    assert sorted(each.elapsed.total_seconds() for each in answers)[len(answers) // 2] < 0.03
 
 
 def test_headers_that_never_end_are_not_waited_for(server: HttpServer) -> None:

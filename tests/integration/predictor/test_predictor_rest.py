@@ -6,6 +6,7 @@ import json
 import socket
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ import pytest
 
 from pushline.predictor import rest_api
 from pushline.predictor.service import Service
-from tests.fixtures.predictor.deploying import DOUBLE, MIXED, Line
-from tests.fixtures.predictor.running import a_line, running, wait_for, wait_until_sure
+from tests.fixtures.predictor.deploying import DOUBLE, HEAVY, MIXED, Line
+from tests.fixtures.predictor.running import a_line, running, wait_until_sure
 
 JSON = "application/json"
 SIZE = "Inference-Header-Content-Length"
@@ -212,7 +213,7 @@ def test_a_body_without_a_declared_size_is_bounded_too(deployed: Deployed) -> No
     connection.close()
 
 
-def test_a_slow_body_is_ended_and_too_many_requests_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_ended_and_takes_no_place_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rest_api, "BODY_SECONDS", 1.0)
     line, log, store = a_line()
     line.deploy(DOUBLE)
@@ -220,9 +221,20 @@ def test_a_slow_body_is_ended_and_too_many_requests_are_refused(tmp_path: Path, 
         wait_until_sure(service, 1)
         with socket.create_connection(("127.0.0.1", service.rest.port), timeout=20) as slow:
             slow.sendall(b"POST /v2/models/numbers/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-            wait_for(lambda: ask(service, "/v2/models/numbers/infer", BODY).status == 429, "a refusal")
-            refused = ask(service, "/v2/models/numbers/infer", BODY)
+            beside = ask(service, "/v2/models/numbers/infer", BODY).status
             assert b"408" in slow.recv(4096).partition(b"\r\n")[0]
 
-        assert (refused.status, refused.headers["retry-after"]) == (429, "1")
-        assert ask(service, "/v2/models/numbers/infer", BODY).status == 200
+        assert beside == 200
+
+
+def test_too_many_requests_at_once_are_refused_and_the_others_answered(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    line.deploy(HEAVY)
+    rows = {"name": "x", "datatype": "FP32", "shape": [64, 4], "data": [0] * 256}  # they take a tenth of a second
+    many = json.dumps({"inputs": [rows]}).encode()
+    with running(tmp_path, log, store, max_in_flight="1") as service, ThreadPoolExecutor(4) as clients:
+        wait_until_sure(service, 1)
+        told = list(clients.map(lambda _: ask(service, "/v2/models/numbers/infer", many), range(16)))
+
+    assert {each.status for each in told} == {200, 429}
+    assert {each.headers["retry-after"] for each in told if each.status == 429} == {"1"}

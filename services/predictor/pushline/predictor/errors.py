@@ -3,6 +3,7 @@
 PredictorError
 ├── RequestError          one request cannot be answered
 │   ├── BadRequest        its tensors, its names
+│   │   └── NotFiniteInput
 │   ├── UnknownModel
 │   ├── UnknownVersion
 │   ├── NothingDeployed   the model is served here, but there is nothing to serve yet
@@ -31,6 +32,10 @@ class BadRequest(RequestError):
         self.field, self.problem = field, problem
 
 
+class NotFiniteInput(BadRequest):
+    """NaN or an infinity, where they are refused."""
+
+
 class UnknownModel(RequestError):
     def __init__(self, model: str) -> None:
         super().__init__(f"model {model[:80]!r} is not served here")
@@ -45,7 +50,7 @@ class UnknownVersion(RequestError):
 
 class NothingDeployed(RequestError):
     def __init__(self, model: str) -> None:
-        super().__init__(f"nothing is deployed yet for model {model!r}" if model else "nothing is deployed yet")
+        super().__init__(f"nothing is deployed yet for model {model[:80]!r}" if model else "nothing is deployed yet")
         self.model = model
 
 

@@ -18,6 +18,7 @@ from pushline.serving.v1 import serving_pb2
 
 CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
     errors.BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFiniteInput: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
     errors.UnknownVersion: grpc.StatusCode.NOT_FOUND,
     errors.NothingDeployed: grpc.StatusCode.UNAVAILABLE,

@@ -17,6 +17,12 @@ class Metrics:
             (f"{PREFIX}request_seconds", "Time to answer a call."),
             ANSWER_BUCKETS,
         ).register(registry)
+        self.not_finite = Counter(
+            f"{PREFIX}not_finite",
+            "Requests refused for NaN or an infinity in an input, and those that the model itself answered with one.",
+            ["model", "where"],
+            registry=registry,
+        )
         self.in_flight = Gauge(f"{PREFIX}requests_in_flight", "Calls being answered now.", registry=registry)
         self.info = Gauge(
             f"{PREFIX}model_info",
@@ -38,6 +44,9 @@ class Metrics:
         )
         self.reloads = Counter(f"{PREFIX}reloads", "Loads, by what came of them.", ["model", "outcome"], registry=registry)
         self._served: dict[str, Identity] = {}
+
+    def note_not_finite(self, model: str, where: str) -> None:
+        self.not_finite.labels(model, where).inc()
 
     def note_swap(self, identity: Identity, seconds: float) -> None:
         old = self._served.get(identity.model)

@@ -5,7 +5,7 @@ answered together, by one run of the engine over all their rows.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from pushline.predictor.errors import (
     ModelFailed,
     ModelUnavailable,
     NotFinite,
+    NotFiniteInput,
     NothingDeployed,
     RequestError,
     UnknownVersion,
@@ -27,6 +28,11 @@ from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_fi
 
 SIGMOID_MIDDLE = 0.5
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
+NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
+
+
+def not_noted(_model: str, _where: str) -> None:
+    """Where nobody counts."""
 
 
 class Question(NamedTuple):
@@ -98,6 +104,7 @@ class Predictions:
 
     models: Models
     limits: Limits
+    note_not_finite: NoteNotFinite = not_noted
 
     def predict(self, question: Question) -> Answer:
         """Answer at once, in the caller's thread. Raises RequestError."""
@@ -116,8 +123,10 @@ class Predictions:
             signature = _served(held.loaded, name, question.version).engine.signature
             wanted = _selected(question.outputs, signature)
             inputs = bind(question.inputs, signature.inputs, self.limits)
-        except BaseException:
+        except BaseException as error:
             slot.give_back(held)
+            if isinstance(error, NotFiniteInput):
+                self.note_not_finite(name, "input")
             raise
         rows = len(inputs[signature.inputs[0].name])
         return Job(name, slot, held, inputs, wanted, rows, _form(held, inputs), checked=True)
@@ -173,19 +182,31 @@ class Predictions:
             outputs = self._run(jobs)
         except RequestError as error:
             if len(jobs) == 1:
+                if isinstance(error, NotFiniteInput):
+                    self.note_not_finite(jobs[0].model, "input")
                 return [error]
             return [result for job in jobs for result in self._answer([job])]
         first = jobs[0]
-        loaded, stale = first.held.loaded, self.models.is_stale(first.model)
+        stale, finite = self.models.is_stale(first.model), all(map(all_finite, outputs.values()))
         if len(jobs) == 1:
-            return [_picked(first, loaded, stale, outputs)]
+            return [self._picked(first, stale, outputs, finite)]
         results: list[Answer | RequestError] = []
         done = 0
         for job in jobs:
             rows = slice(done, done + job.rows)
-            results.append(_picked(job, loaded, stale, {name: output[rows] for name, output in outputs.items()}))
+            results.append(self._picked(job, stale, {name: output[rows] for name, output in outputs.items()}, finite))
             done += job.rows
         return results
+
+    def _picked(self, job: Job, stale: bool, outputs: dict[str, Array], finite: bool) -> Answer | NotFinite:
+        """`finite` says that all numbers are, those of others that were answered together included."""
+        if not finite and (bad := next((name for name, output in outputs.items() if not all_finite(output)), None)) is not None:
+            self.note_not_finite(job.model, "output")
+            if self.limits.refuse_non_finite:
+                return NotFinite(bad)
+        wanted = {each: outputs[each] for each in job.outputs} if job.outputs else outputs
+        loaded = job.held.loaded
+        return Answer(loaded, stale, wanted, outputs[loaded.engine.signature.outputs[0].name])
 
     def _run(self, jobs: Sequence[Job]) -> dict[str, Array]:
         first = jobs[0]
@@ -198,9 +219,6 @@ class Predictions:
         began = time.perf_counter()
         outputs = _outputs(loaded, inputs)
         loaded.pace.note(first.form[1:], sum([job.rows for job in jobs]), time.perf_counter() - began)
-        for name, output in outputs.items():
-            if self.limits.refuse_non_finite and not all_finite(output):
-                raise NotFinite(name)
         return outputs
 
 
@@ -230,11 +248,6 @@ def _alike(question: Question, name: str, slot: Slot, held: Held) -> Alike | Non
     dtype = wire_dtype(spec.dtype)
     form = (id(held), (spec.name, np.dtype(spec.dtype), claim.shape[1:]))
     return Alike(name, slot, loaded, claim._replace(content=b""), question.version, question.outputs, dtype, form)
-
-
-def _picked(job: Job, loaded: Loaded, stale: bool, outputs: dict[str, Array]) -> Answer:
-    wanted = {each: outputs[each] for each in job.outputs} if job.outputs else outputs
-    return Answer(loaded, stale, wanted, outputs[loaded.engine.signature.outputs[0].name])
 
 
 def _served(held: Loaded | None, model: str, version: str) -> Loaded:

@@ -171,6 +171,8 @@ class Reloads:
         for name in loaded:
             self._watch.can_answer(name, self._models.problem(name))
         missing = [name for name in self._models.names() if self._models.current(name) is None]
+        for name in missing:
+            self._watch.missing(name)
         what = (
             f"nothing is loaded yet for {', '.join(self._named(name) for name in missing)}"
             if missing

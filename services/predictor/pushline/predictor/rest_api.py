@@ -24,6 +24,7 @@ from pushline.predictor.settings import DoorSettings
 
 STATUSES: dict[type[errors.RequestError], int] = {
     errors.BadRequest: 400,
+    errors.NotFiniteInput: 400,
     errors.UnknownModel: 404,
     errors.UnknownVersion: 404,
     errors.NothingDeployed: 503,
@@ -36,6 +37,7 @@ STATUSES: dict[type[errors.RequestError], int] = {
 BODY_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 BUFFERED_BODIES = 8  # of the largest size; all requests together
+SMALL_BODY = 64 << 10  # not refused on account of what others send
 RETRY = {"Retry-After": "1"}
 JSON_SIZE = "Inference-Header-Content-Length"
 REST_THREADS = 4
@@ -57,15 +59,19 @@ class Room:
     requests: int = 0
     buffered: int = 0
 
-    def enter(self) -> None:
+    def enter(self, body: bytes) -> None:
+        """Raises Refused; then the body counts no more."""
         if self.requests >= self.settings.max_in_flight:
+            self.buffered -= len(body)
             raise Refused(429, f"{self.requests} requests are being answered; more are refused", RETRY)
         self.requests += 1
 
-    def leave(self) -> None:
+    def leave(self, body: bytes) -> None:
         self.requests -= 1
+        self.buffered -= len(body)
 
     async def receive(self, request: Request) -> bytes:
+        """Give the body, which counts from now on. Raises Refused."""
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Refused(415, "the body is compressed; send it as it is")
         if _size(request, "content-length", 0) > self.settings.max_message_bytes:
@@ -79,18 +85,20 @@ class Room:
             raise Refused(400, "the body ended early") from None
 
     async def _buffer(self, request: Request) -> bytes:
-        body = bytearray()
+        body, whole = bytearray(), False
         try:
             async for chunk in request.stream():
                 body += chunk
                 self.buffered += len(chunk)
                 if len(body) > self.settings.max_message_bytes:
                     raise self._too_large()
-                if self.buffered > BUFFERED_BODIES * self.settings.max_message_bytes:
+                if len(body) > SMALL_BODY and self.buffered > BUFFERED_BODIES * self.settings.max_message_bytes:
                     raise Refused(429, "too many bytes are being received", RETRY)
+            whole = True
             return bytes(body)
         finally:
-            self.buffered -= len(body)
+            if not whole:
+                self.buffered -= len(body)
 
     def _too_large(self) -> Refused:
         return Refused(413, f"the body is above {self.settings.max_message_bytes} bytes", {"Connection": "close"})
@@ -156,18 +164,14 @@ class Rest:
         return response
 
     async def _answered(self, request: Request, begin: Begin) -> Response:
-        """Raises Refused, RequestError. What a thread has begun counts until it ends, whoever waits for it."""
-        self._room.enter()
-        working = False
-        try:
-            work = begin(request)
-            body = await self._room.receive(request)
-            future = asyncio.get_running_loop().run_in_executor(self._pool, work, body)
-            working = True
-            future.add_done_callback(lambda _: self._room.leave())
-        finally:
-            if not working:
-                self._room.leave()
+        """Raises Refused, RequestError. What a thread has begun counts until it ends, whoever waits for it; a client who is slow to
+        send takes no place of others.
+        """
+        work = begin(request)
+        body = await self._room.receive(request)
+        self._room.enter(body)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work, body)
+        future.add_done_callback(lambda _: self._room.leave(body))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await asyncio.shield(future)

@@ -41,9 +41,10 @@ LET_GO_SECONDS = 2.0
 class Service:
     def __init__(self, settings: Settings, log: Log, store: Store, logger: structlog.BoundLogger) -> None:
         self.registry, self.health = CollectorRegistry(), Health(["model"])
+        self._drain_seconds = settings.door.drain_seconds
         metrics = Metrics(self.registry)
         self.models = Models(settings.models)
-        predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"))
+        predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"), metrics.note_not_finite)
         door = settings.door
         lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch)
         self.door = GrpcServer(door, settings.process.bind, lanes, metrics)
@@ -81,12 +82,19 @@ class Service:
         """Drain first: what is served stays until the last call has its answer."""
         self.health.report("process", "stopping")
         self._rest.stopping = True
+        rest = threading.Thread(target=self._stop_rest, name="stopping-rest")
+        rest.start()
         self.door.stop()
-        self.rest.stop()
+        rest.join()
         self.reloads.stop()
         self.reports.stop(LET_GO_SECONDS)
         let_go(self.tail.stop)
         self.models.close()
+
+    def _stop_rest(self) -> None:
+        """Beside the other door, so that clients who hang on both cost one grace period."""
+        threading.Event().wait(self._drain_seconds)
+        self.rest.stop()
 
 
 def let_go(close: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pushline.engine.engine import DYNAMIC, Array, TensorSpec
-from pushline.predictor.errors import BadRequest, TooLarge
+from pushline.predictor.errors import BadRequest, NotFiniteInput, TooLarge
 
 DTYPES = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split(),  # noqa: SIM905 - reads as a row
@@ -70,7 +70,7 @@ def fits(claim: Claim, spec: TensorSpec) -> bool:
 
 def check_finite(array: Array, name: str, limits: Limits) -> None:
     if limits.refuse_non_finite and not all_finite(array):
-        raise BadRequest(f"inputs.{name}.contents", "holds NaN or an infinity")
+        raise NotFiniteInput(f"inputs.{name}.contents", "holds NaN or an infinity")
 
 
 def all_finite(array: Array) -> bool:

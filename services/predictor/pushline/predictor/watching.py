@@ -26,6 +26,7 @@ class Watching:
         self._log, self._metrics, self._health, self._serve, self._serve_model = log, metrics, health, serve, serve_model
         self._stale: dict[str, str] = {}
         self._problems: dict[str, str] = {}
+        self._missing: set[str] = set()
         self._ready: bool | None = None
 
     def swapped(self, identity: Identity, seconds: float) -> None:
@@ -56,6 +57,11 @@ class Watching:
         if known is None or bool(known) != bool(problem):
             self._serve_model(model, not problem)
         self._problems[model] = problem
+
+    def missing(self, model: str) -> None:
+        if model not in self._missing:
+            self._serve_model(model, False)
+        self._missing.add(model)
 
     def ready(self, ready: bool, sentence: str) -> None:
         self._health.report(PART, "" if ready else sentence)
