@@ -161,6 +161,16 @@ def test_numbers_that_are_not_the_last_in_the_message_take_the_long_way(models: 
     assert repeats.prepare(data) is None
 
 
+def test_bytes_behind_the_numbers_take_the_long_way(models: Models) -> None:
+    predictions = Predictions(models, Limits(64, refuse_non_finite=True))
+    repeats = Repeats(predictions)
+    short, long = (a_request([1.0] * count).SerializeToString() for count in (4, 8))
+    for data in (short, long):
+        long_way(predictions, repeats, data)
+
+    assert repeats.prepare(short + bytes(len(long) - len(short))) is None
+
+
 def test_after_a_swap_the_short_way_leads_to_the_new_model(models: Models) -> None:
     predictions = Predictions(models, Limits(64, refuse_non_finite=True))
     repeats, data = Repeats(predictions), a_request([1, 2, 3, 4]).SerializeToString()

@@ -87,6 +87,9 @@ class Calls:
         except DecodeError:
             self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call.method)}")
             return
+        except Exception as defect:  # noqa: BLE001 - it costs this call its answer, and the log says why
+            self._give_up(call, defect)
+            return
         asked = Asked(call, job, reply)
         if quick is not None and self._predictions.is_quick(job):
             quick.setdefault(job.form, []).append(asked)
@@ -145,12 +148,15 @@ class Calls:
             return
         except Aborted:
             data = None
-        except Exception:  # a defect: it costs this call its answer, and the log says why
-            logging.getLogger(__name__).exception("%s could not be answered", call.method)
-            self.refuse(call, grpc.StatusCode.INTERNAL, "the call could not be answered; the predictor's log has the reason")
+        except Exception as defect:  # noqa: BLE001 - it costs this call its answer, and the log says why
+            self._give_up(call, defect)
             return
         self._note(call, context.status)
         call.finish(data, context.trailing, context.status.value[0], context.sentence)
+
+    def _give_up(self, call: Call, defect: Exception) -> None:
+        logging.getLogger(__name__).error("%s could not be answered", call.method, exc_info=defect)
+        self.refuse(call, grpc.StatusCode.INTERNAL, "the call could not be answered; the predictor's log has the reason")
 
     def _note(self, call: Call, code: grpc.StatusCode) -> None:
         """Before it is finished, so that whoever has an answer finds it counted."""

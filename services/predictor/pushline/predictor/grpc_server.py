@@ -1,6 +1,7 @@
 """The gRPC server: all services, health, reflection, limits. start() listens, stop() drains."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -37,7 +38,7 @@ TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go e
 class GrpcServer:
     def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics) -> None:
         self.port = settings.grpc_port
-        self._bind, self._settings = bind, settings
+        self._bind, self._settings, self._lanes = bind, settings, lanes
         self._health = health.HealthServicer()
         predictions = lanes.predictions
         doors: dict[str, Door] = {
@@ -87,8 +88,10 @@ class GrpcServer:
         self._health.enter_graceful_shutdown()
         threading.Event().wait(self._settings.drain_seconds)
         self._calls.closing.set()
+        until = time.monotonic() + self._settings.grace_seconds
+        self._lanes.wait_until_idle(self._settings.grace_seconds)
         threading.Event().wait(TURNED_AWAY_SECONDS)
-        self._wire.stop(self._settings.grace_seconds).wait()
+        self._wire.stop(max(0.0, until - time.monotonic())).wait()
         self._calls.stop()
 
 

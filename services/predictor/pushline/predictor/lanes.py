@@ -5,6 +5,7 @@ What waits is joined: whoever comes to take the next job takes all of its form w
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -32,11 +33,16 @@ class Lane:
         self._waiting: deque[Ticket] = deque()
         self._inside = 0  # waiting and worked on
         self._workers = self._idle = 0
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed, self._emptied = threading.Condition(lock), threading.Condition(lock)
 
     @property
     def inside(self) -> int:
         return self._inside
+
+    def wait_until_idle(self, seconds: float) -> None:
+        with self._changed:
+            self._emptied.wait_for(lambda: not self._inside, max(0.0, seconds))
 
     def submit(self, ticket: Ticket) -> None:
         """Raises Overloaded, and then the job is given back."""
@@ -57,6 +63,8 @@ class Lane:
             self._answer(batch)
             with self._changed:
                 self._inside -= len(batch)
+                if not self._inside:
+                    self._emptied.notify_all()
 
     def _next(self) -> list[Ticket]:
         """Wait for work; nothing where there was none for long, and then the thread is counted out."""
@@ -120,6 +128,14 @@ class Lanes:
             with self._lock:
                 lane = self._lanes.setdefault(model, Lane(model, self.predictions, *self._settings))
         lane.submit(ticket)
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until nothing waits or is worked on, no longer than that."""
+        until = time.monotonic() + seconds
+        with self._lock:
+            lanes = list(self._lanes.values())
+        for lane in lanes:
+            lane.wait_until_idle(until - time.monotonic())
 
     @property
     def inside(self) -> int:

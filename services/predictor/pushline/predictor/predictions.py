@@ -4,6 +4,7 @@ A question becomes a job: arrays that fit the model, and a hold on the deploymen
 answered together, by one run of the engine over all their rows.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,6 +81,7 @@ class Alike(NamedTuple):
     version: str
     outputs: Sequence[str]
     dtype: np.dtype[np.generic]
+    size: int  # of the numbers, in bytes
     form: tuple[object, ...]
 
 
@@ -143,7 +145,9 @@ class Predictions:
             slot.give_back(held)
 
     def prepare_alike(self, alike: Alike, data: bytes, offset: int) -> Job | None:
-        """Ask it of the numbers that begin at the offset; None where another deployment is live by now."""
+        """Ask it of the numbers that begin at the offset; None where they are not as many, or another deployment is live by now."""
+        if len(data) - offset != alike.size:
+            return None
         held = alike.slot.take()
         if held is None or held.loaded is not alike.loaded:
             if held is not None:
@@ -246,8 +250,9 @@ def _alike(question: Question, name: str, slot: Slot, held: Held) -> Alike | Non
     if not fits(claim, spec) or len(loaded.engine.signature.inputs) != 1 or not known.issuperset(question.outputs):
         return None
     dtype = wire_dtype(spec.dtype)
+    size = math.prod(claim.shape) * dtype.itemsize
     form = (id(held), (spec.name, np.dtype(spec.dtype), claim.shape[1:]))
-    return Alike(name, slot, loaded, claim._replace(content=b""), question.version, question.outputs, dtype, form)
+    return Alike(name, slot, loaded, claim._replace(content=b""), question.version, question.outputs, dtype, size, form)
 
 
 def _served(held: Loaded | None, model: str, version: str) -> Loaded:
