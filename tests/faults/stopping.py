@@ -99,7 +99,7 @@ class GrpcCaller:
             self._calls.note(lost=f"gRPC: {'status' if event.kind == HEADERS else 'reset with'} {event.code}")
 
     def _note_closed(self, wire: Connection, error: Closed) -> None:
-        accepted = {stream for stream in self._open if wire.goaway is None or stream <= wire.goaway}
+        accepted = {stream for stream in self._open if wire.greeted and (wire.goaway is None or stream <= wire.goaway)}
         self._calls.note(refused=len(self._open - accepted))
         for stream in accepted:
             self._calls.note(lost=f"gRPC: stream {stream}, GOAWAY {wire.goaway}, closed: {error}")
