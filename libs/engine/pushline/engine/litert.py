@@ -1,12 +1,10 @@
 """Serving programs run by LiteRT. What they are made of is checked elsewhere (check.py); here they are loaded and run.
 
-An interpreter is neither thread-safe nor free to resize, so a few are kept, one for each size of batch and shape asked for; a run
-takes one out and puts it back, and where all are in use makes another. All share the program's bytes, but each packs the weights in
-a way of its own: the larger a program, the fewer sizes of batch it is made ready for.
+An interpreter is not thread-safe, so a run takes one out and puts it back, and where all are in use makes another. All share the
+program's bytes, but each packs the weights in a way of its own when it is made; to take other sizes later costs it microseconds.
 """
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +16,9 @@ from ai_edge_litert.interpreter import Interpreter
 from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, Signature, TensorSpec
 from pushline.engine.inputs import check_inputs, concrete
 
-BATCHES = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    32,
-    64,
-)  # rows a dynamic program is given at once; others are split, which bounds the activations' memory
-FEW_BATCHES, FEWEST_BATCHES = (1, 8, 64), (1, 16)
-SMALL_BYTES, LARGE_BYTES = 4 << 20, 64 << 20
-NEARLY_FULL = 4 / 3  # so many times its rows a batch may have
-KEPT = 32  # interpreters that wait for their next run
+LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, which bounds the memory of the activations
+WARM_UP_ROWS = (1, LARGEST_BATCH)
+MOST_FORMS = 64  # of inputs that are known to fit
 
 Shapes = tuple[tuple[int, ...], ...]
 Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]
@@ -47,16 +35,6 @@ class Program:
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
 
-    def interpreter(self, shapes: Shapes) -> Interpreter:
-        interpreter = _open(self.name, self.content)
-        try:
-            for spec, shape in zip(self.signature.inputs, shapes, strict=True):
-                interpreter.resize_tensor_input(self.inputs[spec.name], shape, strict=True)
-            interpreter.allocate_tensors()
-        except (RuntimeError, ValueError) as error:
-            raise BadProgram(f"{self.name} does not take inputs of the shapes {list(shapes)}: {error}") from error
-        return interpreter
-
 
 class LiteRtEngine:
     """An Engine over one program with an open batch, or several with fixed ones."""
@@ -64,10 +42,9 @@ class LiteRtEngine:
     kind, problem, waits = "litert", "", False
 
     def __init__(self, programs: Sequence[Program]) -> None:
-        self._programs = tuple(sorted(programs, key=lambda program: program.batch or 0))
-        self._signature = _common_signature(self._programs)
-        self._batches = _batches(self._programs)
-        self._kept = _Kept()
+        self._pools = tuple(_Pool(program) for program in sorted(programs, key=lambda program: program.batch or 0))
+        self._signature = _common_signature([pool.program for pool in self._pools])
+        self._known: dict[Form, tuple[_Pool, Shapes]] = {}  # forms of inputs that one run answers
 
     @property
     def signature(self) -> Signature:
@@ -75,120 +52,122 @@ class LiteRtEngine:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         form = _form(inputs)
-        ready = self._kept.take(form)
-        if ready is not None:
-            return self._answer(form, ready, inputs)
+        known = self._known.get(form)
+        if known is not None:
+            return known[0].run(known[1], inputs)
         rows = check_inputs(self._signature, inputs)
+        pool, count = self._next(rows)
+        if count == rows and pool.program.batch in (None, rows):
+            return self._run_first(form, pool, inputs)
         parts: list[dict[str, Array]] = []
         done = 0
         while done < rows:
-            program, batch, count = self._next(rows - done)
-            parts.append(self._run_part(program, batch, {name: value[done : done + count] for name, value in inputs.items()}))
+            pool, count = self._next(rows - done)
+            parts.append(self._run_part(pool, {name: value[done : done + count] for name, value in inputs.items()}, count))
             done += count
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def warm_up(self) -> None:
-        for _, batch in self._batches:
-            self.run({spec.name: np.zeros(concrete(spec, batch), spec.dtype) for spec in self._signature.inputs})
+        batches = WARM_UP_ROWS if self._pools[0].program.batch is None else [pool.program.batch or 1 for pool in self._pools]
+        for rows in batches:
+            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs})
 
     def close(self) -> None:
-        self._kept, self._programs, self._batches = _Kept(), (), ()
+        self._known, self._pools = {}, ()
 
-    def _next(self, rows: int) -> tuple[Program, int, int]:
-        """Give the program and batch for the next part, and how many rows are its own.
-
-        Of fixed batches it is the smallest that holds the rows, else the largest. Of an open one too where they nearly fill it,
-        else the largest that they fill.
-        """
-        if not self._batches:
+    def _next(self, rows: int) -> tuple["_Pool", int]:
+        """Whose turn the next part is and the rows it takes: all, in the smallest that holds them, else the largest, full."""
+        if not self._pools:
             raise BadInput("", "the model was closed")
-        program, batch = next((each for each in self._batches if each[1] >= rows), self._batches[-1])
-        if program.batch is None and batch > rows * NEARLY_FULL:
-            program, batch = next(each for each in reversed(self._batches) if each[1] <= rows)
-        return program, batch, min(rows, batch)
+        if self._pools[-1].program.batch is None:
+            return self._pools[-1], min(rows, LARGEST_BATCH)
+        for pool in self._pools:
+            if (pool.program.batch or 0) >= rows:
+                return pool, rows
+        return self._pools[-1], self._pools[-1].program.batch or 0
 
-    def _run_part(self, program: Program, batch: int, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        rows = len(inputs[self._signature.inputs[0].name])
-        given = {name: _padded(value, batch) for name, value in inputs.items()}
-        form = _form(given)
-        shapes = tuple(given[spec.name].shape for spec in program.signature.inputs)
-        answers = self._answer(form, self._kept.take(form) or _Ready(program, shapes), given)
-        return answers if batch == rows else {name: answer[:rows].copy() for name, answer in answers.items()}
-
-    def _answer(self, form: Form, ready: "_Ready", inputs: Mapping[str, Array]) -> dict[str, Array]:
-        answers = ready.run(inputs)
-        self._kept.give(form, ready)
+    def _run_first(self, form: Form, pool: "_Pool", inputs: Mapping[str, Array]) -> dict[str, Array]:
+        shapes = _shapes(pool.program, inputs)
+        answers = pool.run(shapes, inputs)
+        if len(self._known) >= MOST_FORMS:
+            self._known = {}
+        self._known[form] = pool, shapes
         return answers
 
+    def _run_part(self, pool: "_Pool", inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+        batch = pool.program.batch or rows
+        given = {name: _padded(value, batch) for name, value in inputs.items()}
+        answers = pool.run(_shapes(pool.program, given), given)
+        return answers if batch == rows else {name: answer[:rows].copy() for name, answer in answers.items()}
 
-class _Ready:
-    """An interpreter that is ready for inputs of certain names, types and shapes, which fit the program."""
 
-    __slots__ = ("_inputs", "_interpreter", "_name", "_outputs", "_rows")
+class _Pool:
+    """The interpreters of one program that no run uses at the moment."""
 
-    def __init__(self, program: Program, shapes: Shapes) -> None:
-        self._interpreter, self._name, self._rows = program.interpreter(shapes), program.name, shapes[0][0]
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._idle: list[_Sized] = []
+        self._lock = threading.Lock()
+
+    def run(self, shapes: Shapes, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """One that failed is not used again."""
+        sized = self._take(shapes) or _Sized(self.program)
+        answers = sized.run(shapes, inputs)
+        with self._lock:
+            self._idle.append(sized)
+        return answers
+
+    def _take(self, shapes: Shapes) -> "_Sized | None":
+        with self._lock:
+            for index, sized in enumerate(self._idle):
+                if sized.shapes == shapes:
+                    return self._idle.pop(index)
+            return self._idle.pop() if self._idle else None
+
+
+class _Sized:
+    """An interpreter and the shapes of inputs that it is ready for."""
+
+    __slots__ = ("_inputs", "_interpreter", "_outputs", "_program", "shapes")
+
+    def __init__(self, program: Program) -> None:
+        self._program, self._interpreter = program, _open(program.name, program.content)
         self._inputs, self._outputs = tuple(program.inputs.items()), tuple(program.outputs.items())
+        self.shapes: Shapes = ()
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        interpreter, answers = self._interpreter, {}
-        for name, index in self._inputs:
-            interpreter.set_tensor(index, inputs[name])
+    def run(self, shapes: Shapes, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        if shapes != self.shapes:
+            self._resize(shapes)
+        interpreter, answers, name = self._interpreter, {}, self._program.name
+        for given, index in self._inputs:
+            interpreter.set_tensor(index, inputs[given])
         try:
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise BadProgram(f"{self._name} does not run: {error}") from error
-        for name, index in self._outputs:
-            answers[name] = answer = interpreter.get_tensor(index)
-            if answer.ndim == 0 or answer.shape[0] != self._rows:
-                raise BadProgram(f"{self._name} gives {name} of shape {answer.shape} for {self._rows} rows")
+            raise BadProgram(f"{name} does not run: {error}") from error
+        rows = shapes[0][0]
+        for given, index in self._outputs:
+            answers[given] = answer = interpreter.get_tensor(index)
+            if answer.ndim == 0 or answer.shape[0] != rows:
+                raise BadProgram(f"{name} gives {given} of shape {answer.shape} for {rows} rows")
         return answers
 
+    def _resize(self, shapes: Shapes) -> None:
+        try:
+            for spec, shape in zip(self._program.signature.inputs, shapes, strict=True):
+                self._interpreter.resize_tensor_input(self._program.inputs[spec.name], shape, strict=True)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise BadProgram(f"{self._program.name} does not take inputs of the shapes {list(shapes)}: {error}") from error
+        self.shapes = shapes
 
-class _Kept:
-    """Interpreters that no run uses, by what they are ready for; the one longest unused is dropped first."""
 
-    def __init__(self) -> None:
-        self._idle: OrderedDict[Form, list[_Ready]] = OrderedDict()
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def take(self, form: Form) -> _Ready | None:
-        with self._lock:
-            idle = self._idle.get(form)
-            if not idle:
-                return None
-            self._count -= 1
-            return idle.pop()
-
-    def give(self, form: Form, ready: _Ready) -> None:
-        with self._lock:
-            self._idle.setdefault(form, []).append(ready)
-            self._idle.move_to_end(form)
-            self._count += 1
-            dropped = self._drop() if self._count > KEPT or len(self._idle) > KEPT else None
-        del dropped  # outside the lock: freeing takes time
-
-    def _drop(self) -> list[_Ready]:
-        form = next(iter(self._idle))
-        dropped = [self._idle[form].pop(0)] if self._idle[form] else []
-        if not self._idle[form]:
-            del self._idle[form]
-        self._count -= len(dropped)
-        return dropped
+def _shapes(program: Program, inputs: Mapping[str, Array]) -> Shapes:
+    return tuple(inputs[spec.name].shape for spec in program.signature.inputs)
 
 
 def _form(inputs: Mapping[str, Array]) -> Form:
     return tuple([(name, value.dtype, value.shape) for name, value in inputs.items()])  # a list is quicker than a generator
-
-
-def _batches(programs: Sequence[Program]) -> tuple[tuple[Program, int], ...]:
-    """Each size of batch that is made ready, ascending, and the program for it."""
-    if programs[0].batch is not None:
-        return tuple((program, program.batch or 0) for program in programs)
-    size = len(programs[0].content)
-    sizes = BATCHES if size <= SMALL_BYTES else FEW_BATCHES if size <= LARGE_BYTES else FEWEST_BATCHES
-    return tuple((programs[0], batch) for batch in sizes)
 
 
 def load(programs: Sequence[tuple[Path, int | None]]) -> LiteRtEngine:
