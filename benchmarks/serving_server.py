@@ -1,30 +1,33 @@
-"""The servers that benchmarks/serving.py measures, one a process: the predictor with everything on, or a bare echo.
+"""The servers that benchmarks/serving.py measures, one a process. Each prints its port and ends when its input closes.
 
-python -m benchmarks.serving_server predictor|echo   prints its port; ends when its input closes
+python -m benchmarks.serving_server SUBJECT PROGRAM     predictor: everything on; handler: grpcio, protobuf and LiteRT, no more;
+                                                        echo: grpcio gives back what came; sink: it gives back 40 bytes
+.venv/training/bin/python benchmarks/naive_server.py MODEL      model.predict in a grpcio handler
 """
 
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
+import numpy as np
 
-from tests.fixtures.predictor.deploying import Line
-from tests.fixtures.predictor.running import a_line, running
-
-PROGRAM = Path(__file__).parent.parent / "tests" / "fixtures" / "programs" / "dense.tflite"
-MODEL = "numbers"
+MODEL, THREADS = "numbers", 8
 START_SECONDS = 30
+Answer = Callable[[bytes, grpc.ServicerContext], bytes]
 
 
 @contextmanager
-def predictor() -> Iterator[int]:
+def predictor(program: Path) -> Iterator[int]:
+    from tests.fixtures.predictor.deploying import Line  # noqa: PLC0415 - the bare servers do not pay for it
+    from tests.fixtures.predictor.running import a_line, running  # noqa: PLC0415
+
     line, log, store = a_line()
-    Line.deploy(line, PROGRAM.read_bytes(), MODEL)
+    Line.deploy(line, program.read_bytes(), MODEL)
     with tempfile.TemporaryDirectory() as cache, running(Path(cache), log, store) as service:
         deadline = time.monotonic() + START_SECONDS
         while not service.models.ready:
@@ -34,14 +37,10 @@ def predictor() -> Iterator[int]:
 
 
 @contextmanager
-def echo() -> Iterator[int]:
+def generic(answer: Answer) -> Iterator[int]:
     """A sync grpcio generic handler on raw bytes: what any Python server pays before it does anything."""
-
-    def answer(request: bytes, _context: grpc.ServicerContext) -> bytes:
-        return request
-
     handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
-    server = grpc.server(ThreadPoolExecutor(8))
+    server = grpc.server(ThreadPoolExecutor(THREADS), options=[("grpc.max_receive_message_length", -1)])
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("inference.GRPCInferenceService", {"ModelInfer": handler}),)
     )
@@ -51,8 +50,41 @@ def echo() -> Iterator[int]:
     server.stop(None)
 
 
+def echo(request: bytes, _context: grpc.ServicerContext) -> bytes:
+    return request
+
+
+def sink(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+    return b"\0" * 40
+
+
+def litert(program: Path) -> Answer:
+    from open_inference import open_inference_grpc_pb2 as pb  # noqa: PLC0415
+    from pushline.engine.litert import load  # noqa: PLC0415
+
+    engine = load([(program, None)])
+    engine.warm_up()
+
+    def answer(data: bytes, _context: grpc.ServicerContext) -> bytes:
+        request = pb.ModelInferRequest.FromString(data)
+        x = np.frombuffer(request.raw_input_contents[0], "<f4").reshape(tuple(request.inputs[0].shape))
+        outputs = engine.run({request.inputs[0].name: x})
+        tensors = [
+            pb.ModelInferResponse.InferOutputTensor(name=name, datatype="FP32", shape=y.shape) for name, y in outputs.items()
+        ]
+        raw = [y.tobytes() for y in outputs.values()]
+        return pb.ModelInferResponse(model_name=MODEL, outputs=tensors, raw_output_contents=raw).SerializeToString()
+
+    return answer
+
+
 def main() -> None:
-    with {"predictor": predictor, "echo": echo}[sys.argv[1]]() as port:
+    subject, program = sys.argv[1], Path(sys.argv[2])
+    if subject == "predictor":
+        served = predictor(program)
+    else:
+        served = generic(litert(program) if subject == "handler" else {"echo": echo, "sink": sink}[subject])
+    with served as port:
         print(port, flush=True)
         sys.stdin.read()
 
