@@ -1,12 +1,11 @@
 """Calls that came over gRPC, to their answers: at once where that is quick, those alike together, else in a lane or a thread."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache, partial
-from threading import Event
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -17,11 +16,12 @@ from pushline.predictor.grpc_api import status_of, trailing_metadata
 from pushline.predictor.lanes import Lanes, Ticket
 from pushline.predictor.predictions import Answer, Job
 from pushline.predictor.tally import Tally
-from pushline.predictor.wire import Call
+from pushline.predictor.wire import Call, Metadata
 
 READ_AT_ONCE_BYTES = 64 * 1024  # a larger message is read by a thread
 THREADS = 2  # that read large messages, and answer what is no prediction
-HEALTH = "/grpc.health."
+MOST_CALLS = 1024  # with threads, that have not been answered
+BUFFERED_MESSAGES = 8  # of the largest size: all large ones together
 STOPPING = "this replica is stopping; another one answers"
 
 Reply = Callable[[Answer], bytes]
@@ -35,70 +35,103 @@ class Door(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Asked:
+class Room:
+    """How many messages are with threads, and how much of them lies in memory. Safe from any thread."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._bytes = most_bytes, 0
+        self._inside: dict[Call, int] = {}
+        self._lock = threading.Lock()
+
+    def enter(self, call: Call, size: int) -> bool:
+        """Say whether there was room."""
+        with self._lock:
+            if len(self._inside) >= MOST_CALLS or (size > READ_AT_ONCE_BYTES and self._bytes + size > self._most_bytes):
+                return False
+            self._inside[call] = size
+            self._bytes += size
+            return True
+
+    def leave(self, call: Call) -> None:
+        if call in self._inside:
+            with self._lock:
+                self._bytes -= self._inside.pop(call)
+
+
+class Asked(NamedTuple):
     call: Call
     job: Job
     reply: Reply
 
 
-class Calls:
-    """`take` is for the loop of wire.py, and does not wait."""
+Alike = dict[tuple[object, ...], list[Asked]]  # by form
 
-    def __init__(self, lanes: Lanes, doors: Mapping[str, Door], tally: Tally) -> None:
-        """`doors` by the path of their method; `handlers` has all others by the time that the first call comes."""
-        self.handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {}
-        self.closing = Event()
+
+class Calls:
+    """`take` is for the loop of wire.py: it neither waits nor raises."""
+
+    def __init__(self, lanes: Lanes, doors: Mapping[str, Door], tally: Tally, max_message_bytes: int) -> None:
+        """`doors` by the path of their method; the others are there by the time that the first call comes."""
+        self.handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]] = {}  # answered by a thread
+        self.owners: Mapping[str, Callable[[Call], None]] = {}  # they finish the call themselves, and do not wait
+        self.closing = threading.Event()
         self._lanes, self._predictions, self._doors, self._tally = lanes, lanes.predictions, doors, tally
+        self._room = Room(BUFFERED_MESSAGES * max_message_bytes)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
 
     def take(self, calls: list[Call]) -> None:
-        quick: dict[tuple[object, ...], list[Asked]] = {}
+        quick: Alike = {}
         for call in calls:
-            door = self._doors.get(call.method)
-            if self.closing.is_set() and not call.method.startswith(HEALTH):
-                self.refuse(call, grpc.StatusCode.UNAVAILABLE, STOPPING)
-            elif not call.is_awaited:
-                self.refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
-            elif door is None:
-                self._pool.submit(self._handle, call)
-            elif len(call.data or b"") > READ_AT_ONCE_BYTES:
-                call.watch()
-                self._pool.submit(self._prepare, call, door)
-            else:
-                self._prepare(call, door, quick)
+            self._safely(call, self._take, quick)
         for alike in quick.values():
             self._answer(alike)
 
     def refuse(self, call: Call, code: grpc.StatusCode, details: str) -> None:
-        self._note(call, code)
-        call.finish(None, code=code.value[0], details=details)
+        self.finish(call, code, details=details)
 
     def stop(self) -> None:
         self._pool.shutdown(wait=False)
 
-    def _prepare(self, call: Call, door: Door, quick: dict[tuple[object, ...], list[Asked]] | None = None) -> None:
-        """Put it to the others that are answered at once, or let it wait for its model."""
+    def _safely(self, call: Call, step: Callable[..., None], *arguments: object) -> None:
+        """Take a step for a call. What is wrong with the request, or with the predictor, ends this call alone."""
         try:
-            job, reply = door.prepare(call.data or b"")
+            step(call, *arguments)
         except errors.RequestError as error:
-            self._refuse(call, error)
-            return
+            code, details, trailing = status_of(error)
+            self.finish(call, code, details=details, trailing=trailing)
         except DecodeError:
             self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call.method)}")
-            return
-        except Exception as defect:  # noqa: BLE001 - it costs this call its answer, and the log says why
-            self._give_up(call, defect)
-            return
+        except Exception:  # a defect: it costs this call its answer, and the log says why
+            logging.getLogger(__name__).exception("%s could not be answered", call.method)
+            self.refuse(call, grpc.StatusCode.INTERNAL, "the call could not be answered; the predictor's log has the reason")
+
+    def _take(self, call: Call, quick: Alike) -> None:
+        door, size = self._doors.get(call.method), len(call.data)
+        if call.method in self.owners:
+            self.owners[call.method](call)
+        elif self.closing.is_set():
+            self.refuse(call, grpc.StatusCode.UNAVAILABLE, STOPPING)
+        elif not call.is_awaited:
+            self._drop(call)
+        elif door is not None and size <= READ_AT_ONCE_BYTES:
+            self._prepare(call, door, quick)
+        elif not self._room.enter(call, size):
+            self.refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many messages, or too many bytes of them, are being read")
+        elif door is None:
+            self._pool.submit(self._safely, call, self._handle)
+        else:
+            call.watch()
+            self._pool.submit(self._safely, call, self._prepare, door)
+
+    def _prepare(self, call: Call, door: Door, quick: Alike | None = None) -> None:
+        """Put it to the others that are answered at once, or let it wait for its model."""
+        job, reply = door.prepare(call.data)
         asked = Asked(call, job, reply)
         if quick is not None and self._predictions.is_quick(job):
             quick.setdefault(job.form, []).append(asked)
             return
         call.watch()
-        try:
-            self._lanes.submit(Ticket(job, partial(_is_awaited, call), partial(self._finish, asked)))
-        except errors.RequestError as error:
-            self._refuse(call, error)
+        self._lanes.submit(Ticket(job, lambda: call.is_awaited, partial(self._tell, asked)))
 
     def _answer(self, alike: list[Asked]) -> None:
         """Answer requests of one form with as few runs as their batches take."""
@@ -116,51 +149,42 @@ class Calls:
     def _answer_together(self, batch: list[Asked]) -> None:
         results = self._predictions.answer([asked.job for asked in batch])
         for asked, result in zip(batch, results, strict=True):
-            self._finish(asked, result)
+            self._tell(asked, result)
 
-    def _finish(self, asked: Asked, result: Answer | errors.RequestError | None) -> None:
-        call = asked.call
-        if isinstance(result, Answer):
-            try:
-                data = asked.reply(result)
-            except errors.RequestError as error:
-                self._refuse(call, error)
-                return
-            self._note(call, grpc.StatusCode.OK)
-            call.finish(data, trailing_metadata(result.identity, result.stale))
-        elif result is None:
-            self.refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
+    def _tell(self, asked: Asked, result: Answer | errors.RequestError | None) -> None:
+        self._safely(asked.call, self._reply, asked, result)
+
+    def _reply(self, call: Call, asked: Asked, result: Answer | errors.RequestError | None) -> None:
+        if result is None:
+            self._drop(call)
+        elif isinstance(result, errors.RequestError):
+            raise result
         else:
-            self._refuse(call, result)
-
-    def _refuse(self, call: Call, error: errors.RequestError) -> None:
-        code, details, trailing = status_of(error)
-        self._note(call, code)
-        call.finish(None, trailing, code.value[0], details)
+            trailing = trailing_metadata(result.identity, result.stale)
+            self.finish(call, grpc.StatusCode.OK, asked.reply(result), trailing)
 
     def _handle(self, call: Call) -> None:
         """Answer what is no prediction, as grpcio would."""
         context = Context(call)
         try:
-            data = _handled(self.handlers[call.method], call.data or b"", context)
-        except DecodeError:
-            self.refuse(call, grpc.StatusCode.INVALID_ARGUMENT, f"the bytes are no request of {_name(call.method)}")
-            return
+            data = _handled(self.handlers[call.method], call.data, context)
         except Aborted:
             data = None
-        except Exception as defect:  # noqa: BLE001 - it costs this call its answer, and the log says why
-            self._give_up(call, defect)
-            return
-        self._note(call, context.status)
-        call.finish(data, context.trailing, context.status.value[0], context.sentence)
+        self.finish(call, context.status, data, context.trailing, context.sentence)
 
-    def _give_up(self, call: Call, defect: Exception) -> None:
-        logging.getLogger(__name__).error("%s could not be answered", call.method, exc_info=defect)
-        self.refuse(call, grpc.StatusCode.INTERNAL, "the call could not be answered; the predictor's log has the reason")
+    def _drop(self, call: Call) -> None:
+        if call.is_cancelled:
+            self.refuse(call, grpc.StatusCode.CANCELLED, "cancelled")
+        else:
+            self.refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the work began")
 
-    def _note(self, call: Call, code: grpc.StatusCode) -> None:
-        """Before it is finished, so that whoever has an answer finds it counted."""
+    def finish(
+        self, call: Call, code: grpc.StatusCode, data: bytes | None = None, trailing: Metadata = (), details: str = ""
+    ) -> None:
+        """It is counted before it is finished, so that whoever has an answer finds it counted."""
+        self._room.leave(call)
         self._tally.note(_name(call.method), code.name, call.seconds)
+        call.finish(data, trailing, code.value[0], details)
 
 
 def _handled(handler: "grpc.RpcMethodHandler[Any, Any]", data: bytes, context: Context) -> bytes:
@@ -174,7 +198,3 @@ def _name(method: str) -> str:
     """What metrics call a method: by its last word, TensorFlow Serving's with its package in front."""
     service, _, name = method[1:].partition("/")
     return f"tensorflow/{name}" if service.startswith("tensorflow.") else name
-
-
-def _is_awaited(call: Call) -> bool:
-    return call.is_awaited

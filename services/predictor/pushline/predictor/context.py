@@ -1,7 +1,6 @@
 """What a servicer's method may ask of its call, and tell it: grpcio's ServicerContext over a Call of wire.py."""
 
 import math
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
@@ -15,6 +14,8 @@ class Aborted(Exception):
 
 
 class Context(grpc.ServicerContext):
+    """Of what none of the predictor's methods asks (callbacks, identities of the caller) it knows nothing."""
+
     def __init__(self, call: Call) -> None:
         self._call = call
         self.status, self.sentence = grpc.StatusCode.OK, ""
@@ -24,7 +25,7 @@ class Context(grpc.ServicerContext):
         return self._call.is_awaited
 
     def time_remaining(self) -> float | None:  # type: ignore[override]  # the stubs forget calls without a deadline
-        return None if math.isinf(self._call.deadline) else max(0.0, self._call.deadline - time.time())
+        return None if math.isinf(self._call.remaining) else max(0.0, self._call.remaining - self._call.seconds)
 
     def cancel(self) -> NoReturn:
         self.abort(grpc.StatusCode.CANCELLED, "cancelled")

@@ -5,12 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
-from pushline.predictor import reflected, tfserving_api
+from pushline.predictor import health, reflected, tfserving_api
 from pushline.predictor.calls import Calls, Door
 from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
 from pushline.predictor.lanes import Lanes
@@ -27,7 +26,7 @@ SERVICES = (
 )
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
-STREAMS_AT_ONCE = 8  # of health's Watch and of reflection
+STREAMS_AT_ONCE = 8  # of reflection
 CONNECTION_AGE_SECONDS = 1800  # then a client resolves its name again and finds new replicas
 PING_INTERVAL_MS = 5000  # clients that ping more often are sent away
 MAX_METADATA_BYTES = 16 * 1024
@@ -39,14 +38,13 @@ class GrpcServer:
     def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics) -> None:
         self.port = settings.grpc_port
         self._bind, self._settings, self._lanes = bind, settings, lanes
-        self._health = health.HealthServicer()
         predictions = lanes.predictions
         doors: dict[str, Door] = {
             INFER: OipDoor(predictions),
             PREDICT: TypedDoor(predictions),
             tfserving_api.PREDICT: tfserving_api.PredictDoor(predictions, settings.max_message_bytes),
         }
-        self._calls = Calls(lanes, doors, metrics.calls)
+        self._calls = Calls(lanes, doors, metrics.calls, settings.max_message_bytes)
         server = grpc.server(
             ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="grpc stream"),
             options=_options(settings),
@@ -54,13 +52,14 @@ class GrpcServer:
         )
         self._wire = Wire(server, self._calls.take, self._calls.refuse, settings.body_seconds)
         metrics.in_flight.set_function(lambda: lanes.inside)
-        for path in doors:
-            self._wire.add_door(path)
+        self._health = health.Health(self._calls.finish)
+        self._calls.owners = self._health.methods
+        for path in (*doors, *self._health.methods):
+            self._wire.add_path(path)
         oip_grpc.add_GRPCInferenceServiceServicer_to_server(OpenInference(predictions), self._wire)
         for service, handlers in tfserving_api.handlers(predictions).items():
             self._wire.add_registered_method_handlers(service, handlers)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._wire)
-        told = {*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME}
+        told = {*SERVICES, health.SERVICE, reflection.SERVICE_NAME}
         reflection.enable_server_reflection(told, self._wire, reflected.pool(told - {*tfserving_api.SERVICES}))
         self._calls.handlers = self._wire.handlers
         self.serve(ready=False)
@@ -75,22 +74,22 @@ class GrpcServer:
 
     def serve(self, ready: bool) -> None:
         """Tell health checks whether a model can answer."""
-        state = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in (EVERYTHING, *SERVICES):
-            self._health.set(service, state)
+            self._health.set(service, serving=ready)
 
     def serve_model(self, model: str, ready: bool) -> None:
         """Tell health checks that ask for a model by its name."""
-        self._health.set(model, health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health.set(model, serving=ready)
 
     def stop(self) -> None:
         """Say NOT_SERVING, answer on while clients turn away, refuse new calls, let those under way end."""
-        self._health.enter_graceful_shutdown()
+        self._health.end()
         threading.Event().wait(self._settings.drain_seconds)
         self._calls.closing.set()
         until = time.monotonic() + self._settings.grace_seconds
         self._lanes.wait_until_idle(self._settings.grace_seconds)
         threading.Event().wait(TURNED_AWAY_SECONDS)
+        self._health.close()
         self._wire.stop(max(0.0, until - time.monotonic())).wait()
         self._calls.stop()
 

@@ -3,14 +3,13 @@
 What waits is joined: whoever comes to take the next job takes all of its form with it, up to a batch. Nobody waits for company.
 """
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pushline.predictor.errors import ModelFailed, Overloaded, RequestError
+from pushline.predictor.errors import Overloaded, RequestError
 from pushline.predictor.predictions import Answer, Job, Predictions
 
 IDLE_SECONDS = 10.0  # then a thread ends
@@ -52,9 +51,8 @@ class Lane:
                 raise Overloaded(self._model, self._inside)
             self._inside += 1
             self._waiting.append(ticket)
-            if self._idle:
-                self._changed.notify()
-            elif self._workers < self._threads:
+            self._changed.notify()
+            if len(self._waiting) > self._idle and self._workers < self._threads:
                 self._workers += 1
                 threading.Thread(target=self._work, name=f"lane {self._model}", daemon=True).start()
 
@@ -100,15 +98,8 @@ class Lane:
                 ticket.job.slot.give_back(ticket.job.held)
                 ticket.done(None)
         if awaited:
-            for ticket, result in zip(awaited, self._results([ticket.job for ticket in awaited]), strict=True):
+            for ticket, result in zip(awaited, self._predictions.answer([ticket.job for ticket in awaited]), strict=True):
                 ticket.done(result)
-
-    def _results(self, jobs: list[Job]) -> list[Answer | RequestError]:
-        try:
-            return self._predictions.answer(jobs)
-        except Exception:  # a defect: it costs these questions their answer, not the lane its thread
-            logging.getLogger(__name__).exception("questions for %s could not be answered", self._model)
-            return [ModelFailed("the question could not be answered; the predictor's log has the reason") for _ in jobs]
 
 
 class Lanes:

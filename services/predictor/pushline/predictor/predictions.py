@@ -4,6 +4,7 @@ A question becomes a job: arrays that fit the model, and a hold on the deploymen
 answered together, by one run of the engine over all their rows.
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -78,7 +79,6 @@ class Alike(NamedTuple):
     slot: Slot
     loaded: Loaded
     claim: Claim  # its content is of no matter
-    version: str
     outputs: Sequence[str]
     dtype: np.dtype[np.generic]
     size: int  # of the numbers, in bytes
@@ -166,9 +166,12 @@ class Predictions:
         return took is not None and not loaded.engine.waits and took * job.rows <= QUICK_SECONDS
 
     def answer(self, jobs: Sequence[Job]) -> list[Answer | RequestError]:
-        """Answer jobs of one form with one run, each as if it were alone."""
+        """Answer jobs of one form with one run, each as if it were alone. Never raises; all are given back."""
         try:
             return self._answer(jobs)
+        except Exception:  # a defect: it costs these questions their answer, not the thread that asked
+            logging.getLogger(__name__).exception("questions for %s could not be answered", jobs[0].model)
+            return [ModelFailed("the question could not be answered; the predictor's log has the reason") for _ in jobs]
         finally:
             for job in jobs:
                 job.slot.give_back(job.held)
@@ -252,7 +255,7 @@ def _alike(question: Question, name: str, slot: Slot, held: Held) -> Alike | Non
     dtype = wire_dtype(spec.dtype)
     size = math.prod(claim.shape) * dtype.itemsize
     form = (id(held), (spec.name, np.dtype(spec.dtype), claim.shape[1:]))
-    return Alike(name, slot, loaded, claim._replace(content=b""), question.version, question.outputs, dtype, size, form)
+    return Alike(name, slot, loaded, claim._replace(content=b""), question.outputs, dtype, size, form)
 
 
 def _served(held: Loaded | None, model: str, version: str) -> Loaded:

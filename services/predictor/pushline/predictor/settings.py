@@ -27,7 +27,7 @@ class DoorSettings:
         "PUSHLINE_MAX_IN_FLIGHT",
         default=128,
         parse=count,
-        help="requests that wait for a model or are worked on by it; further ones are refused",
+        help="requests that wait for a model or are worked on by it, over REST for all models together; further ones are refused",
     )
     threads: int = setting("PUSHLINE_THREADS", default=2, parse=count, help="threads a model, for requests that take long")
     max_batch: int = setting(

@@ -2,16 +2,17 @@
 
 grpcio's server hands each call to a thread, which waits for the message, which another thread reads: more than half of what a small
 prediction costs. Here one thread takes what has come, call after call, and hands over all that came at once, so that it can be
-answered together. A caller who sends no message holds no thread. Calls that stream (health's Watch, reflection) go grpcio's way.
+answered together. A caller who sends no message holds no thread. Reflection, which streams both
+ways, goes grpcio's.
 
 NOTE: this uses names of grpcio that are not public (`grpc._server`, `grpc._cython.cygrpc`), which have stood for years; the
 requirements pin grpcio, and tests/integration/predictor hold every behaviour over real sockets.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import grpc
@@ -28,16 +29,17 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class Call:
-    """One unary call. It is finished once; finishing it again, or after the caller left, does nothing. Safe from any thread."""
+    """A call with one message. It is finished once; again, or after the caller left, does nothing. Safe from any thread."""
 
-    __slots__ = ("_call", "_finished", "_gone", "_watched", "began", "data", "deadline", "metadata", "method")
+    __slots__ = ("_begun", "_call", "_finished", "_gone", "_left", "_watched", "began", "data", "metadata", "method", "remaining")
 
     def __init__(self, event: Any, method: str, began: float) -> None:  # noqa: ANN401 - cygrpc has no types
-        self._call, self._finished, self._gone, self._watched = event.call, False, False, False
+        self._call, self._begun, self._finished, self._gone, self._watched = event.call, False, False, False, False
+        self._left: Callable[[Call], None] | None = None
         self.method, self.began = method, began
-        self.deadline: float = event.call_details.deadline  # seconds of the clock; infinite where there is none
+        self.remaining: float = event.call_details.deadline - time.time()  # seconds from then on; infinite without a deadline
         self.metadata: Sequence[tuple[str, str | bytes]] = event.invocation_metadata
-        self.data: bytes | None = None  # None: it has not come, or never will
+        self.data = b""  # until it has come
 
     @property
     def seconds(self) -> float:
@@ -49,20 +51,34 @@ class Call:
         return str(self._call.peer())
 
     @property
-    def is_awaited(self) -> bool:
-        return not self._gone and time.time() < self.deadline
+    def is_cancelled(self) -> bool:
+        """Known of watched calls alone."""
+        return self._gone
 
-    def watch(self) -> None:
-        """From now on `is_awaited` also knows that the caller left."""
+    @property
+    def is_awaited(self) -> bool:
+        return not self._gone and self.seconds < self.remaining
+
+    def watch(self, left: "Callable[[Call], None] | None" = None) -> None:
+        """From now on it is known when the caller leaves; `left` is told so, on the loop's thread."""
         if not self._watched and not self._finished:
-            self._watched = True
+            self._watched, self._left = True, left
             self._call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(NO_FLAGS),), self._closed)
+
+    def send(self, data: bytes, sent: Callable[[], None]) -> None:
+        """Send one of several messages; the next one only after `sent` was called, on the loop's thread."""
+
+        def done(_event: Any) -> tuple[None, tuple[()]]:  # noqa: ANN401
+            sent()
+            return None, ()
+
+        self._call.start_server_batch((*self._beginning(), cygrpc.SendMessageOperation(data, NO_FLAGS)), done)
 
     def finish(self, data: bytes | None, trailing: Metadata = (), code: int = OK, details: str = "") -> None:
         if self._finished:
             return
         self._finished = True
-        operations = [cygrpc.SendInitialMetadataOperation((), NO_FLAGS)]
+        operations = self._beginning()
         if data is not None:
             operations.append(cygrpc.SendMessageOperation(data, NO_FLAGS))
         operations.append(cygrpc.SendStatusFromServerOperation(trailing, code, details.encode(), NO_FLAGS))
@@ -70,16 +86,25 @@ class Call:
             operations.append(cygrpc.ReceiveCloseOnServerOperation(NO_FLAGS))
         self._call.start_server_batch(operations, _nothing_more)
 
+    def _beginning(self) -> list[Any]:
+        """What comes before the first message or the status, once."""
+        if self._begun:
+            return []
+        self._begun = True
+        return [cygrpc.SendInitialMetadataOperation((), NO_FLAGS)]
+
     def _closed(self, event: Any) -> tuple[None, tuple[()]]:  # noqa: ANN401
         self._gone = bool(event.batch_operations[0].cancelled())
+        if self._gone and self._left is not None:
+            self._left(self)
         return None, ()
 
 
 class Wire(grpc.Server):
     """A grpc.Server whose unary methods are answered by `take`; in the shape in which generated code adds services.
 
-    `take` gets calls that came, each with its message, on the loop's thread: it must not wait. `refuse` ends a call whose message
-    is no message or does not come.
+    `take` gets calls that came, each with its message, on the loop's thread: it must neither wait nor raise. `refuse` ends a call
+    whose message is no message or does not come.
     """
 
     def __init__(
@@ -94,7 +119,7 @@ class Wire(grpc.Server):
         self._take, self._refuse, self._body_seconds = take, refuse, body_seconds
         self._paths: dict[bytes, str] = {}
         self._arrived: list[Call] = []
-        self._silent: dict[Call, float] = {}  # in the order in which they came
+        self._silent: dict[Call, None] = {}  # in the order in which they came
         self._swept = 0.0
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
@@ -108,13 +133,9 @@ class Wire(grpc.Server):
                 self.handlers[path] = handler
                 self._paths[path.encode()] = path
 
-    def add_door(self, path: str) -> None:
-        """Take the calls of a method on bytes."""
+    def add_path(self, path: str) -> None:
+        """Take the calls of a method that takes one message."""
         self._paths[path.encode()] = path
-
-    @property
-    def silent(self) -> int:
-        return len(self._silent)
 
     def add_insecure_port(self, address: str) -> int:
         return self._server.add_insecure_port(address)
@@ -141,6 +162,7 @@ class Wire(grpc.Server):
             event = queue.poll(0 if self._arrived else time.time() + SWEEP_SECONDS)
             if event.completion_type == cygrpc.CompletionType.queue_timeout:
                 self._hand_over()
+                self._sweep(time.perf_counter())
             elif event.tag is inner._REQUEST_CALL_TAG and event.success and event.call_details.method in self._paths:  # noqa: SLF001
                 if not self._begin(event):
                     return
@@ -157,8 +179,9 @@ class Wire(grpc.Server):
         if len(self._silent) >= MOST_SILENT:
             self._refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls are open whose message has not come")
         else:
-            self._silent[call] = now
+            self._silent[call] = None
             event.call.start_server_batch((cygrpc.ReceiveMessageOperation(NO_FLAGS),), _Arrival(self, call))
+        self._sweep(now)
         with self._state.lock:
             self._state.due.remove(inner._REQUEST_CALL_TAG)  # noqa: SLF001
             if self._state.stage is inner._ServerStage.STARTED:  # noqa: SLF001
@@ -167,8 +190,9 @@ class Wire(grpc.Server):
             return not inner._stop_serving(self._state)  # noqa: SLF001
 
     def arrive(self, call: Call, data: bytes | None) -> None:
-        if self._silent.pop(call, None) is None:
+        if call not in self._silent:
             return  # it was refused meanwhile
+        del self._silent[call]
         if data is None:
             self._refuse(call, grpc.StatusCode.INVALID_ARGUMENT, "the call ended before its message, or the message is too large")
             return
@@ -176,28 +200,16 @@ class Wire(grpc.Server):
         self._arrived.append(call)
 
     def _hand_over(self) -> None:
-        if self._arrived:
-            calls, self._arrived = self._arrived, []
-            try:
-                self._take(calls)
-            except Exception:  # a defect: it costs these calls their answer, not the server its loop
-                logging.getLogger(__name__).exception("calls could not be answered")
-                for call in calls:
-                    self._refuse(
-                        call, grpc.StatusCode.INTERNAL, "the call could not be answered; the predictor's log has the reason"
-                    )
-        now = time.perf_counter()
-        if now - self._swept > SWEEP_SECONDS:
-            self._swept = now
-            self._sweep(now - self._body_seconds)
+        calls, self._arrived = self._arrived, []
+        self._take(calls)
 
-    def _sweep(self, before: float) -> None:
-        late = []
-        for call, began in self._silent.items():
-            if began > before:
-                break
-            late.append(call)
-        for call in late:
+    def _sweep(self, now: float) -> None:
+        """End the calls whose message does not come; they stand in the order in which they began."""
+        if now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        before = now - self._body_seconds
+        for call in list(takewhile(lambda call: call.began < before, self._silent)):
             del self._silent[call]
             self._refuse(call, grpc.StatusCode.DEADLINE_EXCEEDED, f"no message came within {self._body_seconds:g} seconds")
 
