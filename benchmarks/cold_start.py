@@ -22,8 +22,9 @@ from benchmarks.line import place
 from pushline.client import Client, PredictionFailed
 from tests.faults import repositories
 from tests.faults.conftest import stub_interpreter
-from tests.faults.processes import ALL, FaultLine, Service, Wish, fault_line
+from tests.faults.processes import ALL, FaultLine, Wish, fault_line
 from tests.faults.procfs import told
+from tests.faults.services import Service
 from tests.waiting import until
 
 MODEL, PATIENCE_SECONDS, PAUSE_SECONDS = "bench", 60.0, 0.002

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.places import Place
-from tests.faults.processes import Service, Wish, fault_line
+from tests.faults.processes import Wish, fault_line
 from tests.faults.procfs import children_of, told
+from tests.faults.services import Service
 from tests.fixtures.predictor.deploying import DOUBLE, HEAVY, MIXED, Line
 
 LIGHT_MODEL, HEAVY_MODEL, MIXED_MODEL = "numbers", "heavy", "mixed"

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 from pushline.cli.line_file import LineFile, WatchedModel, write_line_file
 from pushline.cli.service_settings import HOST, LineToServe, services_of
@@ -19,87 +17,12 @@ from tests.e2e.running_line import Repository, RunningLine, bare_repository, env
 from tests.faults import repositories
 from tests.faults.places import Place, Server
 from tests.faults.procfs import processes, told
+from tests.faults.services import READY_SECONDS, Service
 from tests.waiting import until
 
-START_SECONDS, READY_SECONDS, RUN_SECONDS, GRACE_SECONDS = 60.0, 60.0, 60.0, 15.0
+RUN_SECONDS = 60.0
 STAGES = ("trainer", "evaluator", "deployer")
 ALL = (*STAGES, "predictor", "auditor")
-
-
-@dataclass
-class Service:
-    """One process of the line. Asks for the same ports at every start."""
-
-    child: Child
-
-    @property
-    def pid(self) -> int:
-        return self.child.pid
-
-    @property
-    def log(self) -> Path:
-        return self.child.service.log
-
-    @property
-    def work(self) -> Path:
-        return Path(self.child.service.environ["PUSHLINE_WORK"])
-
-    def start(self) -> None:
-        assert self.child.ended
-        self.child.start()
-
-    def kill(self) -> None:
-        """SIGKILL, to this process alone: what it leaves behind must end by itself."""
-        os.kill(self.pid, signal.SIGKILL)
-        assert self.child.wait(10)
-
-    def ask_to_stop(self, number: int = signal.SIGTERM) -> None:
-        os.kill(self.pid, number)
-
-    def exit_code(self, seconds: float = GRACE_SECONDS) -> int | None:
-        """Wait for the end; None where it did not come in time."""
-        if not self.child.wait(seconds) or self.child._process is None:
-            return None
-        return self.child._process.returncode
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        with frozen(self.pid):
-            yield
-
-    def listening(self) -> None:
-        until(lambda: bool(self.child.ports) or self.child.ended, START_SECONDS, f"the ports of {self.child.service.name}")
-        assert not self.child.ended, self.child.last_words()
-
-    def problem(self) -> str:
-        """Give what /readyz says against it, "" when it is ready."""
-        ports = self.child.ports
-        port = ports.get("metrics") or ports.get("http")
-        try:
-            with urlopen(f"http://{HOST}:{port}/readyz", timeout=5):
-                return ""
-        except HTTPError as error:
-            with error:
-                return error.read().decode()
-        except (URLError, OSError) as error:
-            return str(error)
-
-    def metrics(self) -> str:
-        with urlopen(f"http://{HOST}:{self.child.ports['metrics']}/metrics", timeout=5) as answer:
-            text: str = answer.read().decode()
-            return text
-
-    def ready(self, seconds: float = READY_SECONDS) -> None:
-        until(lambda: self.problem() == "", seconds, f"a ready {self.child.service.name}")
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @dataclass

@@ -12,8 +12,9 @@ import pytest
 from tests.faults import repositories
 from tests.faults.evidence import all_records, events_of
 from tests.faults.places import Place, own_place
-from tests.faults.processes import STAGES, FaultLine, Wish, fault_line, frozen
+from tests.faults.processes import STAGES, FaultLine, Wish, fault_line
 from tests.faults.proxy import Door
+from tests.faults.services import frozen
 from tests.waiting import until
 
 ONCE = {"CommitPushed": 1, "ModelTrained": 1, "ModelEvaluated": 1, "promote": 1, "ModelServed": 1}

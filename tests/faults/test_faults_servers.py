@@ -11,7 +11,8 @@ from pushline.line.kafka_topics import KafkaTopics
 from tests.faults import repositories
 from tests.faults.evidence import seeded
 from tests.faults.places import own_place
-from tests.faults.processes import STAGES, FaultLine, Wish, fault_line, frozen
+from tests.faults.processes import STAGES, FaultLine, Wish, fault_line
+from tests.faults.services import frozen
 from tests.waiting import until
 
 SAID_SECONDS, HEALED_SECONDS = 20.0, 60.0  # a store is waited for by the live log first, then by the upload

@@ -15,8 +15,9 @@ from pushline.line.ledger import Ledger
 from pushline.objects import keys
 from tests.faults.evidence import report, seeded
 from tests.faults.places import Place
-from tests.faults.processes import FaultLine, Service, Wish, fault_line, frozen
+from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.repositories import X, program
+from tests.faults.services import Service, frozen
 from tests.fixtures.predictor.deploying import Line
 from tests.waiting import until
 

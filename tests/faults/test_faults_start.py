@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,12 +13,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from pushline.cli.supervisor import Child
 from pushline.client import Answer, Client, PredictionFailed
 from tests.faults.places import Place
-from tests.faults.processes import FaultLine, Service, Wish, fault_line
+from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.proxy import HOST, Door
 from tests.faults.repositories import X, program
+from tests.faults.services import Service, one_more
 from tests.fixtures.predictor.deploying import Line
 from tests.waiting import until
 
@@ -76,19 +76,10 @@ class World:
             shutil.copytree(self.copy, folder / "cache")
         if case.cache == "corrupt":
             corrupt(folder / "cache" / case.model, case.repeat)
-        like = self.line.services["predictor"].child.service
-        own = {"PUSHLINE_CACHE": str(folder / "cache"), "TMPDIR": str(folder), "PUSHLINE_REPLICA": str(case.repeat)}
+        own = {"PUSHLINE_CACHE": str(folder / "cache"), "PUSHLINE_REPLICA": str(case.repeat), "PUSHLINE_MODELS": case.model}
         own |= {"PUSHLINE_KAFKA": f"{HOST}:{kafka.port}", "PUSHLINE_S3_ENDPOINT": f"http://{HOST}:{store.port}"}
-        own |= {"PUSHLINE_MODELS": case.model, "PUSHLINE_PORTS_FILE": str(folder / "ports.json")}
-        told = replace(like, environ={**like.environ, **own}, ports_file=folder / "ports.json", log=folder / "log")
-        service = Service(Child(told))
-        service.start()
-        try:
-            service.listening()
+        with one_more(self.line.services["predictor"], folder, own) as service:
             yield service
-        finally:
-            service.child.kill_group()
-            service.child.wait(10)
 
 
 @pytest.fixture(scope="module")

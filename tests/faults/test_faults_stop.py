@@ -15,8 +15,9 @@ from pushline.client import Client, PredictionFailed
 from tests.faults import repositories
 from tests.faults.evidence import all_records, events_of, report
 from tests.faults.places import own_place
-from tests.faults.processes import ALL, GRACE_SECONDS, FaultLine, Service, Wish, fault_line, frozen
+from tests.faults.processes import ALL, FaultLine, Wish, fault_line
 from tests.faults.procfs import children_of, runs
+from tests.faults.services import GRACE_SECONDS, Service, frozen
 from tests.waiting import until
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where it is

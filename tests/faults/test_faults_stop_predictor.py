@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from benchmarks.hostile import requests
 from benchmarks.hostile.subject import HEAVY_MODEL, INFER
-from pushline.cli.supervisor import Child
 from tests.faults.evidence import report, seeded
 from tests.faults.places import Place
-from tests.faults.processes import FaultLine, Service, Wish, fault_line
+from tests.faults.processes import FaultLine, Wish, fault_line
+from tests.faults.services import Service, one_more
 from tests.faults.stopping import Calls, GrpcCaller, call_either, call_rest
 from tests.fixtures.predictor.deploying import HEAVY, Line
 from tests.fixtures.predictor.http2 import HOST, Connection, header_block
@@ -48,21 +48,12 @@ class Replicas:
     @contextmanager
     def another(self, name: str, cache: str) -> Iterator[Service]:
         """Start one more in this thread, which it is bound to."""
-        like, folder = self.steady.child.service, self.folder / name
+        folder = self.folder / name
         folder.mkdir()
-        own = {"PUSHLINE_CACHE": str(self.folder / cache), "TMPDIR": str(folder), "PUSHLINE_REPLICA": name}
-        own |= {"PUSHLINE_PORTS_FILE": str(folder / "ports.json")}
-        service = Service(
-            Child(replace(like, environ={**like.environ, **own}, ports_file=folder / "ports.json", log=folder / "log"))
-        )
-        service.start()
-        try:
-            service.listening()
+        own = {"PUSHLINE_CACHE": str(self.folder / cache), "PUSHLINE_REPLICA": name}
+        with one_more(self.steady, folder, own) as service:
             service.ready()
             yield service
-        finally:
-            service.child.kill_group()
-            service.child.wait(10)
 
 
 @pytest.fixture(scope="module")

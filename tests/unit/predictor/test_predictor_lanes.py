@@ -18,7 +18,7 @@ from tests.waiting import until
 
 SECONDS = 20.0
 MOST = 8
-POISON = 13.0
+POISON, DEFECT = 13.0, 14.0
 
 
 class Gated:
@@ -29,12 +29,17 @@ class Gated:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.running = 0
         self.gate, self.entered = threading.Event(), threading.Event()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        x = inputs["x"]
+        self.running += 1
         self.entered.set()
         assert self.gate.wait(SECONDS)
-        x = inputs["x"]
+        self.running -= 1
+        if (x == np.float32(DEFECT)).any():
+            raise ZeroDivisionError
         self.batches.append(len(x))
         if (x == np.float32(POISON)).any():
             raise BadProgram("poisoned")
@@ -139,6 +144,35 @@ def test_a_model_that_hangs_delays_no_other(engines: dict[str, Gated], predictio
 
     until(lambda: 50 in told.results, SECONDS, "the other model's answer")
     assert list(told.results) == [50]
+
+
+def test_questions_that_come_while_a_thread_wakes_up_get_threads_of_their_own(
+    engines: dict[str, Gated], predictions: Predictions
+) -> None:
+    lanes, told = Lanes(predictions, threads=2, most=MOST, max_batch=1), Told()
+    engines["b"].gate.set()
+    lanes.submit(told.ticket(predictions, 0, model="b"))
+    until(lambda: lanes.inside == 0, SECONDS, "a thread that waits for work")
+    engines["b"].gate.clear()
+
+    lanes.submit(told.ticket(predictions, 1, model="b"))
+    lanes.submit(told.ticket(predictions, 2, model="b"))
+
+    until(lambda: engines["b"].running == 2, SECONDS, "two runs at once")
+    engines["b"].gate.set()
+    until(lambda: len(told.results) == 3, SECONDS, "all answers")
+
+
+def test_a_defect_of_an_engine_costs_its_question_the_answer_and_no_thread(
+    engines: dict[str, Gated], predictions: Predictions
+) -> None:
+    lanes, told = Lanes(predictions, threads=1, most=MOST, max_batch=1), Told()
+    engines["a"].gate.set()
+    lanes.submit(told.ticket(predictions, 0, value=DEFECT))
+    lanes.submit(told.ticket(predictions, 1))
+
+    until(lambda: len(told.results) == 2, SECONDS, "both told")
+    assert {number: type(result) for number, result in told.results.items()} == {0: ModelFailed, 1: Answer}
 
 
 def test_forms_that_differ_are_not_joined(engines: dict[str, Gated], predictions: Predictions) -> None:

@@ -1,7 +1,6 @@
 """The JSON of REST to questions and back: any body whatever, every datatype, and the binary tensors."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from pushline.engine.engine import TensorSpec
 from pushline.engine.litert import load
 from pushline.predictor.errors import BadRequest, ModelFailed, NotFinite, RequestError
-from pushline.predictor.models import Models
 from pushline.predictor.oip import DATATYPES
 from pushline.predictor.predictions import Answer, Predictions
 from pushline.predictor.rest_json import read, written
@@ -48,16 +46,6 @@ bodies = st.one_of(
     ),
     anything,
 )
-
-
-@pytest.fixture(scope="module")
-def predictions() -> Iterator[Predictions]:
-    models = Models(frozenset({"numbers", "mixed"}))
-    for model, program in (("numbers", "double"), ("mixed", "mixed")):
-        engine = load([(PROGRAMS / f"{program}.tflite", None)])
-        models.swap(Loaded(Identity(model, "d" * 64, "c" * 40, 1, "run", "event"), engine, "classification", ()))
-    yield Predictions(models, LIMITS)
-    models.close()
 
 
 def answered(predictions: Predictions, model: str, body: bytes, json_size: int | None) -> bytes | RequestError:

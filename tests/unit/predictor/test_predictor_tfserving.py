@@ -2,7 +2,6 @@
 
 import math
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from pushline.engine.engine import Signature, TensorSpec
 from pushline.engine.litert import load
 from pushline.predictor import tfserving
 from pushline.predictor.errors import BadRequest, ModelFailed, RequestError, TooLarge
-from pushline.predictor.models import Models
 from pushline.predictor.predictions import Answer, Description, Predictions
 from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import DTYPES, Limits, bind
@@ -35,16 +33,6 @@ some_arrays = st.sampled_from(sorted(DTYPES)).flatmap(
         elements={"allow_nan": False, "allow_infinity": False} if dtype.startswith("float") else None,
     )
 )
-
-
-@pytest.fixture(scope="module")
-def predictions() -> Iterator[Predictions]:
-    models = Models(frozenset({"numbers", "mixed"}))
-    for model, program in (("numbers", "double"), ("mixed", "mixed")):
-        engine = load([(PROGRAMS / f"{program}.tflite", None)])
-        models.swap(Loaded(Identity(model, "d" * 64, "c" * 40, 3, "run", "event"), engine, "classification", ()))
-    yield Predictions(models, LIMITS)
-    models.close()
 
 
 def a_shape(*sizes: int) -> pb.TensorShapeProto:

@@ -1,7 +1,6 @@
 """TensorFlow Serving's JSON to questions and back: rows and columns, every dtype, and any body whatever."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from pushline.engine.engine import Signature, TensorSpec
 from pushline.engine.litert import load
 from pushline.predictor.errors import BadRequest, ModelFailed, RequestError
-from pushline.predictor.models import Models
 from pushline.predictor.predictions import Answer, Description, Predictions, Question
 from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import DTYPES, Limits, bind
@@ -197,16 +195,6 @@ bodies = st.one_of(
     st.fixed_dictionaries({"instances": st.one_of(rows, anything)}, optional={"signature_name": anything}),
     st.fixed_dictionaries({"inputs": st.one_of(rows, anything)}, optional={"instances": anything}),
 )
-
-
-@pytest.fixture(scope="module")
-def predictions() -> Iterator[Predictions]:
-    models = Models(frozenset({"numbers", "mixed"}))
-    for model, program in (("numbers", "double"), ("mixed", "mixed")):
-        engine = load([(PROGRAMS / f"{program}.tflite", None)])
-        models.swap(Loaded(Identity(model, "d" * 64, "c" * 40, 3, "run", "event"), engine, "classification", ()))
-    yield Predictions(models, LIMITS)
-    models.close()
 
 
 def answered(predictions: Predictions, model: str, body: bytes) -> bytes | RequestError:

@@ -23,7 +23,9 @@ class Metrics:
             ["model", "where"],
             registry=registry,
         )
-        self.in_flight = Gauge(f"{PREFIX}requests_in_flight", "Calls being answered now.", registry=registry)
+        self.in_flight = Gauge(
+            f"{PREFIX}requests_in_flight", "gRPC requests that wait for a model or are worked on by one.", registry=registry
+        )
         self.info = Gauge(
             f"{PREFIX}model_info",
             "What is served: 1 for each model's live deployment.",
