@@ -69,6 +69,10 @@ class GRPCInferenceServiceStub:
     indicated by the google.rpc.Status returned for the request. The OK code 
     indicates success and other codes indicate failure.
     """
+    RepositoryIndex: _grpc.UnaryUnaryMultiCallable[_open_inference_grpc_pb2.RepositoryIndexRequest, _open_inference_grpc_pb2.RepositoryIndexResponse]
+    """Added to the published file: what Triton's clients ask for the list of
+    models, with the field numbers that Triton publishes.
+    """
 
 @_typing.type_check_only
 class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
@@ -97,6 +101,10 @@ class GRPCInferenceServiceAsyncStub(GRPCInferenceServiceStub):
     """The ModelInfer API performs inference using the specified model. Errors are
     indicated by the google.rpc.Status returned for the request. The OK code 
     indicates success and other codes indicate failure.
+    """
+    RepositoryIndex: _aio.UnaryUnaryMultiCallable[_open_inference_grpc_pb2.RepositoryIndexRequest, _open_inference_grpc_pb2.RepositoryIndexResponse]  # type: ignore[assignment]
+    """Added to the published file: what Triton's clients ask for the list of
+    models, with the field numbers that Triton publishes.
     """
 
 class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -159,6 +167,16 @@ class GRPCInferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         """The ModelInfer API performs inference using the specified model. Errors are
         indicated by the google.rpc.Status returned for the request. The OK code 
         indicates success and other codes indicate failure.
+        """
+
+    @_abc_1.abstractmethod
+    def RepositoryIndex(
+        self,
+        request: _open_inference_grpc_pb2.RepositoryIndexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_open_inference_grpc_pb2.RepositoryIndexResponse, _abc.Awaitable[_open_inference_grpc_pb2.RepositoryIndexResponse]]:
+        """Added to the published file: what Triton's clients ask for the list of
+        models, with the field numbers that Triton publishes.
         """
 
 def add_GRPCInferenceServiceServicer_to_server(servicer: GRPCInferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
