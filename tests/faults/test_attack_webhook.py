@@ -7,9 +7,8 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from pushline.runtime import patience
+from pushline.runtime.http_limits import HttpLimits
 from pushline.runtime.http_server import HttpServer
-from pushline.runtime.patience import MAX_CONNECTIONS
 from pushline.trainer.webhook.app import ReceiveLimits, make_app
 from pushline.trainer.webhook.forms import GitHubForm
 from pushline.trainer.webhook.intake import ignored
@@ -17,16 +16,16 @@ from pushline.trainer.webhook.signature import Keyring
 from tests.fixtures.trainer_intake.forge import a_model
 
 CLOSED = b""
+LIMITS = HttpLimits(header_seconds=1.0)
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpServer]:
-    monkeypatch.setattr(patience, "HEADER_SECONDS", 1.0)
+def server() -> Iterator[HttpServer]:
     models = (a_model(),)
     app = make_app(
         {"github": (GitHubForm(models), Keyring.of(models))}, lambda _: ignored("test", "A test."), ReceiveLimits(), lambda *_: None
     )
-    server = HttpServer("127.0.0.1", 0, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=1)
+    server = HttpServer("127.0.0.1", 0, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=1, limits=LIMITS)
     server.start()
     yield server
     server.stop()
@@ -38,7 +37,7 @@ def answer(server: HttpServer) -> int:
 
 def test_connections_that_say_nothing_do_not_keep_others_out_for_a_moment(server: HttpServer) -> None:
     with ExitStack() as stack:
-        for _ in range(MAX_CONNECTIONS + 8):
+        for _ in range(LIMITS.max_connections + 8):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
 
         assert [answer(server) for _ in range(8)] == [401] * 8
@@ -49,7 +48,7 @@ def test_a_connection_between_two_requests_is_kept_while_others_have_asked_nothi
     with ExitStack() as stack:
         kept = stack.enter_context(httpx.Client(timeout=10))
         first = wire_of(kept.post(url, content=b"{}"))
-        for _ in range(MAX_CONNECTIONS + 8):
+        for _ in range(LIMITS.max_connections + 8):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
         second = wire_of(kept.post(url, content=b"{}"))
 

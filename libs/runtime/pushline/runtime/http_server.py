@@ -1,31 +1,43 @@
 """An ASGI application's HTTP server: uvicorn in a thread of its own. For services with the extra `http` of this distribution."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
-from pushline.runtime.patience import MAX_CONNECTIONS, PatientProtocol
+from pushline.runtime.http_limits import HttpLimits
+from pushline.runtime.patience import PatientProtocol
 from pushline.runtime.status_server import CannotListen
 
 BACKLOG = 256
-HEADER_BYTES = 16 * 1024
-KEEP_ALIVE_SECONDS = 5
+USUAL = HttpLimits()
 
 
 class HttpServer:
     """start() listens and returns; stop() lets what was received be answered. Port 0 takes any free one; `port` tells which."""
 
-    def __init__(self, bind: str, port: int, app: Callable[..., Any], *, setting: str, drain_seconds: int) -> None:
-        """`setting` names the port in messages."""
+    def __init__(
+        self,
+        bind: str,
+        port: int,
+        app: Callable[..., Any],
+        *,
+        setting: str,
+        drain_seconds: int,
+        limits: HttpLimits = USUAL,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`setting` names the port in messages; with `tls` nothing but TLS is spoken."""
         self.port = port
         self._bind, self._setting, self._drain_seconds = bind, setting, drain_seconds
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http=PatientProtocol,
+            http=cast("type[PatientProtocol]", partial(PatientProtocol, limits=limits)),
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -33,10 +45,9 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=MAX_CONNECTIONS + BACKLOG,  # where those that end still count
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            limit_concurrency=limits.max_connections + BACKLOG,  # where those that end still count
             timeout_graceful_shutdown=drain_seconds,
-            h11_max_incomplete_event_size=HEADER_BYTES,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -1,24 +1,46 @@
 """uvicorn waits for ever for a connection's first request, and for the end of a request's headers; this protocol does not."""
 
 import asyncio
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-HEADER_SECONDS = 10.0
-MAX_CONNECTIONS = 512
+from pushline.runtime.http_limits import HttpLimits
+
+AtOnce = Callable[[Any, bytes], tuple[bytes, bytes] | None]
 
 
-class PatientProtocol(H11Protocol):
-    """Closes a connection on which HEADER_SECONDS pass between requests; bodies and answers have limits of their own.
+class TooMuchHead(Exception):
+    """uvicorn takes it for bytes that are no HTTP: 400, and the connection ends."""
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Closes a connection on which `header_seconds` pass between requests; bodies and answers have limits of their own.
 
     Where there are as many connections as there may be, a new one takes the place of one that waits for its client: of one that has
     asked nothing yet, else of one between two requests, else of one whose body is on its way, each time of the one that has waited
     longest. So idle and slow clients, however many, keep nobody out.
+
+    An application may have `at_once(scope, body)`, which does not wait: it is asked where a whole request came in one piece, and
+    gives head (status line and headers, without the empty line) and body of the answer, or None: then it is called as usual. This
+    spares a task, an event and half of the writing for each request.
+
+    NOTE: the parser keeps what it was given of a header, a trailer or a chunk's head until that is whole. Bytes of which nothing
+    came out are counted, and above `header_bytes` the connection ends; so do headers that are larger together.
     """
 
-    _deadline: asyncio.TimerHandle | None = None
     waiting_since = 0.0
+
+    def __init__(self, *args: Any, limits: HttpLimits, **more: Any) -> None:  # noqa: ANN401 - as uvicorn calls it
+        super().__init__(*args, **more)
+        self.timeout_keep_alive = limits.idle_seconds  # type: ignore[assignment]  # the loop takes parts of a second
+        self._limits = limits
+        self._deadline: asyncio.TimerHandle | None = None
+        self._silent = self._head = 0  # bytes: of which nothing came out yet; of headers
+        self._at_once: AtOnce | None = getattr(self.app, "at_once", None)
+        self._held_back: tuple[RequestResponseCycle, Any] | None = None  # while its body may be in the same piece
+        self._in_head = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         super().connection_made(transport)
@@ -27,8 +49,64 @@ class PatientProtocol(H11Protocol):
         self._wait_for_headers()
 
     def data_received(self, data: bytes) -> None:
+        self._silent += len(data)
         super().data_received(data)
+        self._begin_held_back()
+        if self._silent > self._limits.header_bytes and not self.transport.is_closing():
+            self.send_400_response("The request's headers are too large.")
         self._wait_for_headers()
+
+    def on_message_begin(self) -> None:
+        self._head = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head += len(name) + len(value)
+        if self._head > self._limits.header_bytes:
+            raise TooMuchHead
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._silent, self._in_head = 0, True
+        super().on_headers_complete()
+        self._in_head = False
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - as uvicorn declares it
+        if self._at_once is None or app is not self.app or not self._in_head or cycle.waiting_for_100_continue:
+            super()._start_asgi_task(cycle, app)
+        else:
+            self._held_back = cycle, app
+
+    def on_body(self, body: bytes) -> None:
+        self._silent = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._silent = 0
+        super().on_message_complete()
+        if self._held_back is not None and not self.flow.write_paused:
+            cycle = self._held_back[0]
+            told = cast("AtOnce", self._at_once)(cycle.scope, bytes(cycle.body))
+            if told is not None:
+                self._held_back = None
+                self._answer(cycle, *told)
+        self._begin_held_back()
+
+    def _begin_held_back(self) -> None:
+        if self._held_back is not None:
+            held_back, self._held_back = self._held_back, None
+            super()._start_asgi_task(*held_back)
+
+    def _answer(self, cycle: RequestResponseCycle, head: bytes, body: bytes) -> None:
+        more = [b"%s: %s" % each for each in cycle.default_headers]
+        if not cycle.keep_alive:
+            more.append(b"connection: close")
+        more.append(b"content-length: %d\r\n\r\n%s" % (len(body), body))
+        cycle.response_started = cycle.response_complete = True
+        self.transport.write(b"\r\n".join([head, *more]))
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
 
     def on_response_complete(self) -> None:
         self.waiting_since = self.loop.time()
@@ -53,16 +131,17 @@ class PatientProtocol(H11Protocol):
         return 2 if self._newest.more_body else None
 
     def _make_room(self) -> None:
-        if len(self.connections) <= MAX_CONNECTIONS:
+        most = self._limits.max_connections
+        if len(self.connections) <= most:
             return
         held = [each for each in self.connections if isinstance(each, PatientProtocol) and not each.transport.is_closing()]
         waiting = [(stage, each.waiting_since, id(each), each) for each in held if (stage := each.stage) is not None]
-        if waiting and len(held) > MAX_CONNECTIONS:
+        if waiting and len(held) > most:
             min(waiting)[-1].transport.close()
 
     def _wait_for_headers(self) -> None:
         if self._deadline is None and (self._newest is None or self._newest.response_complete):
-            self._deadline = self.loop.call_later(HEADER_SECONDS, self._give_up, self._newest)
+            self._deadline = self.loop.call_later(self._limits.header_seconds, self._give_up, self._newest)
 
     def _give_up(self, before: RequestResponseCycle | None) -> None:
         self._deadline = None
