@@ -16,6 +16,7 @@ from typing import IO, Any
 from pushline.engine.engine import Array, BadProgram, EngineUnavailable, Signature, TensorSpec
 from pushline.engine.tensorflow_child import START
 from pushline.engine.tensorflow_child.frames import DTYPES, BadFrame, Ended, receive, send
+from pushline.engine.tensorflow_child.shared import ParentsMemory
 
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -32,11 +33,16 @@ TAIL_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one model's process. `memory_bytes` is of what it writes to, files and programs mapped into it not counted."""
+    """Of one model's process. `memory_bytes` is of what it writes to; files and programs mapped into it are not counted, nor what
+    it shares with its parent.
+    """
 
     memory_bytes: int = 4 * 2**30
     model_bytes: int = 256 * 2**20
     answer_bytes: int = 256 * 2**20
+    shared_bytes: int = (
+        64 * 2**20
+    )  # each way, taken as far as it is used; what does not fit goes through the socket, all of it for 0
     start_seconds: float = 120.0  # until TensorFlow is imported
     load_seconds: float = 60.0
     run_seconds: float = 30.0
@@ -52,10 +58,12 @@ class Child:
     def __init__(self, python: Path, limits: Limits) -> None:
         """Raises EngineUnavailable, OSError."""
         self._python, self._limits = python, limits
+        self._shared = ParentsMemory(limits.shared_bytes) if limits.shared_bytes else None
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
         self._connection, theirs = socket.socketpair()
         read, self._pipe = os.pipe()
-        words = ["serve", str(theirs.fileno()), str(read), str(os.getpid())]
+        passed = (theirs.fileno(), read, *(self._shared.descriptors if self._shared else ()))
+        words = ["serve", *(str(word) for word in (theirs.fileno(), read, os.getpid(), *passed[2:]))]
         try:
             self._process = subprocess.Popen(
                 [str(python), "-I", "-B", str(START), *words],
@@ -64,7 +72,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
                 stderr=self._said,
-                pass_fds=(theirs.fileno(), read),
+                pass_fds=passed,
             )
         except OSError as error:
             self._close()
@@ -104,8 +112,8 @@ class Child:
         """Raises BadProgram for what cannot be answered, EngineUnavailable where the process is of no use any more."""
         try:
             self._connection.settimeout(self._limits.run_seconds)
-            send(self._connection, {}, inputs)
-            said, answers = self._receive(self._limits.run_seconds)
+            send(self._connection, {}, inputs, self._shared)
+            said, answers = self._receive(self._limits.run_seconds, self._shared)
         except TimeoutError as error:
             raise EngineUnavailable(f"no answer came within {self._limits.run_seconds:g} s") from error
         except (BadFrame, Ended, OSError) as error:
@@ -141,12 +149,14 @@ class Child:
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1][:300] if lines else ""
 
-    def _receive(self, seconds: float) -> tuple[dict[str, Any], dict[str, Array]]:
-        return receive(self._connection, self._limits.answer_bytes, time.monotonic() + seconds)
+    def _receive(self, seconds: float, shared: ParentsMemory | None = None) -> tuple[dict[str, Any], dict[str, Array]]:
+        return receive(self._connection, self._limits.answer_bytes, time.monotonic() + seconds, shared)
 
     def _close(self) -> None:
         self._connection.close()
         os.close(self._pipe)
+        if self._shared is not None:
+            self._shared.close()
         self._said.close()
 
 

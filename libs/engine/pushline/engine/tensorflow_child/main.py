@@ -1,6 +1,6 @@
 """The two ways to be used. Both import TensorFlow first and say so, so that whatever comes later is the file's doing.
 
-serve SOCKET PIPE PARENT: say `ready` on the socket, be told to load a file, then answer.
+serve SOCKET PIPE PARENT [ROWS ANSWERS]: say `ready` on the socket, be told to load a file, then answer.
 batch: in a folder with request.json and inputs.npz, write `ready`, then together.npz and result.json.
 """
 
@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from . import limits
-from .frames import Array, BadFrame, Ended, receive, send
+from .frames import BadFrame, Ended, receive, send
 from .model import Failed, Model
 from .preflight import Refused
+from .shared import Array, ChildsMemory
 
 READY, RESULT = "ready", "result.json"
 CHUNK_ROWS = 256
@@ -33,21 +34,22 @@ def main(words: Sequence[str]) -> int:
     return serve(*(int(word) for word in words[1:]))
 
 
-def serve(descriptor: int, pipe: int, parent: int) -> int:
+def serve(descriptor: int, pipe: int, parent: int, *memory: int) -> int:
     limits.end_with_parent(parent)
     limits.end_when_closed(pipe)
+    shared = ChildsMemory(*memory) if memory else None
     _import_tensorflow()
     with socket.socket(fileno=descriptor) as connection:
         connection.settimeout(None)
         try:
             send(connection, {"say": "ready"})
-            _answer(connection)
+            _answer(connection, shared)
         except (Ended, BadFrame, OSError):
             return 0
     return 0
 
 
-def _answer(connection: socket.socket) -> None:
+def _answer(connection: socket.socket, shared: ChildsMemory | None) -> None:
     """Until the other side closes."""
     request, _ = receive(connection, 0)
     limits.keep_to(request["limits"])
@@ -58,13 +60,13 @@ def _answer(connection: socket.socket) -> None:
         return
     send(connection, {"say": "loaded", "inputs": model.inputs, "outputs": model.outputs})
     while True:
-        _, inputs = receive(connection, sys.maxsize)
+        _, inputs = receive(connection, sys.maxsize, shared=shared)
         try:
             answers = model.run(inputs)
         except (Failed, MemoryError) as error:
             send(connection, {"say": "failed", "sentence": str(error) or "it needs more memory than it may have"})
         else:
-            send(connection, {"say": "answer"}, answers)
+            send(connection, {"say": "answer"}, answers, shared)
 
 
 def batch() -> int:

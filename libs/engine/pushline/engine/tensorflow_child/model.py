@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import allowed
-from .frames import DTYPES, Array
+from .frames import DTYPES
 from .preflight import Refused, inspect
+from .shared import Array
 
 DYNAMIC = -1
 MADE_UP = ("keras_tensor", "input_layer")  # names that Keras counts up
