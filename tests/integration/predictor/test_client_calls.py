@@ -1,79 +1,231 @@
-"""The client against a server: what it tries again, and how it says what went wrong."""
+"""The clients against a server: what they try again, what arrives, and how they say what went wrong."""
 
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 
-from pushline.client import BadRequest, Client, DeadlineExceeded, ModelNotFound, Overloaded, PredictionFailed, Unavailable
-from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
+from pushline.client import (
+    Answer,
+    AsyncClient,
+    BadRequest,
+    Client,
+    DeadlineExceeded,
+    ModelNotFound,
+    Overloaded,
+    PredictionFailed,
+    Unauthenticated,
+    Unavailable,
+)
+from pushline.client.messages import DTYPES
+from tests.fixtures.predictor.scripted import Scripted, serving
+from tests.waiting import until
+
+Code = grpc.StatusCode
+Ask = Callable[..., Answer]
+X = [[1.0]]
 
 
-class Scripted(serving_pb2_grpc.PredictorServicer):
-    """Answers with these codes, one a call, then well."""
-
-    def __init__(self, *codes: grpc.StatusCode) -> None:
-        self.codes, self.calls = list(codes), 0
-        self.hold = threading.Event()
-        self.hold.set()
-
-    def Predict(self, request: serving_pb2.PredictRequest, context: grpc.ServicerContext) -> serving_pb2.PredictResponse:  # noqa: N802 - gRPC's name
-        self.calls += 1
-        self.hold.wait(5)
-        if self.codes:
-            context.abort(self.codes.pop(0), "as the script says")
-        return serving_pb2.PredictResponse(y=request.x)
+def in_a_thread(address: str, x: object = X, **told: Any) -> Answer:
+    with Client(address, **told) as client:
+        return client.predict(x)  # type: ignore[arg-type]  # the test's own
 
 
-@contextmanager
-def serving(script: Scripted) -> Iterator[str]:
-    server = grpc.server(ThreadPoolExecutor(2))
-    serving_pb2_grpc.add_PredictorServicer_to_server(script, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        script.hold.set()
-        server.stop(None).wait()
+def in_a_loop(address: str, x: object = X, **told: Any) -> Answer:
+    async def ask() -> Answer:
+        async with AsyncClient(address, **told) as client:
+            return await client.predict(x)  # type: ignore[arg-type]  # the test's own
+
+    return asyncio.run(ask())
 
 
-def test_unavailable_is_tried_again() -> None:
-    script = Scripted(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE)
-    with serving(script) as address, Client(address) as client:
-        assert client.predict([[1.0]]).y.tolist() == [[1.0]]
-
-    assert script.calls == 3
+both = pytest.mark.parametrize("ask", [in_a_thread, in_a_loop])
 
 
+@both
+def test_what_did_not_reach_a_replica_is_tried_again(ask: Ask) -> None:
+    script = Scripted([Code.UNAVAILABLE, Code.CANCELLED, Code.UNAVAILABLE])
+    with serving(script) as address:
+        assert ask(address).y.tolist() == [[1.0]]
+
+    assert script.calls == 4
+
+
+@both
+def test_so_is_a_large_one(ask: Ask) -> None:
+    script = Scripted([Code.UNAVAILABLE])
+    x = np.zeros((1, 2_000_000), np.float32)  # more than gRPC keeps for another try by itself
+    with serving(script) as address:
+        assert ask(address, x).y.shape == x.shape
+
+    assert script.calls == 2
+
+
+@both
+def test_without_retries_nothing_is_tried_again(ask: Ask) -> None:
+    script = Scripted([Code.UNAVAILABLE])
+    with serving(script) as address, pytest.raises(Unavailable):
+        ask(address, retry=False)
+
+    assert script.calls == 1
+
+
+@both
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (grpc.StatusCode.INVALID_ARGUMENT, BadRequest),
-        (grpc.StatusCode.NOT_FOUND, ModelNotFound),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
-        (grpc.StatusCode.INTERNAL, PredictionFailed),
+        (Code.INVALID_ARGUMENT, BadRequest),
+        (Code.NOT_FOUND, ModelNotFound),
+        (Code.UNAUTHENTICATED, Unauthenticated),
+        (Code.RESOURCE_EXHAUSTED, Overloaded),
+        (Code.INTERNAL, PredictionFailed),
     ],
 )
-def test_nothing_else_is(code: grpc.StatusCode, kind: type[PredictionFailed]) -> None:
-    script = Scripted(code)
-    with serving(script) as address, Client(address) as client, pytest.raises(kind, match="as the script says") as caught:
-        client.predict([[1.0]])
+def test_nothing_else_is_tried_again(ask: Ask, code: grpc.StatusCode, kind: type[PredictionFailed]) -> None:
+    script = Scripted([code])
+    with serving(script) as address, pytest.raises(kind, match="as the script says") as caught:
+        ask(address)
 
     assert script.calls == 1
-    assert caught.value.code == code.name
+    assert (type(caught.value), caught.value.code) == (kind, code.name)
+    assert caught.value.retry_after_seconds is None
 
 
-def test_a_call_ends_at_its_deadline() -> None:
+@both
+def test_an_overload_says_when_to_come_back(ask: Ask) -> None:
+    script = Scripted([Code.RESOURCE_EXHAUSTED], pushback="1500")
+    with serving(script) as address, pytest.raises(Overloaded) as caught:
+        ask(address)
+
+    assert caught.value.retry_after_seconds == 1.5
+
+
+@both
+def test_an_overload_is_tried_again_where_the_caller_wants_it_when_the_predictor_says(ask: Ask) -> None:
+    script = Scripted([Code.RESOURCE_EXHAUSTED, Code.RESOURCE_EXHAUSTED], pushback="300")
+    with serving(script) as address:
+        began = time.monotonic()
+        assert ask(address, retry_overload=True).y.tolist() == [[1.0]]
+
+    assert script.calls == 3
+    assert time.monotonic() - began >= 0.6
+
+
+@both
+def test_a_predictor_that_says_never_is_not_asked_again(ask: Ask) -> None:
+    script = Scripted([Code.RESOURCE_EXHAUSTED], pushback="-1")
+    with serving(script) as address, pytest.raises(Overloaded):
+        ask(address, retry_overload=True)
+
+    assert script.calls == 1
+
+
+@both
+def test_a_call_ends_at_its_deadline(ask: Ask) -> None:
     script = Scripted()
     script.hold.clear()
-    with serving(script) as address, Client(address, timeout_seconds=0.2) as client, pytest.raises(DeadlineExceeded):
-        client.predict([[1.0]])
+    with serving(script) as address, pytest.raises(DeadlineExceeded):
+        ask(address, timeout_seconds=0.3)
 
 
-def test_nobody_there_is_unavailable() -> None:
-    with Client("127.0.0.1:1", timeout_seconds=5) as client, pytest.raises(Unavailable):
-        client.predict([[1.0]])
+@both
+def test_nobody_there_is_unavailable(ask: Ask) -> None:
+    with pytest.raises(Unavailable):
+        ask("127.0.0.1:1", timeout_seconds=5)
+
+
+@both
+@pytest.mark.parametrize("datatype", sorted(DTYPES))
+def test_numbers_of_every_dtype_come_back_as_they_went(ask: Ask, datatype: str) -> None:
+    dtype = DTYPES[datatype]
+    ends = [np.finfo(dtype).max, np.finfo(dtype).tiny] if dtype.kind == "f" else [0, 1]
+    if dtype.kind in "iu":
+        ends = [np.iinfo(dtype).min, np.iinfo(dtype).max]
+    x = np.array([ends], dtype)
+    with serving(Scripted(datatype=datatype)) as address:
+        y = ask(address, x).y
+
+    assert y.dtype == dtype
+    assert y.tobytes() == x.tobytes()
+
+
+@both
+def test_what_does_not_fit_the_models_dtype_is_refused_by_name_and_not_sent(ask: Ask) -> None:
+    script = Scripted(datatype="UINT8")
+    with serving(script) as address, pytest.raises(BadRequest, match=r"^x: holds a number that does not fit uint8"):
+        ask(address, [[256]])
+
+    assert script.calls == 0
+
+
+@both
+def test_token_and_metadata_go_with_the_call(ask: Ask) -> None:
+    script = Scripted()
+    with serving(script) as address:
+        ask(address, token="a-token-of-the-tests", metadata={"X-Team": "search"})
+
+    assert script.seen[0]["authorization"] == "Bearer a-token-of-the-tests"
+    assert script.seen[0]["x-team"] == "search"
+
+
+def test_the_model_is_asked_once_what_it_takes_and_again_when_it_takes_something_else() -> None:
+    script = Scripted()
+    with serving(script) as address, Client(address) as client:
+        assert client.predict([[1.0]]).y.dtype == np.float32
+        assert client.predict([[2.0]]).y.dtype == np.float32
+        assert script.descriptions == 1
+
+        script.datatype, script.codes = "INT64", [Code.INVALID_ARGUMENT]
+        assert client.predict([[3.0]]).y.dtype == np.int64
+        assert (script.descriptions, script.calls) == (2, 4)
+
+        with pytest.raises(BadRequest, match="not whole"):
+            client.predict([[0.5]])
+        assert (script.descriptions, script.calls) == (3, 4)
+
+
+def test_a_refusal_of_what_fits_is_not_asked_twice() -> None:
+    script = Scripted()
+    with serving(script) as address, Client(address) as client:
+        client.predict(X)
+        script.codes = [Code.INVALID_ARGUMENT]
+        with pytest.raises(BadRequest, match="as the script says"):
+            client.predict(X)
+
+    assert (script.descriptions, script.calls) == (2, 2)
+
+
+def test_a_loop_asks_many_at_once() -> None:
+    async def ask_all(address: str) -> list[float]:
+        async with AsyncClient(address) as client:
+            answers = await asyncio.gather(*(client.predict([[float(number)]]) for number in range(50)))
+            return [float(answer.y[0, 0]) for answer in answers]
+
+    with serving(Scripted()) as address:
+        assert asyncio.run(ask_all(address)) == list(range(50))
+
+
+def test_a_cancelled_call_is_taken_back_from_the_server() -> None:
+    script = Scripted()
+    script.hold.clear()
+
+    async def give_up(address: str) -> None:
+        async with AsyncClient(address) as client:
+            asked = asyncio.ensure_future(client.predict(X))
+            assert await asyncio.to_thread(script.arrived.wait, 5)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+
+    with serving(script) as address:
+        asyncio.run(give_up(address))
+        until(script.waited_out.is_set, 5, "the call to end at the server")
+
+
+def test_outside_of_a_loop_there_is_no_async_client() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        AsyncClient("localhost:8001")
