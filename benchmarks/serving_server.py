@@ -1,17 +1,23 @@
 """The servers that benchmarks/serving.py measures, one a process. Each prints its port and ends when its input closes.
 
 python -m benchmarks.serving_server SUBJECT PROGRAM     predictor: everything on; handler: grpcio, protobuf and LiteRT, no more;
-                                                        echo: grpcio gives back what came; sink: it gives back 40 bytes
+                                                        echo: grpcio gives back what came; sink: it gives back 40 bytes;
+                                                        rest: the predictor's other port; asgi, asgi-h11: an application
+                                                        on uvicorn gives back what came; asgi-handler: orjson and LiteRT
 .venv/training/bin/python benchmarks/naive_server.py MODEL      model.predict in a grpcio handler
 """
 
+import socket
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -22,7 +28,7 @@ Answer = Callable[[bytes, grpc.ServicerContext], bytes]
 
 
 @contextmanager
-def predictor(program: Path) -> Iterator[int]:
+def predictor(program: Path, door: str) -> Iterator[int]:
     from tests.fixtures.predictor.deploying import Line  # noqa: PLC0415 - the bare servers do not pay for it
     from tests.fixtures.predictor.running import a_line, running  # noqa: PLC0415
 
@@ -33,7 +39,7 @@ def predictor(program: Path) -> Iterator[int]:
         while not service.models.ready:
             assert time.monotonic() < deadline, "the predictor did not get ready"
             time.sleep(0.02)
-        yield service.door.port
+        yield service.rest.port if door == "rest" else service.door.port
 
 
 @contextmanager
@@ -58,6 +64,60 @@ def sink(_request: bytes, _context: grpc.ServicerContext) -> bytes:
     return b"\0" * 40
 
 
+@contextmanager
+def asgi(parser: str, answer: Callable[[bytes], bytes]) -> Iterator[int]:
+    import uvicorn  # noqa: PLC0415 - not for the others
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    config = uvicorn.Config(
+        partial(asgi_application, answer),
+        interface="asgi3",
+        http=parser,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    threading.Thread(target=uvicorn.Server(config).run, kwargs={"sockets": [listening]}, daemon=True).start()
+    yield listening.getsockname()[1]
+
+
+async def asgi_application(
+    answer: Callable[[bytes], bytes],
+    _scope: Mapping[str, Any],
+    receive: Callable[[], Awaitable[Mapping[str, Any]]],
+    send: Callable[[Any], Awaitable[None]],
+) -> None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message["body"], message["more_body"]
+    content = answer(body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def litert_json(program: Path) -> Callable[[bytes], bytes]:
+    import orjson  # noqa: PLC0415
+
+    from pushline.engine.litert import load  # noqa: PLC0415
+
+    engine = load([(program, None)])
+    engine.warm_up()
+
+    def answer(body: bytes) -> bytes:
+        (tensor,) = orjson.loads(body)["inputs"]
+        outputs = engine.run({tensor["name"]: np.array(tensor["data"], np.float32).reshape(tensor["shape"])})
+        told = [{"name": name, "datatype": "FP32", "shape": y.shape, "data": y.ravel().tolist()} for name, y in outputs.items()]
+        return orjson.dumps({"model_name": MODEL, "outputs": told})
+
+    return answer
+
+
 def litert(program: Path) -> Answer:
     from open_inference import open_inference_grpc_pb2 as pb  # noqa: PLC0415
     from pushline.engine.litert import load  # noqa: PLC0415
@@ -80,8 +140,11 @@ def litert(program: Path) -> Answer:
 
 def main() -> None:
     subject, program = sys.argv[1], Path(sys.argv[2])
-    if subject == "predictor":
-        served = predictor(program)
+    if subject in ("predictor", "rest"):
+        served = predictor(program, subject)
+    elif subject.startswith("asgi"):
+        answer = litert_json(program) if subject == "asgi-handler" else bytes
+        served = asgi("h11" if subject == "asgi-h11" else "httptools", answer)
     else:
         served = generic(litert(program) if subject == "handler" else {"echo": echo, "sink": sink}[subject])
     with served as port:

@@ -1,4 +1,4 @@
-"""Import every module of a package, its __main__ included, and fail where TensorFlow or (in the deployer) gRPC came with it."""
+"""Import every module of a package, its __main__ included, and fail where TensorFlow, or what it must not have, is there."""
 
 import importlib
 import pkgutil
@@ -6,7 +6,13 @@ import sys
 from importlib.util import find_spec
 
 NEVER = {"tensorflow", "keras"}
-NOT_IN = {"pushline.deployer": {"grpc", "numpy"}, "pushline.auditor": {"grpc", "numpy"}, "pushline.trainer": {"grpc"}}
+NOT_IN_CLIENT = {"confluent_kafka", "minio", "ai_edge_litert", "pushline.line", "pushline.runtime"}
+NOT_IN = {
+    "pushline.deployer": {"grpc", "numpy"},
+    "pushline.auditor": {"grpc", "numpy"},
+    "pushline.trainer": {"grpc"},
+    "pushline.client": NOT_IN_CLIENT,
+}
 
 
 def main() -> int:

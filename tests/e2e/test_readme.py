@@ -21,7 +21,11 @@ from pushline.cli.main import make_app
 from tests.e2e.readme import CLONED_FROM, README, REPOSITORY, blocks, outputs, python_blocks, script
 
 SECONDS = 120.0
-STOCK = {"tritonclient": ".venv/interop", "tensorflow_serving": ".venv/interop-tfs"}  # what a client imports → where it is
+STOCK = {
+    "tritonclient": ".venv/interop",
+    "kserve": ".venv/interop-kserve",
+    "tensorflow_serving": ".venv/interop-tfs",
+}  # what a client imports → where it is
 SYSTEM_PATH = f"/usr/local/bin:/usr/bin:/bin:{Path(sys.base_prefix) / 'bin'}"  # the last: where no Python is the system's
 SCRAPE = """
 import json, urllib.request
@@ -50,7 +54,7 @@ class Walk:
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """Run the chapter, README's Python examples and a look at the metrics. The environment that is here is used again."""
     folder = tmp_path_factory.mktemp("walk")
-    for tool in (["install"], ["interop-env"], ["interop-env", "tfs"]):
+    for tool in (["install"], ["interop-env"], ["interop-env", "kserve"], ["interop-env", "tfs"]):
         subprocess.run([REPOSITORY / "tools" / tool[0], *tool[1:]], check=True)
     printed, seconds = _run(folder, script(_made_like_this(folder), _added(folder)))
     told = subprocess.run(
@@ -122,10 +126,11 @@ def test_the_commands_lead_from_a_clone_to_predictions_of_ones_own_commits(walk:
 
 
 def test_the_python_examples_are_answered_by_the_commit_that_is_live(walk: Walk) -> None:
-    typed, stock, serving, events = (walk.printed[f"added {number}"] for number in (1, 2, 3, 4))
+    typed, stock, kserve, serving, events = (walk.printed[f"added {number}"] for number in (1, 2, 3, 4, 5))
 
     assert walk.commits[0] in typed
     assert walk.commits[0] in stock
+    assert walk.commits[0] in kserve
     assert walk.commits[0] in serving
     of_second = sorted(line.split()[0] for line in events.splitlines() if line.split()[-1:] == [walk.commits[1]])
     assert of_second == ["commit", "deployed", "evaluated", "served", "trained"]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pushline.predictor import rest_api
 from pushline.predictor.service import Service
 from tests.fixtures.predictor.deploying import DOUBLE, HEAVY, MIXED, Line
 from tests.fixtures.predictor.running import a_line, running, wait_until_sure
@@ -120,7 +119,7 @@ def test_health_is_told_in_the_words_that_clients_read(deployed: Deployed, path:
 
 
 def test_metadata_names_server_and_model(deployed: Deployed) -> None:
-    assert deployed.ask("/v2").body["extensions"] == ["binary_tensor_data"]
+    assert deployed.ask("/v2").body["extensions"] == ["binary_tensor_data", "model_repository"]
     for path in ("/v2/models/numbers", "/v2/models/numbers/versions/1"):
         body = deployed.ask(path).body
         assert (body["name"], body["versions"], body["platform"]) == ("numbers", ["1"], "pushline_litert")
@@ -174,7 +173,18 @@ BAD_BODIES = [
     pytest.param(BODY + b"more", {SIZE: str(len(BODY))}, 400, "body: has 4 bytes more", id="bytes that nobody names"),
     pytest.param(BODY, {"Content-Type": "application/octet-stream"}, 415, "Content-Type", id="bytes without the header"),
     pytest.param(BODY, {"Content-Type": "text/xml"}, 415, "Content-Type", id="another content type"),
-    pytest.param(gzip.compress(BODY), {"Content-Encoding": "gzip"}, 415, "the body is compressed", id="compressed"),
+    pytest.param(BODY, {"Content-Encoding": "br"}, 415, "Content-Encoding: is br", id="an unknown coding"),
+    pytest.param(BODY, {"Content-Encoding": "gzip"}, 400, "Content-Encoding: the body is no gzip", id="no gzip"),
+    pytest.param(BODY, {"Content-Encoding": "deflate"}, 400, "Content-Encoding: the body is no deflate", id="no deflate"),
+    pytest.param(
+        gzip.compress(BODY)[:-9], {"Content-Encoding": "gzip"}, 400, "Content-Encoding: the body is no whole gzip", id="half"
+    ),
+    pytest.param(
+        gzip.compress(BODY) + b"x", {"Content-Encoding": "gzip"}, 400, "Content-Encoding: bytes stand behind", id="behind"
+    ),
+    pytest.param(
+        gzip.compress(b" " * (MAX_MESSAGE + 1)), {"Content-Encoding": "gzip"}, 413, "the body is above 16384", id="a bomb"
+    ),
     pytest.param(b" " * (MAX_MESSAGE + 1), {}, 413, "the body is above 16384 bytes", id="too large"),
 ]
 
@@ -213,11 +223,10 @@ def test_a_body_without_a_declared_size_is_bounded_too(deployed: Deployed) -> No
     connection.close()
 
 
-def test_a_slow_body_is_ended_and_takes_no_place_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest_api, "BODY_SECONDS", 1.0)
+def test_a_slow_body_is_ended_and_takes_no_place_of_others(tmp_path: Path) -> None:
     line, log, store = a_line()
     line.deploy(DOUBLE)
-    with running(tmp_path, log, store, max_in_flight="1") as service:
+    with running(tmp_path, log, store, max_in_flight="1", body_timeout="1s") as service:
         wait_until_sure(service, 1)
         with socket.create_connection(("127.0.0.1", service.rest.port), timeout=20) as slow:
             slow.sendall(b"POST /v2/models/numbers/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")

@@ -8,6 +8,7 @@ PredictorError
 │   ├── UnknownVersion
 │   ├── NothingDeployed   the model is served here, but there is nothing to serve yet
 │   ├── TooLarge
+│   ├── MetadataOff       the operator does not want it told
 │   ├── Overloaded        too many questions wait for the model
 │   ├── ModelUnavailable  what runs the model is being started again
 │   ├── NotFinite         the model's own answer is no number
@@ -52,6 +53,11 @@ class NothingDeployed(RequestError):
     def __init__(self, model: str) -> None:
         super().__init__(f"nothing is deployed yet for model {model[:80]!r}" if model else "nothing is deployed yet")
         self.model = model
+
+
+class MetadataOff(RequestError):
+    def __init__(self) -> None:
+        super().__init__("metadata is switched off here (PUSHLINE_METADATA)")
 
 
 class ModelUnavailable(RequestError):

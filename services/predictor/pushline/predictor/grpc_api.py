@@ -14,6 +14,7 @@ from pushline.predictor import errors, oip, typed
 from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.repeats import Repeats
 from pushline.predictor.serving import Identity
+from pushline.predictor.telling import Telling
 from pushline.serving.v1 import serving_pb2
 
 CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
@@ -26,6 +27,7 @@ CODES: dict[type[errors.RequestError], grpc.StatusCode] = {
     errors.TooLarge: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.NotFinite: grpc.StatusCode.OUT_OF_RANGE,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.MetadataOff: grpc.StatusCode.PERMISSION_DENIED,
     errors.ModelFailed: grpc.StatusCode.INTERNAL,
 }
 SERVER_NAME = "pushline-predictor"
@@ -36,8 +38,8 @@ Reply = Callable[[Answer], bytes]
 class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
     """Its ModelInfer is a door of its own, OipDoor, on bytes."""
 
-    def __init__(self, predictions: Predictions) -> None:
-        self._predictions = predictions
+    def __init__(self, telling: Telling) -> None:
+        self._telling, self._predictions = telling, telling.predictions
 
     def ModelInfer(self, request: oip_pb.ModelInferRequest, context: grpc.ServicerContext) -> NoReturn:  # noqa: N802
         raise NotImplementedError("OipDoor answers it")
@@ -56,11 +58,23 @@ class OpenInference(oip_grpc.GRPCInferenceServiceServicer):
         return oip_pb.ModelReadyResponse(ready=not description.problem)
 
     def ServerMetadata(self, request: oip_pb.ServerMetadataRequest, context: grpc.ServicerContext) -> oip_pb.ServerMetadataResponse:  # noqa: ARG002, N802
-        return oip_pb.ServerMetadataResponse(name=SERVER_NAME, version=version(SERVER_NAME), extensions=[])
+        try:
+            self._telling.check()
+        except errors.RequestError as error:
+            abort(context, error)
+        return oip_pb.ServerMetadataResponse(name=SERVER_NAME, version=version(SERVER_NAME), extensions=["model_repository"])
 
     def ModelMetadata(self, request: oip_pb.ModelMetadataRequest, context: grpc.ServicerContext) -> oip_pb.ModelMetadataResponse:  # noqa: N802
         try:
-            return oip.metadata(self._predictions.describe(request.name, request.version))
+            return oip.metadata(self._telling.describe(request.name, request.version))
+        except errors.RequestError as error:
+            abort(context, error)
+
+    def RepositoryIndex(  # noqa: N802
+        self, request: oip_pb.RepositoryIndexRequest, context: grpc.ServicerContext
+    ) -> oip_pb.RepositoryIndexResponse:
+        try:
+            return oip.index(self._telling.index(ready_only=request.ready))
         except errors.RequestError as error:
             abort(context, error)
 

@@ -11,10 +11,13 @@ from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
 from pushline.predictor import health, reflected, tfserving_api
 from pushline.predictor.calls import Calls, Door
+from pushline.predictor.doorkeeper import Doorkeeper
 from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
 from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.settings import DoorSettings
+from pushline.predictor.telling import Telling
+from pushline.predictor.trust import Trust
 from pushline.predictor.wire import Wire
 from pushline.runtime.status_server import CannotListen
 from pushline.serving.v1 import serving_pb2
@@ -27,47 +30,46 @@ SERVICES = (
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
 STREAMS_AT_ONCE = 8  # of reflection
-CONNECTION_AGE_SECONDS = 1800  # then a client resolves its name again and finds new replicas
-PING_INTERVAL_MS = 5000  # clients that ping more often are sent away
-MAX_METADATA_BYTES = 16 * 1024
-MAX_STREAMS = 1024
 TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go elsewhere
 
 
 class GrpcServer:
-    def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics) -> None:
+    def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics, trust: Trust) -> None:
         self.port = settings.grpc_port
-        self._bind, self._settings, self._lanes = bind, settings, lanes
-        predictions = lanes.predictions
+        self._bind, self._settings, self._lanes, self._trust = bind, settings, lanes, trust
+        predictions, telling = lanes.predictions, Telling(lanes.predictions, settings.metadata)
         doors: dict[str, Door] = {
             INFER: OipDoor(predictions),
             PREDICT: TypedDoor(predictions),
             tfserving_api.PREDICT: tfserving_api.PredictDoor(predictions, settings.max_message_bytes),
         }
+        doorkeeper = Doorkeeper(trust.tokens, metrics) if trust.tokens else None
         self._calls = Calls(lanes, doors, metrics.calls, settings.max_message_bytes)
         server = grpc.server(
             ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="grpc stream"),
+            interceptors=[doorkeeper] if doorkeeper else [],
             options=_options(settings),
             maximum_concurrent_rpcs=STREAMS_AT_ONCE,
         )
-        self._wire = Wire(server, self._calls.take, self._calls.refuse, settings.body_seconds)
+        self._wire = Wire(server, self._calls.take, self._calls.refuse, doorkeeper, settings.body_seconds)
         metrics.in_flight.set_function(lambda: lanes.inside)
         self._health = health.Health(self._calls.finish)
         self._calls.owners = self._health.methods
         for path in (*doors, *self._health.methods):
             self._wire.add_path(path)
-        oip_grpc.add_GRPCInferenceServiceServicer_to_server(OpenInference(predictions), self._wire)
-        for service, handlers in tfserving_api.handlers(predictions).items():
+        oip_grpc.add_GRPCInferenceServiceServicer_to_server(OpenInference(telling), self._wire)
+        for service, handlers in tfserving_api.handlers(telling).items():
             self._wire.add_registered_method_handlers(service, handlers)
-        told = {*SERVICES, health.SERVICE, reflection.SERVICE_NAME}
-        reflection.enable_server_reflection(told, self._wire, reflected.pool(told - {*tfserving_api.SERVICES}))
+        if settings.reflection:
+            told = {*SERVICES, health.SERVICE, reflection.SERVICE_NAME}
+            reflection.enable_server_reflection(told, self._wire, reflected.pool(told - {*tfserving_api.SERVICES}))
         self._calls.handlers = self._wire.handlers
         self.serve(ready=False)
 
     def start(self) -> None:
         """Raises CannotListen."""
         try:
-            self.port = self._wire.add_insecure_port(f"{_host(self._bind)}:{self.port}")
+            self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
             raise CannotListen("PUSHLINE_GRPC_PORT", self._bind, self.port, OSError(str(error))) from None
         self._wire.start()
@@ -95,14 +97,16 @@ class GrpcServer:
 
 
 def _options(settings: DoorSettings) -> list[tuple[str, int]]:
+    limits = settings.grpc
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
         ("grpc.max_send_message_length", -1),
-        ("grpc.max_metadata_size", MAX_METADATA_BYTES),
-        ("grpc.max_concurrent_streams", MAX_STREAMS),
-        ("grpc.max_connection_age_ms", CONNECTION_AGE_SECONDS * 1000),
+        ("grpc.max_metadata_size", limits.max_metadata_bytes),
+        ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),  # between the two, some calls would pass
+        ("grpc.max_concurrent_streams", limits.max_streams),
+        ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", PING_INTERVAL_MS),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.so_reuseport", 0),  # a second predictor on the port is an error, not half of the requests
     ]

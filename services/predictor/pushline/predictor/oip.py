@@ -1,5 +1,6 @@
 """The Open Inference Protocol's messages to questions, and answers back. Translation alone; the core checks."""
 
+import json
 import sys
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,9 +12,11 @@ from pushline.engine.engine import Array, TensorSpec
 from pushline.predictor.errors import BadRequest
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.serving import Identity
+from pushline.predictor.telling import Listed
 from pushline.predictor.tensors import Claim, Scalars
 
 KEPT = 512  # beginnings of answers
+LABELS = "labels"  # a parameter: in a request whether to say them, in the answer a JSON list
 DATATYPES = {
     "bool": "BOOL",
     "uint8": "UINT8",
@@ -58,6 +61,8 @@ def response(request: pb.ModelInferRequest, answer: Answer) -> pb.ModelInferResp
     raw = bool(request.raw_input_contents) or any(output.dtype == np.float16 for output in answer.outputs.values())
     message = _named(answer.identity, answer.stale)
     message.id = request.id
+    if wants_labels(request):
+        message.MergeFromString(labels(answer))
     for name, array in answer.outputs.items():
         tensor = message.outputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
         if raw:
@@ -85,12 +90,17 @@ def metadata(description: Description) -> pb.ModelMetadataResponse:
     )
 
 
+def index(models: Sequence[Listed]) -> pb.RepositoryIndexResponse:
+    entry = pb.RepositoryIndexResponse.ModelIndex
+    return pb.RepositoryIndexResponse(models=[entry(**each._asdict()) for each in models])
+
+
 def serialized(request: pb.ModelInferRequest, answer: Answer) -> bytes:
     """What response() says, in bytes."""
     if not request.raw_input_contents:
         return response(request, answer).SerializeToString()
     own = pb.ModelInferResponse(id=request.id).SerializeToString() if request.id else b""
-    return beginning(answer) + own + numbers(answer)
+    return beginning(answer) + own + (labels(answer) if wants_labels(request) else b"") + numbers(answer)
 
 
 def beginning(answer: Answer) -> bytes:
@@ -100,6 +110,15 @@ def beginning(answer: Answer) -> bytes:
     """
     shapes = tuple([(name, array.dtype, array.shape) for name, array in answer.outputs.items()])
     return _head(answer.identity, answer.stale) + _shapes(shapes)
+
+
+def wants_labels(request: pb.ModelInferRequest) -> bool:
+    return LABELS in request.parameters and request.parameters[LABELS].bool_param
+
+
+def labels(answer: Answer) -> bytes:
+    text = json.dumps(answer.labels(), ensure_ascii=False)
+    return pb.ModelInferResponse(parameters={LABELS: pb.InferParameter(string_param=text)}).SerializeToString()
 
 
 def numbers(answer: Answer) -> bytes:

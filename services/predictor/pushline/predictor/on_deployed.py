@@ -4,7 +4,7 @@ Nothing here is served yet. The swap is the caller's, and so is the question whe
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pushline.objects import keys, manifest
 from pushline.objects.manifest import MAX_MANIFEST_BYTES, BadManifest, Manifest
 from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreError
 from pushline.predictor.errors import LoadError, LoadPostponed, LoadRefused
-from pushline.predictor.ports import CheckProgram, Copies, Deployment, OpenModel, OpenPrograms
+from pushline.predictor.ports import CheckProgram, Copies, Deployment, ModelNeeds, OpenModel, OpenPrograms, ProgramsNeed, Room
 from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import DTYPES
 
@@ -27,11 +27,29 @@ MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """What a model needs in memory, before it is loaded, and the memory."""
+
+    room: Room
+    programs: ProgramsNeed
+    model: ModelNeeds
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    what: str  # in words
+    programs: Sequence[Path]  # to be checked first
+    needed: Callable[[], int]
+    opened: Callable[[], Engine]
+
+
+@dataclass(frozen=True, slots=True)
 class OnDeployed:
     store: Store
     copies: Copies
     check: CheckProgram
     open_programs: OpenPrograms
+    needs: Needs
     max_program_bytes: int
     open_model: OpenModel | None = None  # None: there is no TensorFlow here
 
@@ -54,7 +72,7 @@ class OnDeployed:
         fetch = _Files(self, deployment.event.model, may_fetch)
         found = _manifest(fetch(keys.manifest(fetch.model, serving.run_id, serving.manifest_sha256), serving.manifest_sha256))
         _check_names(found, deployment, serving)
-        engine = self._open(*self._opener(found, fetch, serving))
+        engine = self._open(self._opening(found, fetch, serving))
         identity = Identity(
             model=deployment.event.model,
             digest=serving.digest,
@@ -65,35 +83,35 @@ class OnDeployed:
         )
         return Loaded(identity, engine, found.task, found.labels)
 
-    def _opener(self, found: Manifest, fetch: "_Files", serving: Serving) -> tuple[str, Callable[[], Engine]]:
-        """What is opened, in words, and how; its files are here by then."""
+    def _opening(self, found: Manifest, fetch: "_Files", serving: Serving) -> _Opening:
+        """Its files are here by then."""
         if found.engine == "litert":
             paths = [(fetch.program(program.file, serving), program.batch) for program in found.programs]
-            return "the serving program", lambda: self._open_programs(paths)
+            programs = [path for path, _ in paths]
+            return _Opening("the serving program", programs, lambda: self.needs.programs(paths), lambda: self.open_programs(paths))
         if self.open_model is None:
             raise LoadRefused("no_tensorflow", NO_TENSORFLOW)
         path, open_model = fetch.program(MODEL_FILE, serving), self.open_model
-        return "the model", lambda: open_model(path)
+        return _Opening("the model", (), lambda: self.needs.model(path), lambda: open_model(path))
 
-    def _open_programs(self, paths: list[tuple[Path, int | None]]) -> Engine:
-        for path, _ in paths:
-            self.check(path)
-        return self.open_programs(paths)
-
-    def _open(self, what: str, opened: Callable[[], Engine]) -> Engine:
+    def _open(self, opening: _Opening) -> Engine:
+        what = opening.what
         try:
-            engine = opened()
+            for path in opening.programs:
+                self.check(path)
+            with self.needs.room.held(opening.needed):
+                engine = opening.opened()
+                try:
+                    _warm_up(engine, what)
+                except LoadError:
+                    engine.close()
+                    raise
         except BadProgram as error:
             raise LoadRefused("bad_program", f"{what} cannot be opened: {error}") from error
         except EngineUnavailable as error:
             raise LoadPostponed("engine", str(error)) from error
         except (MemoryError, OSError) as error:
             raise LoadPostponed("resources", f"this machine could not load {what}: {error}") from error
-        try:
-            _warm_up(engine, what)
-        except LoadError:
-            engine.close()
-            raise
         return engine
 
 

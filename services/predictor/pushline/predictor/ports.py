@@ -1,6 +1,7 @@
 """What the predictor asks of its tools, as promises."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +12,18 @@ from pushline.predictor.serving import Identity
 
 OpenPrograms = Callable[[Sequence[tuple[Path, int | None]]], Engine]  # raises BadProgram
 OpenModel = Callable[[Path], Engine]  # a model.h5; raises BadProgram, EngineUnavailable
+ProgramsNeed = Callable[[Sequence[tuple[Path, int | None]]], int]  # bytes of memory; raises BadProgram, OSError
+ModelNeeds = Callable[[Path], int]  # likewise, of a model.h5
 CheckProgram = Callable[[Path], None]  # raises BadProgram
 Deployment = Entry[ModelDeployed]
+
+
+class Room(Protocol):
+    """The memory that models are loaded into."""
+
+    def held(self, needed: Callable[[], int]) -> AbstractContextManager[None]:
+        """Keep so many bytes for what is loaded meanwhile. Raises LoadRefused where they are not there; and as `needed` does."""
+        ...
 
 
 class Copies(Protocol):

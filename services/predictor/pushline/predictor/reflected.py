@@ -5,10 +5,12 @@ which learns from reflection can read the signature that comes packed by its nam
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import Default, DescriptorPool
+from google.rpc import error_details_pb2
 
 from pushline.predictor.tfserving_api import PACKAGE
 from pushline.tfserving.v1 import tfserving_pb2
@@ -16,15 +18,37 @@ from pushline.tfserving.v1 import tfserving_pb2
 OWN = f".{tfserving_pb2.DESCRIPTOR.package}."
 
 
-def pool(services: Iterable[str]) -> DescriptorPool:
-    """Give a pool of these services, and of TensorFlow Serving's."""
+class Pool:
+    """A pool that finds methods as well, which tools ask for by name; protobuf's own finds their services alone."""
+
+    def __init__(self, pool: DescriptorPool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is the pool's
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 - as the pool has it
+        """Raises KeyError."""
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            service, _, method = symbol.rpartition(".")
+            found = self._pool.FindServiceByName(service)
+            if method not in found.methods_by_name:
+                raise
+            return found.file
+
+
+def pool(services: Iterable[str]) -> Pool:
+    """Give a pool of these services, of TensorFlow Serving's, and of what errors carry."""
     made, added = DescriptorPool(), set[str]()
     for service in services:
         _add(Default().FindServiceByName(service).file, made, added)
     for dependency in tfserving_pb2.DESCRIPTOR.dependencies:
         _add(dependency, made, added)
+    _add(error_details_pb2.DESCRIPTOR, made, added)
     made.Add(_renamed(tfserving_pb2.DESCRIPTOR))
-    return made
+    return Pool(made)
 
 
 def _add(file: FileDescriptor, made: DescriptorPool, added: set[str]) -> None:

@@ -19,10 +19,11 @@ SEVEN_BITS = 0x7F
 class Repeat:
     """A request that came before, what is live for it, and beginnings of its answers, by all that they depend on."""
 
-    __slots__ = ("_said", "alike", "question")
+    __slots__ = ("_labels", "_said", "alike", "question")
 
-    def __init__(self, question: Question, alike: Alike) -> None:
-        self.question, self.alike = question, alike
+    def __init__(self, question: Question, alike: Alike, *, labels: bool) -> None:
+        """`labels` are asked for."""
+        self.question, self.alike, self._labels = question, alike, labels
         self._said: dict[tuple[object, ...], bytes] = {}
 
     def reply(self, answer: Answer) -> bytes:
@@ -32,7 +33,7 @@ class Repeat:
             if len(self._said) >= MOST:
                 self._said = {}
             beginning = self._said[key] = oip.beginning(answer)
-        return beginning + oip.numbers(answer)
+        return beginning + (oip.labels(answer) if self._labels else b"") + oip.numbers(answer)
 
 
 class Repeats:
@@ -62,7 +63,7 @@ class Repeats:
             self._known, self._places = {}, {}
         places = self._places.get(len(data), ())
         without = question._replace(inputs=[alike.claim])
-        self._known[data[:place]] = Repeat(without, alike)
+        self._known[data[:place]] = Repeat(without, alike, labels=oip.wants_labels(request))
         self._places[len(data)] = places if place in places else (*places, place)
 
     def _prepare_anew(self, repeat: Repeat, data: bytes, place: int) -> Job | None:

@@ -1,19 +1,27 @@
 """The Open Inference Protocol's JSON to questions, and answers back; binary tensors follow behind the JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pushline.engine.engine import Array, TensorSpec
+from pushline.predictor import quick_json
 from pushline.predictor.errors import BadRequest, NotFinite
 from pushline.predictor.oip import DATATYPES, NUMPY, little_endian_bytes
+from pushline.predictor.packed import Unclear, has_words, packed
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.serving import Identity
+from pushline.predictor.telling import Listed
 from pushline.predictor.tensors import Claim, Scalars, all_finite
 
 KINDS: dict[str, set[type]] = {"B": {bool, int}, "F": {int, float}, "U": {int}, "I": {int}}  # by a datatype's first letter
 BIGGEST = 2**64
+KEPT = 512  # beginnings of answers
+Numbers = Callable[[list[Any], Sequence[int], str, str], bytes | Scalars]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +40,19 @@ def read(model: str, version: str, body: bytes, json_size: int | None) -> Asked:
     """Raises BadRequest. `json_size` is given where numbers follow the JSON."""
     if json_size is not None and json_size > len(body):
         raise BadRequest("Inference-Header-Content-Length", f"is {json_size}; the body has {len(body)} bytes")
-    data = _object(body[:json_size])
-    rest = _Rest(b"" if json_size is None else body[json_size:])
-    claims = [_claim(each, index, rest) for index, each in enumerate(_objects(data, "inputs", ""))]
+    head, tail = (body, b"") if json_size is None else (body[:json_size], body[json_size:])
+    data = quick_json.loads(head)
+    if data is not None:
+        try:
+            return _asked(model, version, data, tail, _packed_checked if has_words(head) else _packed)
+        except (BadRequest, Unclear):
+            pass  # the long way says what is wrong, if anything is
+    return _asked(model, version, _object(head), tail, _one_by_one)
+
+
+def _asked(model: str, version: str, data: dict[str, Any], tail: bytes, numbers: Numbers) -> Asked:
+    rest = _Rest(tail)
+    claims = [_claim(each, index, rest, numbers) for index, each in enumerate(_objects(data, "inputs", ""))]
     rest.check_empty()
     named = data.get("id")
     if named is not None and not isinstance(named, str):
@@ -48,20 +66,35 @@ def written(asked: Asked, answer: Answer) -> Body:
     """Raises NotFinite where a number that JSON does not have is to be written in JSON."""
     tensors, tail = [], []
     for name, array in answer.outputs.items():
-        tensor: dict[str, object] = {"name": name, "datatype": DATATYPES[array.dtype.name], "shape": list(array.shape)}
+        beginning = _tensor_head(name, array.dtype, array.shape)
         if asked.binary is True or (asked.binary is not False and name in asked.binary):
             tail.append(little_endian_bytes(array))
-            tensor["parameters"] = {"binary_data_size": len(tail[-1])}
+            tensors.append(b'%s"parameters":{"binary_data_size":%d}}' % (beginning, len(tail[-1])))
         else:
-            tensor["data"] = _plain(name, array)
-        tensors.append(tensor)
-    identity = answer.identity
-    head: dict[str, object] = {"model_name": identity.model, "model_version": str(identity.deploy_seq)}
-    if asked.id is not None:
-        head["id"] = asked.id
-    head |= {"parameters": _parameters(identity, answer.stale), "outputs": tensors}
-    content = json.dumps(head, allow_nan=False).encode()
-    return Body(content + b"".join(tail), len(content) if tail else None)
+            tensors.append(b'%s"data":%s}' % (beginning, quick_json.dumps(_plain(name, array))))
+    named = b"" if asked.id is None else b'"id":%s,' % json.dumps(asked.id).encode()
+    content = b'{%s%s"outputs":[%s]}' % (named, _head(answer.identity, answer.stale), b",".join(tensors))
+    return Body(content + b"".join(tail), len(content)) if tail else Body(content, None)
+
+
+@lru_cache(maxsize=KEPT)
+def _head(identity: Identity, stale: bool) -> bytes:
+    head = {"model_name": identity.model, "model_version": str(identity.deploy_seq), "parameters": _parameters(identity, stale)}
+    return quick_json.dumps(head)[1:-1] + b","
+
+
+@lru_cache(maxsize=KEPT)
+def _tensor_head(name: str, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> bytes:
+    return quick_json.dumps({"name": name, "datatype": DATATYPES[dtype.name], "shape": shape})[:-1] + b","
+
+
+def listed(models: Sequence[Listed]) -> list[dict[str, str]]:
+    return [each._asdict() for each in models]
+
+
+def ready_only(body: bytes) -> bool:
+    """Read what Triton's clients say when they ask for the list of models. Raises BadRequest."""
+    return _flag(_object(body), "ready", "", default=False) if body else False
 
 
 def described(description: Description) -> dict[str, object]:
@@ -97,16 +130,16 @@ class _Rest:
             raise BadRequest("body", f"has {len(self._content) - self._taken} bytes more than its inputs name")
 
 
-def _claim(tensor: dict[str, Any], index: int, rest: _Rest) -> Claim:
+def _claim(tensor: dict[str, Any], index: int, rest: _Rest, numbers: Numbers) -> Claim:
     where = f"inputs[{index}]."
     name, datatype = _text(tensor, "name", where), _text(tensor, "datatype", where)
     shape = tensor.get("shape")
     if not isinstance(shape, list) or any(type(size) is not int or abs(size) >= BIGGEST for size in shape):
         raise BadRequest(f"inputs.{name[:80]}.shape", "is missing or no list of whole numbers")
-    return Claim(name, NUMPY.get(datatype, datatype[:20]), tuple(shape), _content(tensor, name, datatype, rest))
+    return Claim(name, NUMPY.get(datatype, datatype[:20]), tuple(shape), _content(tensor, name, datatype, rest, numbers))
 
 
-def _content(tensor: dict[str, Any], name: str, datatype: str, rest: _Rest) -> bytes | Scalars:
+def _content(tensor: dict[str, Any], name: str, datatype: str, rest: _Rest, numbers: Numbers) -> bytes | Scalars:
     where = f"inputs.{name[:80]}."
     size = _parameters_of(tensor, where).get("binary_data_size")
     if size is not None:
@@ -118,7 +151,22 @@ def _content(tensor: dict[str, Any], name: str, datatype: str, rest: _Rest) -> b
     data = tensor.get("data")
     if not isinstance(data, list):
         raise BadRequest(f"{where}data", "is missing or no list")
-    return _numbers(_flat(data, tensor["shape"], f"{where}data"), datatype, f"{where}data")
+    return numbers(data, tensor["shape"], datatype, f"{where}data")
+
+
+def _packed(data: list[Any], shape: Sequence[int], datatype: str, _where: str) -> bytes:
+    """Where no true and no false stand in the JSON."""
+    return packed(data, shape, datatype)
+
+
+def _packed_checked(data: list[Any], shape: Sequence[int], datatype: str, _where: str) -> bytes:
+    if bool in set(map(type, data)) or any(type(each) is list for each in data):
+        raise Unclear
+    return packed(data, shape, datatype)
+
+
+def _one_by_one(data: list[Any], shape: Sequence[int], datatype: str, where: str) -> Scalars:
+    return _numbers(_flat(data, shape, where), datatype, where)
 
 
 def _flat(data: list[Any], shape: Sequence[int], where: str) -> list[Any]:
@@ -144,8 +192,17 @@ def _numbers(values: list[Any], datatype: str, where: str) -> Scalars:
     if not set(map(type, values)) <= allowed:
         raise BadRequest(where, f"holds something that is no {datatype}")
     if any(type(value) is int and not -BIGGEST < value < BIGGEST for value in values):
-        raise BadRequest(where, f"holds a number that does not fit {datatype}")
+        if datatype[0] != "F":
+            raise BadRequest(where, f"holds a number that does not fit {datatype}")
+        values = _as_floats(values, datatype, where)
     return _checked_range(values, datatype, where)
+
+
+def _as_floats(values: list[Any], datatype: str, where: str) -> list[Any]:
+    try:
+        return [float(value) for value in values]
+    except OverflowError:
+        raise BadRequest(where, f"holds a number that does not fit {datatype}") from None
 
 
 def _checked_range(values: list[Any], datatype: str, where: str) -> Scalars:

@@ -16,20 +16,24 @@ from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
 from pushline.objects.store import Store
 from pushline.predictor.adapters.disk_cache import DiskCache
-from pushline.predictor.adapters.litert_programs import check_program, open_programs
-from pushline.predictor.adapters.tensorflow_models import open_model
+from pushline.predictor.adapters.litert_programs import check_program, open_programs, programs_need
+from pushline.predictor.adapters.memory import memory
+from pushline.predictor.adapters.tensorflow_models import model_needs, open_model
+from pushline.predictor.doorkeeper import guarded
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.models import Models
-from pushline.predictor.on_deployed import OnDeployed
+from pushline.predictor.on_deployed import Needs, OnDeployed
 from pushline.predictor.predictions import Predictions
 from pushline.predictor.reloads import Reloads
 from pushline.predictor.reports import Reports
 from pushline.predictor.rest_api import Rest
+from pushline.predictor.room import MemoryRoom
 from pushline.predictor.settings import Settings
 from pushline.predictor.tensors import Limits
 from pushline.predictor.tfserving_rest import TensorFlowServingRest
+from pushline.predictor.trust import Trust
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
@@ -45,21 +49,28 @@ class Service:
         metrics = Metrics(self.registry)
         self.models = Models(settings.models)
         predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"), metrics.note_not_finite)
+        self.trust = Trust(settings.trust, settings.process.bind, logger)
         door = settings.door
         lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch)
-        self.door = GrpcServer(door, settings.process.bind, lanes, metrics)
-        self._rest = Rest(predictions, settings.door, metrics)
+        self.door = GrpcServer(door, settings.process.bind, lanes, metrics, self.trust)
+        self._rest = Rest(lanes, door, metrics)
+        tensorflow_serving = TensorFlowServingRest(self._rest.telling)
+        app = self._rest.app([tensorflow_serving], tensorflow_serving.routes())
         self.rest = HttpServer(
             settings.process.bind,
             settings.door.rest_port,
-            self._rest.app(TensorFlowServingRest(self._rest, predictions).routes()),
+            guarded(app, self.trust.tokens, metrics) if self.trust.tokens else app,
             setting="PUSHLINE_REST_PORT",
             drain_seconds=math.ceil(settings.door.grace_seconds),
+            limits=door.rest.of_server,
+            tls=self.trust.context,
         )
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
         limit = settings.max_program_bytes
         check = partial(check_program, max_bytes=limit)
-        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, limit, open_model(settings.tensorflow, limit))
+        needs = Needs(MemoryRoom(memory(settings.memory_bytes)), partial(programs_need, threads=door.threads), model_needs)
+        opened = open_model(settings.tensorflow, limit)
+        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, needs, limit, opened)
         self._records = RecordCounter(self.registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
@@ -72,6 +83,7 @@ class Service:
     def start(self) -> None:
         """What the disk holds is served before broker and store are asked. Raises CannotListen."""
         self.reloads.recover()
+        self.trust.start()
         self.door.start()
         self.rest.start()
         self.reports.start()
@@ -89,6 +101,7 @@ class Service:
         self.reloads.stop()
         self.reports.stop(LET_GO_SECONDS)
         let_go(self.tail.stop)
+        self.trust.stop()
         self.models.close()
 
     def _stop_rest(self) -> None:

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.settings import LineSettings, ProcessSettings, StoreSettings, count, group, one_of, port, setting
+from pushline.runtime.http_limits import HttpLimits
+from pushline.runtime.settings import (
+    LineSettings,
+    ProcessSettings,
+    StoreSettings,
+    count,
+    group,
+    one_of,
+    port,
+    setting,
+    yes_or_no,
+)
+from pushline.runtime.tls import TlsSettings
 
 
 def models(text: str) -> frozenset[str]:
@@ -14,6 +26,49 @@ def models(text: str) -> frozenset[str]:
 
 def pause(text: str) -> float:
     return 0.0 if text in ("0", "0s") else parse_duration(text)
+
+
+@dataclass(frozen=True)
+class GrpcLimits:
+    connection_seconds: float = setting(
+        "PUSHLINE_CONNECTION_AGE",
+        default=1800.0,
+        parse=parse_duration,
+        help="gRPC: how old a connection gets; then its client resolves the name again and finds new replicas",
+    )
+    max_metadata_bytes: int = setting(
+        "PUSHLINE_MAX_METADATA", default=16 << 10, parse=parse_size, help="gRPC: largest metadata of a call"
+    )
+    max_streams: int = setting("PUSHLINE_MAX_STREAMS", default=1024, parse=count, help="gRPC: calls at once on one connection")
+    ping_seconds: float = setting(
+        "PUSHLINE_PING_INTERVAL", default=5.0, parse=parse_duration, help="gRPC: clients that ping more often are sent away"
+    )
+
+
+@dataclass(frozen=True)
+class RestLimits:
+    max_connections: int = setting(
+        "PUSHLINE_MAX_CONNECTIONS",
+        default=512,
+        parse=count,
+        help="REST: connections at once; a further one takes the place of one that waits for its client",
+    )
+    header_seconds: float = setting(
+        "PUSHLINE_HEADER_TIMEOUT",
+        default=10.0,
+        parse=parse_duration,
+        help="REST: longest that a request's headers may take to come",
+    )
+    idle_seconds: float = setting(
+        "PUSHLINE_IDLE_TIMEOUT", default=5.0, parse=parse_duration, help="REST: how long a connection is kept between two requests"
+    )
+    answer_seconds: float = setting(
+        "PUSHLINE_ANSWER_TIMEOUT", default=30.0, parse=parse_duration, help="REST: longest that an answer may take, then 504"
+    )
+
+    @property
+    def of_server(self) -> HttpLimits:
+        return HttpLimits(self.max_connections, self.header_seconds, self.idle_seconds)
 
 
 @dataclass(frozen=True)
@@ -34,12 +89,24 @@ class DoorSettings:
         "PUSHLINE_MAX_BATCH", default=64, parse=count, help="most rows of requests that came together and are answered together"
     )
     body_seconds: float = setting(
-        "PUSHLINE_BODY_TIMEOUT", default=10.0, parse=parse_duration, help="longest that the message of a call may take to come"
+        "PUSHLINE_BODY_TIMEOUT",
+        default=10.0,
+        parse=parse_duration,
+        help="longest that a request's message or body may take to come",
     )
     drain_seconds: float = setting(
         "PUSHLINE_DRAIN", default=0.5, parse=pause, help="time between NOT_SERVING and refusing calls, at a stop"
     )
     grace_seconds: float = setting("PUSHLINE_GRACE", default=10.0, parse=parse_duration, help="time for calls under way, at a stop")
+    reflection: bool = setting("PUSHLINE_REFLECTION", default=True, parse=yes_or_no, help="yes or no: gRPC reflection")
+    metadata: bool = setting(
+        "PUSHLINE_METADATA",
+        default=True,
+        parse=yes_or_no,
+        help="yes or no: tell what is served, of which inputs and outputs; no: PERMISSION_DENIED, 403",
+    )
+    grpc: GrpcLimits = group()
+    rest: RestLimits = group()
 
 
 def interpreter(text: str) -> Path | None:
@@ -63,6 +130,18 @@ class TensorFlowSettings:
 
 
 @dataclass(frozen=True)
+class TrustSettings:
+    tls: TlsSettings = group()
+    tokens_file: Path | None = setting(
+        "PUSHLINE_TOKENS_FILE",
+        default=None,
+        parse=Path,
+        help="file with bearer tokens, `token` or `name token` a line; then every call but health checks needs one of them; "
+        "read again when it changes",
+    )
+
+
+@dataclass(frozen=True)
 class Settings:
     cache: Path = setting("PUSHLINE_CACHE", parse=Path, help="folder for verified copies of what is served")
     models: frozenset[str] = setting(
@@ -76,7 +155,15 @@ class Settings:
     max_program_bytes: int = setting(
         "PUSHLINE_MAX_PROGRAM", default=256 << 20, parse=parse_size, help="largest serving program that is fetched, such as 256MiB"
     )
+    memory_bytes: int | None = setting(
+        "PUSHLINE_MEMORY",
+        default=None,
+        parse=parse_size,
+        help="memory of the predictor with all that it serves, such as 2GiB; a model that does not fit is not loaded; "
+        "default: what its cgroup allows",
+    )
     door: DoorSettings = group()
+    trust: TrustSettings = group()
     tensorflow: TensorFlowSettings = group()
     line: LineSettings = group()
     store: StoreSettings = group()

@@ -8,6 +8,7 @@ import grpc
 from pushline.predictor import errors, tfserving
 from pushline.predictor.grpc_api import Reply, abort, trailing_metadata
 from pushline.predictor.predictions import Answer, Description, Job, Predictions
+from pushline.predictor.telling import Telling
 from pushline.tfserving.v1 import tfserving_pb2 as pb
 
 PACKAGE = "tensorflow.serving"
@@ -35,11 +36,12 @@ def _reply(answer: Answer) -> bytes:
 class Models:
     """What models say of themselves."""
 
-    def __init__(self, predictions: Predictions) -> None:
-        self._predictions = predictions
+    def __init__(self, telling: Telling) -> None:
+        self._telling, self._predictions = telling, telling.predictions
 
     def get_model_metadata(self, request: pb.GetModelMetadataRequest, context: grpc.ServicerContext) -> pb.GetModelMetadataResponse:
         try:
+            self._telling.check()
             tfserving.check_metadata_fields(request.metadata_field)
             return tfserving.metadata(self._described(request, context))
         except errors.RequestError as error:
@@ -60,9 +62,9 @@ class Models:
         return description
 
 
-def handlers(predictions: Predictions) -> Mapping[str, Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]]:
+def handlers(telling: Telling) -> Mapping[str, Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]]:
     """By service and method; those that are no prediction."""
-    models = Models(predictions)
+    models = Models(telling)
     metadata = grpc.unary_unary_rpc_method_handler(
         models.get_model_metadata, pb.GetModelMetadataRequest.FromString, pb.GetModelMetadataResponse.SerializeToString
     )

@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST, on the port and within the limits of the other REST door."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -8,21 +9,31 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pushline.predictor import tfserving_json
-from pushline.predictor.grpc_api import trailing_metadata
-from pushline.predictor.predictions import Description, Predictions
-from pushline.predictor.rest_api import Rest, told
+from pushline.predictor.predictions import Answer, Job, Predictions
+from pushline.predictor.rest_api import named
+from pushline.predictor.rest_door import JSON, Head, Read, Told, answered_by
+from pushline.predictor.telling import Telling
 
 
 class TensorFlowServingRest:
-    def __init__(self, rest: Rest, predictions: Predictions) -> None:
-        self._rest, self._predictions = rest, predictions
+    """Predict is a door; any content type is taken: curl calls JSON a form, and the documented examples leave it so."""
+
+    paths = re.compile(r"/v1/models/(?P<model>[^/]+?)(?:/versions/(?P<version>[^/]+?))?:predict")
+
+    def __init__(self, telling: Telling) -> None:
+        self._telling, self._predictions = telling, telling.predictions
+
+    def begin(self, head: Head) -> Read:
+        return partial(_read, self._predictions, head.model, head.version)
+
+    def again(self, head: Head, body: bytes) -> None:  # noqa: ARG002 - as the doors have it
+        return None
 
     def routes(self) -> Sequence[Route]:
         model = "/v1/models/{model}"
         routes = [Route(f"{model}/labels/{{rest:path}}", _labelled, methods=["GET", "POST"])]
         for path in (model, f"{model}/versions/{{version}}"):
             routes += [
-                Route(f"{path}:predict", self._predict, methods=["POST"]),
                 Route(f"{path}:classify", _of_examples, methods=["POST"]),
                 Route(f"{path}:regress", _of_examples, methods=["POST"]),
                 Route(f"{path}/metadata", self._metadata),
@@ -31,30 +42,19 @@ class TensorFlowServingRest:
         return routes
 
     async def _status(self, request: Request) -> Response:
-        return told(lambda: tfserving_json.status(self._described(request)))
+        return JSONResponse(tfserving_json.status(self._predictions.describe(*named(request))))
 
     async def _metadata(self, request: Request) -> Response:
-        return told(lambda: tfserving_json.metadata(self._described(request)))
-
-    async def _predict(self, request: Request) -> Response:
-        return await self._rest.counted(request, self._begin)
-
-    def _begin(self, request: Request) -> Callable[[bytes], Response]:
-        """Any content type is taken: curl calls JSON a form, and the documented examples leave it so."""
-        return partial(self._work, *_named(request))
-
-    def _work(self, model: str, version: str, body: bytes) -> Response:
-        asked = tfserving_json.read(self._predictions.describe(model, version), version, body)
-        answer = self._predictions.predict(asked.question)
-        headers = dict(trailing_metadata(answer.identity, answer.stale)) | {"Content-Type": "application/json"}
-        return Response(tfserving_json.written(asked, answer), headers=headers)
-
-    def _described(self, request: Request) -> Description:
-        return self._predictions.describe(*_named(request))
+        return JSONResponse(tfserving_json.metadata(self._telling.describe(*named(request))))
 
 
-def _named(request: Request) -> tuple[str, str]:
-    return request.path_params["model"], request.path_params.get("version", "")
+def _read(predictions: Predictions, model: str, version: str, body: bytes) -> tuple[Job, Callable[[Answer], Told]]:
+    asked = tfserving_json.read(predictions.describe(model, version), version, body)
+    return predictions.prepare(asked.question), partial(_reply, asked)
+
+
+def _reply(asked: tfserving_json.Asked, answer: Answer) -> Told:
+    return Told(200, (JSON, *answered_by(answer.identity, answer.stale)), tfserving_json.written(asked, answer))
 
 
 async def _labelled(_request: Request) -> Response:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from grpc import _server as inner
@@ -100,6 +100,14 @@ class Call:
         return None, ()
 
 
+class Guard(Protocol):
+    """Who may call."""
+
+    def admits(self, method: str, metadata: Metadata) -> bool: ...
+
+    def send_away(self, call: Call) -> None: ...
+
+
 class Wire(grpc.Server):
     """A grpc.Server whose unary methods are answered by `take`; in the shape in which generated code adds services.
 
@@ -112,11 +120,12 @@ class Wire(grpc.Server):
         server: grpc.Server,
         take: Callable[[list[Call]], None],
         refuse: Callable[[Call, grpc.StatusCode, str], None],
+        guard: Guard | None,
         body_seconds: float,
     ) -> None:
         self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._server, self._state = server, server._state  # type: ignore[attr-defined]  # noqa: SLF001
-        self._take, self._refuse, self._body_seconds = take, refuse, body_seconds
+        self._take, self._refuse, self._guard, self._body_seconds = take, refuse, guard, body_seconds
         self._paths: dict[bytes, str] = {}
         self._arrived: list[Call] = []
         self._silent: dict[Call, None] = {}  # in the order in which they came
@@ -176,7 +185,9 @@ class Wire(grpc.Server):
         """Ask for the call's message and for the next call. Gives False where the server has stopped."""
         now = time.perf_counter()
         call = Call(event, self._paths[event.call_details.method], now)
-        if len(self._silent) >= MOST_SILENT:
+        if self._guard is not None and not self._guard.admits(call.method, call.metadata):
+            self._guard.send_away(call)
+        elif len(self._silent) >= MOST_SILENT:
             self._refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls are open whose message has not come")
         else:
             self._silent[call] = None
