@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 DYNAMIC = -1
+TEXT = "object"  # a dtype: each value is a text, of the type bytes
 
 
 class EngineError(Exception):
@@ -37,7 +38,7 @@ class BadInput(EngineError):
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     name: str
-    dtype: str  # NumPy's name
+    dtype: str  # NumPy's name; of inputs TEXT too
     shape: tuple[int, ...]  # DYNAMIC where open; the first dimension is the batch
 
 

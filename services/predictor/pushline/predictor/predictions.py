@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pushline.engine.engine import DYNAMIC, Array, BadInput, EngineError, EngineUnavailable, Signature
+from pushline.engine.engine import DYNAMIC, TEXT, Array, BadInput, EngineError, EngineUnavailable, Signature
 from pushline.predictor.errors import (
     BadRequest,
     ModelFailed,
@@ -267,7 +267,9 @@ def _served(held: Loaded | None, model: str, version: str) -> Loaded:
 
 
 def _refusal(signature: Signature, error: EngineError) -> BadRequest | ModelFailed:
-    """Where the caller chose more than the rows, the sizes it chose may not go together."""
+    """Where the caller chose more than the rows, the sizes it chose may not go together; texts may be none of the model's."""
+    if any(spec.dtype == TEXT for spec in signature.inputs):
+        return BadRequest("inputs", "the model does not take these texts")
     if any(DYNAMIC in spec.shape[1:] for spec in signature.inputs):
         return BadRequest("inputs", "the model does not take inputs of these sizes")
     return ModelFailed(str(error))
