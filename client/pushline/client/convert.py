@@ -47,7 +47,10 @@ def unpacked(raw: bytes) -> Array:
 
 
 def _texts(name: str, value: npt.ArrayLike) -> Array:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise _bad(name, str(error)) from None
     texts = [each.encode() if isinstance(each, str) else each for each in array.ravel().tolist()]
     if array.dtype.kind not in "SUO" or not set(map(type, texts)) <= {bytes}:
         raise _bad(name, f"holds {array.dtype.name}; the model takes texts")

@@ -80,7 +80,7 @@ def _fitted(name: str, array: Array, spec: TensorSpec, rows: int) -> Array:
         raise bad(f"array {name} has rows of shape {array.shape[1:]}, the model takes {_written(spec.shape[1:])}")
     if spec.dtype == TEXT and array.dtype.kind == "S":
         return array
-    if TEXT == spec.dtype or array.dtype.kind == "S" or not np.can_cast(array.dtype, spec.dtype, "same_kind"):
+    if spec.dtype == TEXT or array.dtype.kind == "S" or not np.can_cast(array.dtype, spec.dtype, "same_kind"):
         raise bad(f"array {name} is of type {array.dtype}, the model takes {spec.dtype}")
     needed = array.size * np.dtype(spec.dtype).itemsize
     if needed > MAX_INPUT_BYTES:

@@ -30,7 +30,7 @@ SERVICES = (
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
 STREAMS_AT_ONCE = 8  # of reflection
-TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go elsewhere
+TURNED_AWAY_SECONDS = 0.3  # in which calls on open connections are told to go elsewhere; on a busy machine one sleeps so long
 
 
 class GrpcServer:
@@ -104,6 +104,9 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", limits.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),  # between the two, some calls would pass
         ("grpc.max_concurrent_streams", limits.max_streams),
+        ("grpc.max_allowed_incoming_connections", limits.max_connections),
+        ("grpc.server_handshake_timeout_ms", int(settings.rest.header_seconds * 1000)),
+        ("grpc.max_connection_idle_ms", int(limits.idle_seconds * 1000)),
         ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),

@@ -7,8 +7,8 @@ answered together, by one run of the engine over all their rows.
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +107,7 @@ class Predictions:
     models: Models
     limits: Limits
     note_not_finite: NoteNotFinite = not_noted
+    own_limits: Mapping[str, Limits] = field(default_factory=dict)  # of single models
 
     def predict(self, question: Question) -> Answer:
         """Answer at once, in the caller's thread. Raises RequestError."""
@@ -124,7 +125,7 @@ class Predictions:
         try:
             signature = _served(held.loaded, name, question.version).engine.signature
             wanted = _selected(question.outputs, signature)
-            inputs = bind(question.inputs, signature.inputs, self.limits)
+            inputs = bind(question.inputs, signature.inputs, self.own_limits.get(name, self.limits))
         except BaseException as error:
             slot.give_back(held)
             if isinstance(error, NotFiniteInput):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -282,7 +282,7 @@ def _flag(data: dict[str, Any], name: str, where: str, *, default: bool) -> bool
 def _plain(name: str, array: Array) -> list[Any]:
     if not all_finite(array):
         raise NotFinite(name)
-    return cast("list[Any]", array.ravel().tolist())
+    return array.ravel().tolist()
 
 
 def _parameters(identity: Identity, stale: bool) -> dict[str, object]:

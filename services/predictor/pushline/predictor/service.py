@@ -4,6 +4,7 @@ import math
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -48,10 +49,12 @@ class Service:
         self._drain_seconds = settings.door.drain_seconds
         metrics = Metrics(self.registry)
         self.models = Models(settings.models)
-        predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"), metrics.note_not_finite)
+        limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
+        rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
+        predictions = Predictions(self.models, limits, metrics.note_not_finite, rows)
         self.trust = Trust(settings.trust, settings.process.bind, logger)
         door = settings.door
-        lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch)
+        lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch, own)
         self.door = GrpcServer(door, settings.process.bind, lanes, metrics, self.trust)
         self._rest = Rest(lanes, door, metrics)
         tensorflow_serving = TensorFlowServingRest(self._rest.telling)

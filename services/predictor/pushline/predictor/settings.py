@@ -1,9 +1,12 @@
 """What this service is told from outside."""
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushline.predictor import model_limits
+from pushline.predictor.model_limits import NO_LIMITS, ModelLimits
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.http_limits import HttpLimits
 from pushline.runtime.settings import (
@@ -36,6 +39,18 @@ class GrpcLimits:
         parse=parse_duration,
         help="gRPC: how old a connection gets; then its client resolves the name again and finds new replicas",
     )
+    idle_seconds: float = setting(
+        "PUSHLINE_CONNECTION_IDLE",
+        default=300.0,
+        parse=parse_duration,
+        help="gRPC: how long a connection without calls is kept; its client makes another at its next call",
+    )
+    max_connections: int = setting(
+        "PUSHLINE_MAX_GRPC_CONNECTIONS",
+        default=4096,
+        parse=count,
+        help="gRPC: connections at once; a further one is closed as soon as it comes",
+    )
     max_metadata_bytes: int = setting(
         "PUSHLINE_MAX_METADATA", default=16 << 10, parse=parse_size, help="gRPC: largest metadata of a call"
     )
@@ -57,7 +72,7 @@ class RestLimits:
         "PUSHLINE_HEADER_TIMEOUT",
         default=10.0,
         parse=parse_duration,
-        help="REST: longest that a request's headers may take to come",
+        help="longest that headers over REST may take to come, and over gRPC the greeting of a new connection, TLS included",
     )
     idle_seconds: float = setting(
         "PUSHLINE_IDLE_TIMEOUT", default=5.0, parse=parse_duration, help="REST: how long a connection is kept between two requests"
@@ -149,6 +164,12 @@ class Settings:
     )
     replica: str = setting("PUSHLINE_REPLICA", default="", help="name of this replica; default: the machine's name")
     max_rows: int = setting("PUSHLINE_MAX_ROWS", default=65536, parse=count, help="most rows in one request")
+    model_limits: Mapping[str, ModelLimits] = setting(
+        "PUSHLINE_MODEL_LIMITS",
+        default=NO_LIMITS,
+        parse=model_limits.parse,
+        help="limits of single models, such as `iris: in_flight=16 threads=1; photo: batch=8 rows=100`; others are as for all",
+    )
     non_finite: str = setting(
         "PUSHLINE_NON_FINITE", default="refuse", parse=one_of("refuse", "allow"), help="NaN and infinities in inputs and answers"
     )

@@ -1,4 +1,4 @@
-"""Texts on their way between parent and child, packed into bytes: the length of each in front, as the Open Inference Protocol has it.
+"""Texts on their way between parent and child, packed into bytes: the length of each stands in front, as over the wire.
 
 In arrays a text is an object of the type bytes; what passes through frames is an array of uint8, and its shape in the header.
 """

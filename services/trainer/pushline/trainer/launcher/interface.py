@@ -7,7 +7,6 @@ from typing import Any
 from .freeze import Frozen, Nested, leaves, mapped
 from .result import Failed
 
-
 TEXT = "string"  # Keras' name of the dtype
 
 
