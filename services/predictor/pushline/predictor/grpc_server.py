@@ -30,6 +30,7 @@ SERVICES = (
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
 STREAMS_AT_ONCE = 8  # of reflection
+MOST_PENDING = 4096  # calls that have come and are not begun; of more, grpcio refuses some by chance, and twice as many all
 TURNED_AWAY_SECONDS = 0.3  # in which calls on open connections are told to go elsewhere; on a busy machine one sleeps so long
 
 
@@ -111,6 +112,8 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.server.max_pending_requests", MOST_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_PENDING),
         ("grpc.so_reuseport", 0),  # a second predictor on the port is an error, not half of the requests
     ]
 
