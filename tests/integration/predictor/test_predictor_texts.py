@@ -5,6 +5,7 @@ import http.client
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -22,6 +23,7 @@ from pushline.tfserving.v1 import tfserving_pb2 as tfs
 from tests.fixtures.engine.kinds import PYTHON, Kind, make
 from tests.fixtures.predictor.deploying_kinds import deploy
 from tests.fixtures.predictor.running import a_line, channel_to, open_inference, running
+from tests.fixtures.predictor.stock import seen_by
 from tests.waiting import until
 
 ROWS = 3
@@ -168,6 +170,16 @@ def test_tensorflow_servings_json_takes_texts_and_base64(served: Served, form: s
 
     assert status == 200, told
     assert served.is_right(told["predictions" if form == "instances" else "outputs"])
+
+
+def test_tritons_clients_send_texts_unmodified(served: Served, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", **served.rows)  # type: ignore[arg-type]  # NumPy's stubs take a name for allow_pickle
+    service = served.service
+    ports = (f"127.0.0.1:{service.door.port}", f"127.0.0.1:{service.rest.port}")
+
+    told = seen_by("", "stock_texts_client.py", *ports, str(tmp_path / "rows.npz"))
+
+    assert {way: served.is_right(stars) for way, stars in told.items()} == {"gRPC": True, "HTTP, binary": True, "HTTP, JSON": True}
 
 
 def test_the_client_takes_texts(served: Served) -> None:
