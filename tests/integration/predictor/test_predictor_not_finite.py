@@ -70,7 +70,10 @@ def tfserving_grpc(service: Service, x: Sequence[float]) -> str:
     for size in (1, 4):
         request.inputs["x"].tensor_shape.dim.add(size=size)
     with channel_to(service) as channel:
-        predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict", tfs.PredictRequest.SerializeToString)
+        path = "/tensorflow.serving.PredictionService/Predict"
+        predict: grpc.UnaryUnaryMultiCallable[tfs.PredictRequest, bytes] = channel.unary_unary(
+            path, tfs.PredictRequest.SerializeToString
+        )
         return str(predict.future(request, timeout=20).code().name)
 
 
