@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -198,6 +199,16 @@ def test_connections_of_grpc_beyond_as_many_as_there_may_be_are_closed_and_one_t
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
         assert stubs[3].ServerLive(oip.ServerLiveRequest(), timeout=20, wait_for_ready=True).live
         assert stubs[1].ServerLive(oip.ServerLiveRequest(), timeout=10).live
+
+
+def test_as_many_files_may_be_open_as_there_may_be_connections(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with live(tmp_path, max_grpc_connections="2000", max_connections="300"):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (2000 + 300 + 256, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_connection_of_grpc_without_calls_is_ended(tmp_path: Path) -> None:

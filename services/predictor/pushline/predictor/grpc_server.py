@@ -1,5 +1,6 @@
 """The gRPC server: all services, health, reflection, limits. start() listens, stop() drains."""
 
+import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,7 @@ SERVICES = (
 )
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
+OTHER_FILES = 256  # than connections of clients
 STREAMS_AT_ONCE = 8  # of reflection
 MOST_PENDING = 4096  # calls that have come and are not begun; of more, grpcio refuses some by chance, and twice as many all
 TURNED_AWAY_SECONDS = 0.3  # in which calls on open connections are told to go elsewhere; on a busy machine one sleeps so long
@@ -69,6 +71,7 @@ class GrpcServer:
 
     def start(self) -> None:
         """Raises CannotListen."""
+        _allow_files(self._settings.grpc.max_connections + self._settings.rest.max_connections + OTHER_FILES)
         try:
             self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
@@ -116,6 +119,14 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_PENDING),
         ("grpc.so_reuseport", 0),  # a second predictor on the port is an error, not half of the requests
     ]
+
+
+def _allow_files(count: int) -> None:
+    """As far as the machine lets a process: of as many connections as there may be, each is an open file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _host(bind: str) -> str:
