@@ -81,7 +81,7 @@ class OnDeployed:
             run_id=serving.run_id,
             event_id=deployment.id,
         )
-        return Loaded(identity, engine, found.task, found.labels)
+        return Loaded(identity, engine, found.task, found.labels, found.from_logits)
 
     def _opening(self, found: Manifest, fetch: "_Files", serving: Serving) -> _Opening:
         """Its files are here by then."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pushline.engine.engine import DYNAMIC, TEXT, Array, BadInput, EngineError, EngineUnavailable, Signature
+from pushline.predictor.classes import labels_of, probabilities_of
 from pushline.predictor.errors import (
     BadRequest,
     ModelFailed,
@@ -28,7 +29,6 @@ from pushline.predictor.models import Models
 from pushline.predictor.serving import Held, Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
 
-SIGMOID_MIDDLE = 0.5
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
 NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
 
@@ -57,6 +57,10 @@ class Answer(NamedTuple):
     def labels(self) -> tuple[str, ...]:
         """One a row where the model is a classifier."""
         return labels_of(self.loaded, self.scores)
+
+    def probabilities(self) -> Array | None:
+        """One a row and class where the model is a classifier."""
+        return probabilities_of(self.loaded, self.scores)
 
 
 class Job(NamedTuple):
@@ -274,16 +278,6 @@ def _refusal(signature: Signature, error: EngineError) -> BadRequest | ModelFail
     if any(DYNAMIC in spec.shape[1:] for spec in signature.inputs):
         return BadRequest("inputs", "the model does not take inputs of these sizes")
     return ModelFailed(str(error))
-
-
-def labels_of(loaded: Loaded, scores: Array) -> tuple[str, ...]:
-    """Name the likeliest class of each row; nothing for what is no classifier over rows."""
-    if loaded.task != "classification" or scores.ndim != 2:  # noqa: PLR2004 - (batch, classes)
-        return ()
-    one_score = scores.shape[1] == 1
-    classes = np.greater(scores[:, 0], SIGMOID_MIDDLE).astype(int) if one_score else scores.argmax(axis=1)
-    named = len(loaded.labels) == (2 if one_score else scores.shape[1])
-    return tuple(loaded.labels[index] if named else str(index) for index in classes.tolist())
 
 
 def _selected(wanted: Sequence[str], signature: Signature) -> list[str]:
