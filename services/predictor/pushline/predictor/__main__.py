@@ -1,7 +1,12 @@
-"""The predictor: hears `deployed`, serves it, says `served`. Read the settings, build, run."""
+"""The predictor: hears `deployed`, serves it, says `served`. Read the settings, build, run.
 
+python -m pushline.predictor [--workers N]
+"""
+
+import argparse
 import os
 import sys
+from collections.abc import Mapping
 
 import structlog
 
@@ -15,14 +20,22 @@ from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
 
 
-def run(settings: Settings, log: structlog.BoundLogger) -> None:
+def environment() -> dict[str, str]:
+    """What is set, and what the command line says instead."""
+    parser = argparse.ArgumentParser("pushline.predictor", description="Serves what is deployed; its settings are PUSHLINE_*.")
+    parser.add_argument("--workers", metavar="N", help="processes that answer; instead of PUSHLINE_WORKERS")
+    asked = parser.parse_args()
+    return dict(os.environ) if asked.workers is None else {**os.environ, "PUSHLINE_WORKERS": asked.workers}
+
+
+def run(settings: Settings, log: structlog.BoundLogger, environ: Mapping[str, str]) -> None:
     shutdown = Shutdown()
     shutdown.install()
     process, store = settings.process, settings.store
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
     objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    service = Service(settings, line, objects, log)
+    service = Service(settings, line, objects, log, environ)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
@@ -37,7 +50,8 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
 def main() -> int:
     log = logs.configure("pushline-predictor")
     try:
-        run(read(Settings, os.environ), log)
+        environ = environment()
+        run(read(Settings, environ), log, environ)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

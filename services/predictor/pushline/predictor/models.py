@@ -39,6 +39,10 @@ class Models:
         self.know(loaded.identity.model)
         self._slots[loaded.identity.model].swap(loaded)
 
+    def drop(self, loaded: Loaded) -> None:
+        """Have one closed that was never served."""
+        self._freed.put(loaded)
+
     def current(self, model: str) -> Loaded | None:
         slot = self._slots.get(model)
         return slot.current if slot else None

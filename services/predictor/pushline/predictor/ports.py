@@ -1,6 +1,6 @@
 """What the predictor asks of its tools, as promises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -47,6 +47,22 @@ class Copies(Protocol):
 
     def followed(self) -> Sequence[Deployment]:
         """Give the record that each model follows; a state file that is damaged is no state."""
+        ...
+
+
+class Crew(Protocol):
+    """The other processes that answer at the same ports. Never raises."""
+
+    def prepare(self, deployment: Deployment, seconds: float) -> None:
+        """Have each load it from this disk, and wait for them; who cannot is ended. `seconds` is what it took this process."""
+        ...
+
+    def swap(self, deployment: Deployment) -> None:
+        """Have each serve it, as the caller does next. It was prepared, or none was started yet."""
+        ...
+
+    def tell(self, sure: Mapping[str, bool], *, log_read: bool) -> None:
+        """Say of each model whether it is sure that the newest deployment is served. Told at every look."""
         ...
 
 

@@ -45,7 +45,7 @@ class DiskCache:
         current, previous = self._state(deployment.event.model)
         if current is not None and current.id != deployment.id and _files(current) != _files(deployment):
             previous = current
-        state = {"schema": SCHEMA, "current": _plain(deployment), "previous": _plain(previous) if previous else None}
+        state = {"schema": SCHEMA, "current": plain(deployment), "previous": plain(previous) if previous else None}
         path = self._path(deployment.event.model)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, json.dumps(state, ensure_ascii=False, sort_keys=True).encode())
@@ -72,7 +72,7 @@ class DiskCache:
             return None, None
         if not isinstance(state, dict) or state.get("schema") != SCHEMA:
             return None, None
-        return _deployment(state.get("current")), _deployment(state.get("previous"))
+        return rebuilt(state.get("current")), rebuilt(state.get("previous"))
 
     def _path(self, model: str) -> Path:
         return self.folder / model / "state.json"
@@ -89,26 +89,27 @@ def _files(deployment: Deployment) -> frozenset[str]:
     )
 
 
-def _plain(deployment: Deployment) -> dict[str, str]:
+def plain(deployment: Deployment) -> dict[str, str]:
+    """As JSON has it."""
     return {"id": deployment.id, "source": deployment.source, "value": deployment.value.decode()}
 
 
-def _deployment(plain: Any) -> Deployment | None:  # noqa: ANN401 - whatever the file holds
+def rebuilt(kept: Any) -> Deployment | None:  # noqa: ANN401 - whatever the file holds
     """Rebuild a record, where what was kept proves itself; else None."""
-    if not isinstance(plain, dict) or not all(isinstance(plain.get(name), str) for name in ("id", "source", "value")):
+    if not isinstance(kept, dict) or not all(isinstance(kept.get(name), str) for name in ("id", "source", "value")):
         return None
     headers = {
         "ce_specversion": "1.0",
         "ce_type": topics.DEPLOYED.ce_type,
-        "ce_id": plain["id"],
-        "ce_source": plain["source"],
+        "ce_id": kept["id"],
+        "ce_source": kept["source"],
     }
     record = Record(
         topic=topics.DEPLOYED.name,
         partition=0,
         offset=0,
         key=b"",
-        value=plain["value"].encode(),
+        value=kept["value"].encode(),
         headers=tuple((name, text.encode()) for name, text in headers.items()),
         timestamp_ms=0,
     )
