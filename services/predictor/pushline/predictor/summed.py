@@ -1,7 +1,8 @@
 """Metrics of several processes as those of one: counters and histograms are added up, the rest is the first process' own. Pure.
 
-NOTE: the metrics library has a way of its own for several processes. It writes numbers into files while it counts, knows no
-collectors of ours, and drops the kind `Info`. Here each process counts as if it were alone, and is asked when somebody wants to know.
+NOTE: the metrics library has a way of its own for several processes: it writes numbers into files while it counts, knows no
+collectors of ours, and drops the kind `Info`. Here each process counts as if it were alone, and is asked when somebody wants to
+know.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

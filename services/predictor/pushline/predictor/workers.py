@@ -25,7 +25,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 30.0
 CALM_SECONDS = 60.0  # a process that lived so long starts the pauses anew
 LOOK_SECONDS = 0.1
 ASK_SECONDS, TELL_SECONDS, ANSWER_SECONDS = 1.0, 1.0, 1.0
-SILENT_SECONDS = 20.0  # a process that hangs is killed
+SILENT_SECONDS = 10.0  # a process that hangs is killed
 PATIENCE_SECONDS = 10.0  # for a load, and as much for each process as the first one took
 ENDING_SECONDS = 3.0  # beyond the time that calls under way have
 
