@@ -7,11 +7,13 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import structlog
 
 from pushline.line.kafka import KafkaLog
-from pushline.objects.minio_store import MinioStore
+from pushline.predictor.adapters.preparer import IDLE_SECONDS, Preparer
+from pushline.predictor.loading import bounds
 from pushline.predictor.service import Service, let_go
 from pushline.predictor.settings import Settings
 from pushline.runtime import logs, ports_file
@@ -31,11 +33,10 @@ def environment() -> dict[str, str]:
 def run(settings: Settings, log: structlog.BoundLogger, environ: Mapping[str, str]) -> None:
     shutdown = Shutdown()
     shutdown.install()
-    process, store = settings.process, settings.store
+    process = settings.process
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
-    objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    service = Service(settings, line, objects, log, environ)
+    service = Service(settings, line, preparer(settings), log, environ)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
@@ -45,6 +46,23 @@ def run(settings: Settings, log: structlog.BoundLogger, environ: Mapping[str, st
     service.stop()
     status.stop()
     let_go(line.close)
+
+
+def preparer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Preparer:
+    store = settings.store
+    told = {
+        "store": {
+            "endpoint_url": store.endpoint,
+            "bucket": store.bucket,
+            "access_key": store.access_key,
+            "secret_key": store.secret_key,
+            "region": store.region,
+        },
+        "cache": str(settings.cache),
+        "threads": settings.door.threads,
+        "bounds": asdict(bounds(settings)),
+    }
+    return Preparer(told, idle_seconds)
 
 
 def main() -> int:

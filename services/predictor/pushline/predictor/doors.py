@@ -12,6 +12,7 @@ from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.models import Models
 from pushline.predictor.predictions import Predictions
+from pushline.predictor.residents import Residents
 from pushline.predictor.rest_api import Rest
 from pushline.predictor.settings import ServingSettings
 from pushline.predictor.tensors import Limits
@@ -28,10 +29,12 @@ class Ports(NamedTuple):
 class Doors:
     """start() listens, stop() drains. With `shared`, others listen on the same ports, and the kernel divides the connections."""
 
-    def __init__(self, settings: ServingSettings, metrics: Metrics, log: structlog.BoundLogger, *, shared: bool = False) -> None:
+    def __init__(
+        self, settings: ServingSettings, metrics: Metrics, log: structlog.BoundLogger, residents: Residents, *, shared: bool
+    ) -> None:
         door, bind = settings.door, settings.process.bind
         self._drain_seconds = door.drain_seconds
-        self.models = Models(settings.models)
+        self.models = Models(settings.models, let_go=residents.give_back)
         limits = Limits(settings.max_rows, settings.non_finite == "refuse")
         lanes = Lanes(Predictions(self.models, limits, metrics.note_not_finite), door.threads, door.max_in_flight, door.max_batch)
         self.trust = Trust(settings.trust, bind, log)

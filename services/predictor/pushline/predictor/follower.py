@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from contextlib import suppress
+from queue import SimpleQueue
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,7 @@ from pushline.predictor.frames import Frame, Frames, FramesBroken
 from pushline.predictor.loading import from_disk
 from pushline.predictor.metrics import ADDED_UP, Metrics
 from pushline.predictor.ports import Deployment
+from pushline.predictor.residents import Residents
 from pushline.predictor.serving import Loaded
 from pushline.predictor.settings import ServingSettings
 from pushline.predictor.summed import numbers, plain
@@ -37,11 +39,12 @@ class Follower:
     def __init__(self, settings: ServingSettings, frames: Frames, shutdown: Shutdown, log: structlog.BoundLogger) -> None:
         self._frames, self._shutdown, self._log = frames, shutdown, log
         self._registry = CollectorRegistry()
-        self._doors = Doors(settings, Metrics(self._registry), log, shared=True)
+        self._residents = Residents()
+        self._doors = Doors(settings, Metrics(self._registry), log, self._residents, shared=True)
         self._models = self._doors.models
-        self._load = from_disk(settings)
+        self._load = from_disk(settings, self._residents)
         self._load_slots = threading.BoundedSemaphore(LOADS_AT_ONCE)
-        self._turns = Turns(self._serve, self._models.drop)
+        self._turns, self._dropped = Turns(self._serve, self._drop), SimpleQueue[Loaded]()
         self._open = False
         self._look = threading.Event()
         self._can_answer: dict[str, bool] = {}
@@ -116,6 +119,10 @@ class Follower:
         self._tell("swapped", model=loaded.identity.model, id=loaded.identity.event_id, at=time.monotonic())
         self._look.set()
 
+    def _drop(self, loaded: Loaded) -> None:
+        self._dropped.put(loaded)
+        self._look.set()
+
     def _open_doors(self) -> None:
         """NOTE: a port that cannot be opened ends this process, and the first one says so."""
         self._tell_health()
@@ -142,6 +149,8 @@ class Follower:
             self._look.wait(LOOK_SECONDS)
             self._look.clear()
             self._models.free_retired()
+            while not self._dropped.empty():
+                self._residents.discard(self._dropped.get())
             if self._open:
                 self._tell_health()
 

@@ -3,35 +3,53 @@
 from collections.abc import Callable
 from functools import partial
 
-from pushline.objects.memory_store import MemoryStore
-from pushline.objects.store import Store
 from pushline.predictor.adapters.disk_cache import DiskCache
-from pushline.predictor.adapters.litert_programs import check_program, open_programs, programs_need
+from pushline.predictor.adapters.litert_programs import needs, open_programs
 from pushline.predictor.adapters.memory import memory
-from pushline.predictor.adapters.tensorflow_models import model_needs, open_model
-from pushline.predictor.on_deployed import Needs, OnDeployed
-from pushline.predictor.ports import Deployment, Room
+from pushline.predictor.adapters.tensorflow_models import open_model
+from pushline.predictor.errors import LoadPostponed
+from pushline.predictor.model_files import Bounds
+from pushline.predictor.on_deployed import OnDeployed
+from pushline.predictor.opening import Opening
+from pushline.predictor.ports import Deployment, Prepare, Room
+from pushline.predictor.prepared import ModelFiles, Prepared
+from pushline.predictor.residents import Residents
 from pushline.predictor.room import MemoryRoom
 from pushline.predictor.serving import Loaded
 from pushline.predictor.settings import ServingSettings, Settings
 
 
-def from_line(settings: Settings, store: Store) -> OnDeployed:
-    """For the first process: it fetches, and sees to it that there is memory for all."""
-    return _tools(settings, store, MemoryRoom(memory(settings.memory_bytes)), settings.workers)
+def from_line(settings: Settings, prepare: Prepare, residents: Residents) -> OnDeployed:
+    """For the first process: it has models prepared, and sees to it that there is memory for all."""
+    return _tools(settings, prepare, MemoryRoom(memory(settings.memory_bytes), processes=settings.workers), residents)
 
 
-def from_disk(settings: ServingSettings) -> Callable[[Deployment], Loaded]:
-    """For the others: files that the first process has fetched, and memory that it has found."""
-    return _tools(settings, MemoryStore(), MemoryRoom(lambda: None), 1).from_disk
+def from_disk(settings: ServingSettings, residents: Residents) -> Callable[[Deployment], Loaded]:
+    """For the others: files that the first process has on the disk, and memory that it has found."""
+    return _tools(settings, Nowhere(), MemoryRoom(lambda: None), residents).from_disk
 
 
-def _tools(settings: ServingSettings, store: Store, room: Room, processes: int) -> OnDeployed:
-    limit = settings.max_program_bytes
-    needs = Needs(
-        room,
-        lambda paths: processes * programs_need(paths, settings.door.threads),
-        lambda path: processes * model_needs(path),
-    )
-    check = partial(check_program, max_bytes=limit)
-    return OnDeployed(store, DiskCache(settings.cache), check, open_programs, needs, limit, open_model(settings.tensorflow, limit))
+def bounds(settings: ServingSettings) -> Bounds:
+    return Bounds(settings.max_program_bytes, has_tensorflow=settings.tensorflow.python is not None)
+
+
+class Nowhere:
+    """Implements Prepare where nothing is fetched."""
+
+    def prepare(self, wanted: ModelFiles) -> Prepared:
+        raise LoadPostponed("cache", f"{wanted.model} is not on this disk, and this process fetches nothing")
+
+    def try_out(self, prepared: Prepared) -> None:
+        """What is on the disk was tried."""
+
+    def rest(self) -> None:
+        """Nothing is held."""
+
+    def close(self) -> None:
+        """Likewise."""
+
+
+def _tools(settings: ServingSettings, prepare: Prepare, room: Room, residents: Residents) -> OnDeployed:
+    opening = Opening(open_programs, open_model(settings.tensorflow, settings.max_program_bytes))
+    needed = partial(needs, threads=settings.door.threads)
+    return OnDeployed(prepare, DiskCache(settings.cache), room, opening, needed, residents, bounds(settings))

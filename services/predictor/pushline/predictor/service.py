@@ -13,14 +13,15 @@ from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
-from pushline.objects.store import Store
 from pushline.predictor.alone import Alone
 from pushline.predictor.doors import Doors
 from pushline.predictor.leading import Leading
 from pushline.predictor.loading import from_line
 from pushline.predictor.metrics import Metrics
+from pushline.predictor.ports import Prepare
 from pushline.predictor.reloads import Reloads
 from pushline.predictor.reports import Reports
+from pushline.predictor.residents import Residents
 from pushline.predictor.settings import Settings
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
@@ -34,7 +35,7 @@ class Service:
         self,
         settings: Settings,
         log: Log,
-        store: Store,
+        prepare: Prepare,
         logger: structlog.BoundLogger,
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
@@ -45,14 +46,15 @@ class Service:
         self._leading = None if settings.workers == 1 else Leading(settings, registry, logger, environ)
         if self._leading is not None:
             self.registry = self._leading.registry
-        self.doors = Doors(settings, metrics, logger, shared=self._leading is not None)
+        self.residents, self._prepare = Residents(), prepare
+        self.doors = Doors(settings, metrics, logger, self.residents, shared=self._leading is not None)
         self.models, self.trust, self.door, self.rest = self.doors.models, self.doors.trust, self.doors.grpc, self.doors.rest
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
         self._records = RecordCounter(registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
         crew = Alone() if self._leading is None else self._leading.workers
-        self.reloads = Reloads(self.tail, from_line(settings, store), self.models, self.reports, watch, crew)
+        self.reloads = Reloads(self.tail, from_line(settings, prepare, self.residents), self.models, self.reports, watch, crew)
 
     def _note(self, _record: Record, judgements: tuple[Judgement, ...]) -> None:
         self._records.note(judgements)
@@ -82,6 +84,8 @@ class Service:
         self.reports.stop(LET_GO_SECONDS)
         let_go(self.tail.stop)
         self.doors.close()
+        self.residents.drop_spare()
+        self._prepare.close()
 
 
 def let_go(close: Callable[[], None]) -> None:
