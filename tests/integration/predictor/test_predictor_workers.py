@@ -120,6 +120,20 @@ def test_a_process_that_is_asked_to_end_answers_first_and_is_started_again(predi
     assert total >= len(load.answers)  # what it counted before it ended is not lost; calls tried again count twice
 
 
+def test_a_process_that_begins_answers_nobody_before_it_can_serve(predictor: Running, line: Line) -> None:
+    line.deploy(TRIPLE)
+    wait_for(lambda: 'deploy_seq="2"' in metrics(predictor), "the second model")
+    victim = workers_of(predictor)[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_for(lambda: victim not in workers_of(predictor), "its end")
+    answers = []
+    while not serve(predictor, PROCESSES) or len(answers) < 2 * CONNECTIONS:
+        with Client(predictor.address, retry=False) as client:
+            answers.append(client.predict(X))
+
+    assert {(answer.deploy_seq, answer.stale) for answer in answers} == {(2, False)}
+
+
 def test_a_process_that_hangs_is_replaced_and_holds_no_reload_up(environ: dict[str, str], line: Line) -> None:
     line.deploy(DOUBLE)
     with a_predictor(environ, "--workers", "2") as predictor:
