@@ -213,7 +213,8 @@ def table(subjects: Sequence[Subject], means: str) -> str:
         shares = ", ".join(f"{statistics.median(share):.0%}" for share in zip(*each.shares, strict=True))
         lines.append(
             f"| {each.name} | {each.answers} | {each.failures} | {middle:.0f} "
-            f"| {min(each.per_second):.0f} to {max(each.per_second):.0f} | {middle / base:.2f} | {statistics.median(each.of_a_core):.2f} | {shares} | {statistics.median(each.of_load):.2f} |"
+            f"| {min(each.per_second):.0f} to {max(each.per_second):.0f} | {middle / base:.2f} "
+            f"| {statistics.median(each.of_a_core):.2f} | {shares} | {statistics.median(each.of_load):.2f} |"
         )
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pushline.client import Client
+from pushline.client import Answer, Client
 from pushline.line.kafka import KafkaLog
 from pushline.objects.minio_store import MinioStore
 from tests.faults.procfs import runs
@@ -126,7 +126,7 @@ def test_a_process_that_begins_answers_nobody_before_it_can_serve(predictor: Run
     victim = workers_of(predictor)[0]
     os.kill(victim, signal.SIGKILL)
     wait_for(lambda: victim not in workers_of(predictor), "its end")
-    answers = []
+    answers: list[Answer] = []
     while not serve(predictor, PROCESSES) or len(answers) < 2 * CONNECTIONS:
         with Client(predictor.address, retry=False) as client:
             answers.append(client.predict(X))
