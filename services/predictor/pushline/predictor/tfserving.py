@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.any_pb2 import Any
 from google.protobuf.wrappers_pb2 import Int64Value
 
-from pushline.engine.engine import Array, TensorSpec
+from pushline.engine.engine import TEXT, Array, TensorSpec
 from pushline.predictor.errors import BadRequest, TooLarge
 from pushline.predictor.oip import little_endian_bytes
 from pushline.predictor.predictions import Answer, Description, Question
@@ -45,10 +45,11 @@ KINDS = {
     "float16": Kind(pb.DT_HALF, "half_val", "uint16"),
     "float32": Kind(pb.DT_FLOAT, "float_val", "float32"),
     "float64": Kind(pb.DT_DOUBLE, "double_val", "float64"),
+    TEXT: Kind(pb.DT_STRING, "string_val", TEXT),
 }
 DTYPES = {kind.code: dtype for dtype, kind in KINDS.items()}
 NARROW = frozenset({"int_val", "half_val"})  # fields whose numbers may be wider than the tensor's
-FIELDS = (*sorted({kind.field for kind in KINDS.values()}), "string_val")
+FIELDS = sorted({kind.field for kind in KINDS.values()})
 
 
 @dataclass(slots=True)
@@ -135,6 +136,11 @@ def _claim(name: str, tensor: pb.TensorProto, filling: Filling) -> Claim:
     dtype = DTYPES.get(tensor.dtype)
     if dtype is None:
         return Claim(name, _name_of(tensor.dtype), shape, b"")  # the core refuses the datatype
+    if dtype == TEXT:  # whole, and in their own field, as TensorFlow writes them
+        _check_fields(tensor, KINDS[TEXT].field, where)
+        if tensor.tensor_content:
+            raise BadRequest(f"{where}.tensor_content", "must be empty; texts are read from string_val")
+        return Claim(name, dtype, shape, list(tensor.string_val))
     if tensor.tensor_content:
         _check_fields(tensor, "tensor_content", where)
         return Claim(name, dtype, shape, tensor.tensor_content)
@@ -165,7 +171,7 @@ def _tensor(array: Array, kind: Kind) -> pb.TensorProto:
 def _check_fields(tensor: pb.TensorProto, used: str, where: str) -> None:
     others = [field for field in FIELDS if field != used and len(getattr(tensor, field))]
     if others:
-        raise BadRequest(f"{where}.{others[0]}", f"must be empty; the numbers of this tensor are read from {used}")
+        raise BadRequest(f"{where}.{others[0]}", f"must be empty; the values of this tensor are read from {used}")
 
 
 def _name_of(code: int) -> str:
