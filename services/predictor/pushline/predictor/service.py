@@ -24,6 +24,7 @@ from pushline.predictor.doorkeeper import guarded
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
+from pushline.predictor.model_limits import check_served
 from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import Needs, OnDeployed
 from pushline.predictor.predictions import Predictions
@@ -49,6 +50,7 @@ class Service:
         self._drain_seconds = settings.door.drain_seconds
         metrics = Metrics(self.registry)
         self.models = Models(settings.models)
+        check_served(settings.model_limits, settings.models)
         limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
         rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
         predictions = Predictions(self.models, limits, metrics.note_not_finite, rows)
