@@ -1,12 +1,19 @@
-"""The predictor: hears `deployed`, serves it, says `served`. Read the settings, build, run."""
+"""The predictor: hears `deployed`, serves it, says `served`. Read the settings, build, run.
 
+python -m pushline.predictor [--workers N]
+"""
+
+import argparse
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 
 import structlog
 
 from pushline.line.kafka import KafkaLog
-from pushline.objects.minio_store import MinioStore
+from pushline.predictor.adapters.preparer import IDLE_SECONDS, Preparer
+from pushline.predictor.loading import bounds
 from pushline.predictor.service import Service, let_go
 from pushline.predictor.settings import Settings
 from pushline.runtime import logs, ports_file
@@ -15,14 +22,21 @@ from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
 
 
-def run(settings: Settings, log: structlog.BoundLogger) -> None:
+def environment() -> dict[str, str]:
+    """What is set, and what the command line says instead."""
+    parser = argparse.ArgumentParser("pushline.predictor", description="Serves what is deployed; its settings are PUSHLINE_*.")
+    parser.add_argument("--workers", metavar="N", help="processes that answer; instead of PUSHLINE_WORKERS")
+    asked = parser.parse_args()
+    return dict(os.environ) if asked.workers is None else {**os.environ, "PUSHLINE_WORKERS": asked.workers}
+
+
+def run(settings: Settings, log: structlog.BoundLogger, environ: Mapping[str, str]) -> None:
     shutdown = Shutdown()
     shutdown.install()
-    process, store = settings.process, settings.store
+    process = settings.process
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
-    objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    service = Service(settings, line, objects, log)
+    service = Service(settings, line, preparer(settings), log, environ)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
@@ -34,10 +48,28 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     let_go(line.close)
 
 
+def preparer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Preparer:
+    store = settings.store
+    told = {
+        "store": {
+            "endpoint_url": store.endpoint,
+            "bucket": store.bucket,
+            "access_key": store.access_key,
+            "secret_key": store.secret_key,
+            "region": store.region,
+        },
+        "cache": str(settings.cache),
+        "threads": settings.door.threads,
+        "bounds": asdict(bounds(settings)),
+    }
+    return Preparer(told, idle_seconds)
+
+
 def main() -> int:
     log = logs.configure("pushline-predictor")
     try:
-        run(read(Settings, os.environ), log)
+        environ = environment()
+        run(read(Settings, environ), log, environ)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

@@ -37,7 +37,9 @@ TURNED_AWAY_SECONDS = 0.3  # in which calls on open connections are told to go e
 
 
 class GrpcServer:
-    def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics, trust: Trust) -> None:
+    def __init__(
+        self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics, trust: Trust, *, shared: bool = False
+    ) -> None:
         self.port = settings.grpc_port
         self._bind, self._settings, self._lanes, self._trust = bind, settings, lanes, trust
         predictions, telling = lanes.predictions, Telling(lanes.predictions, settings.metadata)
@@ -51,7 +53,7 @@ class GrpcServer:
         server = grpc.server(
             ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="grpc stream"),
             interceptors=[doorkeeper] if doorkeeper else [],
-            options=_options(settings),
+            options=_options(settings, shared=shared),
             maximum_concurrent_rpcs=STREAMS_AT_ONCE,
         )
         self._wire = Wire(server, self._calls.take, self._calls.refuse, doorkeeper, settings.body_seconds)
@@ -100,7 +102,7 @@ class GrpcServer:
         self._calls.stop()
 
 
-def _options(settings: DoorSettings) -> list[tuple[str, int]]:
+def _options(settings: DoorSettings, *, shared: bool) -> list[tuple[str, int]]:
     limits = settings.grpc
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -117,7 +119,7 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.server.max_pending_requests", MOST_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_PENDING),
-        ("grpc.so_reuseport", 0),  # a second predictor on the port is an error, not half of the requests
+        ("grpc.so_reuseport", int(shared)),  # else a second predictor on the port is an error, not half of the requests
     ]
 
 

@@ -13,7 +13,7 @@ from pushline.predictor import rollout
 from pushline.predictor.errors import LoadError, LoadRefused
 from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
-from pushline.predictor.ports import Deployment, Watch
+from pushline.predictor.ports import Crew, Deployment, Watch
 from pushline.predictor.reports import Reports
 from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Followed, Sight, Step, Trouble, Wanted
 from pushline.predictor.serving import Loaded
@@ -37,8 +37,9 @@ class _Line:
 
 
 class Reloads:
-    def __init__(self, tail: Tail, load: OnDeployed, models: Models, reports: Reports, watch: Watch) -> None:
+    def __init__(self, tail: Tail, load: OnDeployed, models: Models, reports: Reports, watch: Watch, crew: Crew) -> None:
         self._tail, self._load, self._models, self._reports, self._watch = tail, load, models, reports, watch
+        self._crew = crew
         self._followed: dict[str, Followed] = {}
         self._trouble: dict[str, Trouble] = {}
         self._failed: dict[str, str] = {}  # the sentence of the last failure, where nothing was loaded since
@@ -88,6 +89,7 @@ class Reloads:
             self._take_outcomes()
             self._look()
             self._models.free_retired()
+            self._load.prepare.rest()
 
     def _pause(self) -> float:
         """Give the seconds to the next look: sooner where a retry is due before."""
@@ -102,6 +104,8 @@ class Reloads:
         for model in line.newest.keys() | self._followed.keys():
             self._models.know(model)
             self._consider(model, line)
+        names = self._models.names()
+        self._crew.tell({name: not self._models.is_stale(name) for name in names}, log_read=not line.problem)
         self._tell_readiness(line.problem)
 
     def _see(self) -> _Line:
@@ -132,6 +136,7 @@ class Reloads:
             result: Loaded | LoadError = LoadRefused("crashed", "loading ended in an error of the predictor itself; see its log")
             try:
                 result = self._load(deployment)
+                self._crew.prepare(deployment, time.monotonic() - began)
             except LoadError as error:
                 result = error
             finally:
@@ -149,6 +154,7 @@ class Reloads:
 
     def _adopt(self, outcome: _Outcome, loaded: Loaded) -> None:
         model = loaded.identity.model
+        self._crew.swap(outcome.deployment)
         self._models.swap(loaded)
         self._followed[model] = Followed(loaded.identity.deploy_seq, loaded.identity.event_id, loaded=True)
         self._trouble.pop(model, None)

@@ -25,16 +25,18 @@ class Memory:
 
 
 class MemoryRoom:
-    """Implements Room. `look` gives None where nothing limits the memory; then everything fits."""
+    """Implements Room. `look` gives None where nothing limits the memory; then everything fits. Each of `processes` loads it."""
 
-    def __init__(self, look: Callable[[], Memory | None], patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._look, self._patience = look, patience_seconds
+    def __init__(
+        self, look: Callable[[], Memory | None], patience_seconds: float = PATIENCE_SECONDS, *, processes: int = 1
+    ) -> None:
+        self._look, self._patience, self._processes = look, patience_seconds, processes
         self._kept = 0  # for what is being loaded, some of which is in use already
         self._changed = threading.Condition()
 
     @contextmanager
     def held(self, needed: Callable[[], int]) -> Iterator[None]:
-        count = needed() if self._look() is not None else 0
+        count = self._processes * needed() if self._look() is not None else 0
         self._keep(count)
         try:
             yield
@@ -49,13 +51,14 @@ class MemoryRoom:
         with self._changed:
             while (memory := self._look()) is not None and count > memory.free - self._kept:
                 if not self._kept and time.monotonic() >= until:
-                    raise LoadRefused("memory", _sentence(count, memory))
+                    raise LoadRefused("memory", _sentence(count, memory, self._processes))
                 self._changed.wait(LOOK_SECONDS)
             self._kept += count
 
 
-def _sentence(count: int, memory: Memory) -> str:
+def _sentence(count: int, memory: Memory, processes: int) -> str:
+    them = f" in {processes} processes" if processes > 1 else ""
     return (
-        f"the model needs about {count / MIB:.0f} MiB of memory, and {memory.free / MIB:.0f} MiB are free "
+        f"the model needs about {count / MIB:.0f} MiB of memory{them}, and {memory.free / MIB:.0f} MiB are free "
         f"of the {memory.limit / MIB:.0f} MiB that {memory.limited_by} allows"
     )

@@ -1,5 +1,6 @@
 """What this service is told from outside."""
 
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pushline.runtime.settings import (
     ProcessSettings,
     StoreSettings,
     count,
+    describe,
     group,
     one_of,
     port,
@@ -21,6 +23,8 @@ from pushline.runtime.settings import (
     yes_or_no,
 )
 from pushline.runtime.tls import TlsSettings
+
+MOST_WORKERS = 64
 
 
 def models(text: str) -> frozenset[str]:
@@ -156,13 +160,20 @@ class TrustSettings:
     )
 
 
+def workers(text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not 1 <= int(text) <= MOST_WORKERS:
+        raise ValueError(f'"{text}" is no number of processes from 1 to {MOST_WORKERS}')
+    return int(text)
+
+
 @dataclass(frozen=True)
-class Settings:
+class ServingSettings:
+    """What every process that answers is told; none of it is about broker or store."""
+
     cache: Path = setting("PUSHLINE_CACHE", parse=Path, help="folder for verified copies of what is served")
     models: frozenset[str] = setting(
         "PUSHLINE_MODELS", default=frozenset(), parse=models, help="models to serve, separated by commas; empty: all of the line"
     )
-    replica: str = setting("PUSHLINE_REPLICA", default="", help="name of this replica; default: the machine's name")
     max_rows: int = setting("PUSHLINE_MAX_ROWS", default=65536, parse=count, help="most rows in one request")
     model_limits: Mapping[str, ModelLimits] = setting(
         "PUSHLINE_MODEL_LIMITS",
@@ -176,6 +187,23 @@ class Settings:
     max_program_bytes: int = setting(
         "PUSHLINE_MAX_PROGRAM", default=256 << 20, parse=parse_size, help="largest serving program that is fetched, such as 256MiB"
     )
+    door: DoorSettings = group()
+    trust: TrustSettings = group()
+    tensorflow: TensorFlowSettings = group()
+    process: ProcessSettings = group(metrics_port=9104)
+
+
+@dataclass(frozen=True)
+class Settings(ServingSettings):
+    """What the process is told that follows the line; it answers too."""
+
+    replica: str = setting("PUSHLINE_REPLICA", default="", help="name of this replica; default: the machine's name")
+    workers: int = setting(
+        "PUSHLINE_WORKERS",
+        default=1,
+        parse=workers,
+        help="processes that answer, all at the same ports; limits of requests, threads and connections count for each of them",
+    )
     memory_bytes: int | None = setting(
         "PUSHLINE_MEMORY",
         default=None,
@@ -183,13 +211,16 @@ class Settings:
         help="memory of the predictor with all that it serves, such as 2GiB; a model that does not fit is not loaded; "
         "default: what its cgroup allows",
     )
-    door: DoorSettings = group()
-    trust: TrustSettings = group()
-    tensorflow: TensorFlowSettings = group()
     line: LineSettings = group()
     store: StoreSettings = group()
-    process: ProcessSettings = group(metrics_port=9104)
 
     @property
     def replica_name(self) -> str:
         return self.replica or socket.gethostname()
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give what is left for processes that neither follow the line nor fetch anything."""
+    settings = (*describe(LineSettings), *describe(StoreSettings), *describe(ProcessSettings))
+    names = {each.name for each in settings if each.secret or each.name in ("PUSHLINE_KAFKA", "PUSHLINE_S3_ENDPOINT")}
+    return {name: text for name, text in environ.items() if name.removesuffix("_FILE") not in names}
