@@ -1,11 +1,11 @@
 """Whether a reload is felt: a predictor under a load with a schedule, while one model after the other is deployed.
 
-    python -m benchmarks.reload [--swaps 500] [--fast 1000] [--large] [--samples FILE.npz] [--picture FILE.png]
+    python -m benchmarks.reload [--swaps 500] [--fast 1000] [--large] [--samples FOLDER] [--picture FILE.png]
 
-On a real Kafka and a real MinIO. The predictor is held on one core; broker, store, deployer and load have the other, the load with
-real-time priority. Calls come at 60 % of the rate that was measured as the most in the same run, each with a time of its own that no
-answer moves, and latency counts from that time. Every deployment is a model of its own (commit, digest, files in the store) with one
-of eight programs; an answer is right if its digest and its numbers are those of the deployment that it names.
+On a real Kafka and a real MinIO. The predictor is held on one core; broker, store, deployer and load have the other, the load
+with real-time priority. Calls come at 60 % of the rate that was measured as the most in the same run, each with a time of its own
+that no answer moves, and latency counts from that time. Every deployment is a model of its own (commit, digest, files in the store)
+with one of eight programs; an answer is right if its digest and its numbers are those of the deployment that it names.
 
 Windows of 200 ms: after each swap (from the first answer by the new model), after each record (from its delivery report, so that
 loading is in it) and, pair by pair, anywhere between a swap that is over and the next record. The intervals are of a bootstrap over
@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.hostile.subject import Subject
 from benchmarks.line import place
-from benchmarks.reloading import campaign
+from benchmarks.reloading import campaign, picture
 from benchmarks.reloading.campaign import OTHER_CORE, Deployer, Load
 from benchmarks.reloading.told import Measured, Swapping, report
 
@@ -51,7 +51,7 @@ def measure(subject: Subject, deployer: Deployer, load: Load, arguments: argpars
         campaign.at_once(deployer, load, WARM_UP_SWAPS)
     time.sleep(QUIET_SECONDS)
     before, swapping = campaign.resources(subject), Swapping.of(subject)
-    file = Path(arguments.samples or folder / "samples.npz")
+    file = folder / "samples.npz"
     with load.open(SHARE * most, file):
         time.sleep(QUIET_SECONDS)
         steady = campaign.every_second(deployer, load, arguments.swaps, random.Random(1))  # noqa: S311 - no secret
@@ -61,6 +61,7 @@ def measure(subject: Subject, deployer: Deployer, load: Load, arguments: argpars
     time.sleep(QUIET_SECONDS)
     after = campaign.resources(subject)
     run, payloads = campaign.samples(file)
+    np.savez(folder / "swaps.npz", steady=np.array(steady), fast=np.array(fast))
     told = [deployer.right(payload) if payload else (0, False) for payload in payloads]
     return Measured(
         run=run,
@@ -88,9 +89,19 @@ def main(words: Sequence[str]) -> None:
         servers, said = stack.enter_context(place(folder, embedded=False))
         subject, deployer = stack.enter_context(campaign.predictor(folder / "line", servers, paths, count))
         load = stack.enter_context(campaign.generating(subject.grpc))
-        measured = measure(subject, deployer, load, arguments, folder)
+        measured = measure(subject, deployer, load, arguments, kept_in(arguments, folder))
     network = "-".join(map(str, (784, *units)))
     print(report(measured, f"MLP {network}, one row a call, {said}"))
+    if arguments.picture:
+        picture.draw(measured.run, measured.steady, measured.fast, measured.after_swaps.control_p99, Path(arguments.picture))
+
+
+def kept_in(arguments: argparse.Namespace, folder: Path) -> Path:
+    if not arguments.samples:
+        return folder
+    kept = Path(arguments.samples)
+    kept.mkdir(parents=True, exist_ok=True)
+    return kept
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
@@ -98,7 +109,7 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--swaps", type=int, default=500, help="swaps, about one a second")
     parser.add_argument("--fast", type=int, default=1000, help="swaps after that, each as soon as the one before was seen")
     parser.add_argument("--large", action="store_true", help="a model of 50 MB of weights")
-    parser.add_argument("--samples", default="", help="file for every call's times")
+    parser.add_argument("--samples", default="", help="folder for every call's times")
     parser.add_argument("--picture", default="", help="file for the picture")
     return parser.parse_args(words)
 

@@ -33,7 +33,7 @@ from tests.fixtures.predictor.http2 import (
 )
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
-WAS_RESET, WAS_CLOSED = 101, 102  # beside gRPC's statuses, which end at 16
+NONE_CAME, WAS_RESET, WAS_CLOSED = 100, 101, 102  # beside gRPC's statuses, which end at 16
 RECEIVED = 1 << 18
 STREAM = struct.Struct(">I")
 NUMBER_AT = 5  # where a frame has the number of its stream

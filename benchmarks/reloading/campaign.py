@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +33,7 @@ START_SECONDS, SWAP_SECONDS = 60.0, 30.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
-class Swap:
+class Swap(NamedTuple):
     """One deployment: when its record was reported as delivered, and when the first answer by it came."""
 
     deploy_seq: int
@@ -201,7 +201,7 @@ def resources(subject: Subject) -> Resources:
 
 
 def every_second(deployer: Deployer, load: Load, count: int, chance: random.Random) -> list[Swap]:
-    """Deploy about every second. The pauses differ a little, so that swaps fall on every phase of whatever else comes by the second."""
+    """Deploy about every second. The pauses differ, so that swaps fall on every phase of whatever else comes by the second."""
     told_at: dict[int, float] = {}
     due = time.perf_counter()
     for _ in range(count):

@@ -1,4 +1,6 @@
-"""A load with a schedule, as a process of its own: python -m benchmarks.reloading.generator PORT MODEL CONNECTIONS
+"""A load with a schedule, as a process of its own.
+
+    python -m benchmarks.reloading.generator PORT MODEL CONNECTIONS
 
 It reads commands from its input, a line each, and answers each with a line:
 
@@ -25,13 +27,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.reloading.calls import Caller, Ended
+from benchmarks.reloading.calls import NONE_CAME, Caller, Ended
 from open_inference import open_inference_grpc_pb2 as oip
 
 ROW = 784
 PRIORITY = 10
 LAST_ANSWERS_SECONDS = 10.0
-NONE_CAME = 100  # beside gRPC's statuses
 SOON = 0.02
 
 
@@ -86,7 +87,7 @@ class Generator:
     def __init__(self, port: int, model: str, connections: int) -> None:
         message = request(model)
         self._callers = [Caller(port, message) for _ in range(connections)]
-        self._numbers = {caller.socket: number for number, caller in enumerate(self._callers)}
+        self._places = {caller.socket.fileno(): number for number, caller in enumerate(self._callers)}
         self._payloads = Payloads()
 
     def closed(self, seconds: float, in_flight: int) -> float:
@@ -127,12 +128,12 @@ class Generator:
         ignore_input: bool = False,
     ) -> bool:
         """Take what comes within the pause. Says whether a command has come."""
-        watched = list(self._numbers) if ignore_input or then else [*self._numbers, sys.stdin]
-        ready, _, _ = select.select(watched, [], [], pause)
-        for found in ready:
-            if found is sys.stdin:
+        commands = [] if ignore_input or then else [sys.stdin.fileno()]
+        ready, _, _ = select.select([*self._places, *commands], [], [], pause)
+        for place in ready:
+            if place in commands:
                 return True
-            connection = self._numbers[found]
+            connection = self._places[place]
             ended = self._callers[connection].receive()
             now = time.perf_counter()
             for each in ended:
@@ -140,7 +141,7 @@ class Generator:
                 if then is not None:
                     then(each, connection)
             if self._callers[connection].is_closed:
-                del self._numbers[found]
+                del self._places[place]
         return False
 
     def _save(self, samples: Samples, began: float, rate: float, file: Path) -> None:

@@ -4,19 +4,27 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import grpc
 import numpy as np
 
 from benchmarks import goals
 from benchmarks.goals import Goal, at_most
 from benchmarks.hostile.subject import Subject
 from benchmarks.reloading import windows
+from benchmarks.reloading.calls import NONE_CAME, WAS_CLOSED, WAS_RESET
 from benchmarks.reloading.campaign import MODEL, Resources, Swap
 from benchmarks.reloading.windows import OK, Array, Compared, Run
 
 WINDOW_SECONDS = 0.2
 OVER_SECONDS = 0.3  # after its swap nothing of a reload goes on any more
 LONGEST_SWAP_SECONDS, LONGER_GAP_SECONDS, RATIO, MORE = 0.002, 0.002, 1.10, 1.05
+STATUSES = {code.value[0]: code.name for code in grpc.StatusCode} | {
+    NONE_CAME: "unanswered",
+    WAS_RESET: "reset",
+    WAS_CLOSED: "closed",
+}
 BUCKET = re.compile(r'^pushline_predictor_swap_seconds_bucket\{le="(.+)"\} (.+)$', re.MULTILINE)
 
 
@@ -67,25 +75,29 @@ class Measured:
     def wrong(self) -> int:
         return int(np.count_nonzero((self.run.status == OK) & ~self.right[self.run.payload]))
 
+    @cached_property
+    def after_swaps(self) -> Compared:
+        return self._compared([swap.seen for swap in self.steady])
+
+    @cached_property
+    def after_records(self) -> Compared:
+        return self._compared([swap.told for swap in self.steady])
+
+    def _compared(self, begins: Sequence[float]) -> Compared:
+        ends = [swap.told for swap in self.steady[1:]] + [self.steady[-1].seen + 1.0]
+        quiet = [(swap.seen + OVER_SECONDS, end) for swap, end in zip(self.steady, ends, strict=True)]
+        controls = windows.placed_controls(quiet, WINDOW_SECONDS)
+        pairs = [(begin, control) for begin, control in zip(begins, controls, strict=True) if control is not None]
+        return windows.compared(self.run, [begin for begin, _ in pairs], [control for _, control in pairs], WINDOW_SECONDS)
+
 
 def report(measured: Measured, title: str) -> str:
-    after_swap, after_record = _compared(measured, [swap.seen for swap in measured.steady]), _compared(
-        measured, [swap.told for swap in measured.steady]
-    )
-    parts = [f"### Reload under load: {title}\n", _situation(measured), _windows_table(after_swap, after_record)]
-    return "\n".join([*parts, _times_table(measured), _resources_table(measured), goals.table(_goals(measured, after_swap))])
+    parts = [f"### Reload under load: {title}\n", _situation(measured), _windows_table(measured), _times_table(measured)]
+    return "\n".join([*parts, _resources_table(measured), goals.table(_goals(measured))])
 
 
-def _compared(measured: Measured, begins: Sequence[float]) -> Compared:
-    ends = [swap.told for swap in measured.steady[1:]] + [measured.steady[-1].seen + 1.0]
-    quiet = [(swap.seen + OVER_SECONDS, end) for swap, end in zip(measured.steady, ends, strict=True)]
-    controls = windows.placed_controls(quiet, WINDOW_SECONDS)
-    pairs = [(begin, control) for begin, control in zip(begins, controls, strict=True) if control is not None]
-    return windows.compared(measured.run, [begin for begin, _ in pairs], [control for _, control in pairs], WINDOW_SECONDS)
-
-
-def _goals(measured: Measured, found: Compared) -> list[Goal]:
-    before, after = measured.before, measured.after
+def _goals(measured: Measured) -> list[Goal]:
+    before, after, found = measured.before, measured.after, measured.after_swaps
     return [
         at_most("reload: failed calls", 0, measured.run.failed),
         at_most("reload: answers whose numbers are not those of the model they name", 0, measured.wrong),
@@ -107,20 +119,27 @@ def _situation(measured: Measured) -> str:
     swaps = f"{len(measured.steady)} swaps about every second, then {len(measured.fast)} as fast as they go"
     return (
         f"{swaps}; {count} calls at {rate:.0f} a second over {run.connections} connections, {rate / measured.most:.0%} of the most "
-        f"({measured.most:.0f}, with {measured.busy:.0%} of the server's core). Failed: {run.failed} (bound95 {bound}); wrong: "
+        f"({measured.most:.0f}, with {measured.busy:.0%} of the server's core). Failed: {_failed(run)} (bound95 {bound}); wrong: "
         f"{measured.wrong}; answers by an older model than one before on the same connection: {back}. Calls left {late[0]:.0f} µs "
         f"after they were due (p99 {late[1]:.0f} µs; scheduling {measured.scheduling}). Loads that the predictor counted: "
         f"{measured.swapping.loads:.0f}.\n"
     )
 
 
-def _windows_table(after_swap: Compared, after_record: Compared) -> str:
+def _failed(run: Run) -> str:
+    """Give how many, and of which status."""
+    statuses, counts = np.unique(run.status[run.status != OK], return_counts=True)
+    named = [f"{count} {STATUSES.get(status, status)}" for status, count in zip(statuses.tolist(), counts.tolist(), strict=True)]
+    return f"{run.failed} ({', '.join(named)})" if named else "0"
+
+
+def _windows_table(measured: Measured) -> str:
     head = "| 200 ms after | pairs | calls | p99 ms | control's p99 ms | ratio | interval | longest gap ms | control's ms |"
     rows = [head, "|---" * 9 + "|"]
     rows += [
         f"| {name} | {each.pairs} | {each.calls} | {1e3 * each.after_p99:.2f} | {1e3 * each.control_p99:.2f} | {each.ratio:.2f} "
         f"| {each.lower:.2f} to {each.upper:.2f} | {1e3 * each.after_gap:.1f} | {1e3 * each.control_gap:.1f} |"
-        for name, each in (("the swap", after_swap), ("the record", after_record))
+        for name, each in (("the swap", measured.after_swaps), ("the record", measured.after_records))
     ]
     return "\n".join(rows) + "\n"
 
@@ -134,19 +153,21 @@ def _times_table(measured: Measured) -> str:
         if swaps:
             rows.append(_times(f"{name}: latency", measured.run.between(swaps[0].told, swaps[-1].seen)))
     swapping = measured.swapping
-    mean = swapping.seconds / swapping.count if swapping.count else math.nan
-    rows.append(f"| the swap itself (the predictor's metric) | {swapping.count:.0f} | mean {1e3 * mean:.3f} | | ≤ {1e3 * swapping.longest:.3g} |")
+    mean = f"mean {1e3 * swapping.seconds / swapping.count:.3f}" if swapping.count else ""
+    rows.append(
+        f"| the swap itself, by the predictor's metric | {swapping.count:.0f} | {mean} | | ≤ {1e3 * swapping.longest:.3g} |"
+    )
     return "\n".join(rows) + "\n"
 
 
 def last_by_older(measured: Measured, swaps: Sequence[Swap]) -> dict[int, float]:
     """Give the time of the last answer by any deployment before each."""
-    version, answered = measured.version[measured.run.payload], measured.run.answered
-    found = {}
+    run, found = measured.run, {}
+    version = np.where(run.status == OK, measured.version[run.payload], np.iinfo(int).max)
     for swap in swaps:
-        first, last = np.searchsorted(measured.run.due, (swap.told - 1.0, swap.seen + 2.0))
-        older = answered[first:last][version[first:last] < swap.deploy_seq]
-        found[swap.deploy_seq] = float(np.nanmax(older, initial=-math.inf))
+        first, last = np.searchsorted(run.due, (swap.told - 1.0, swap.seen + 2.0))
+        older = run.answered[first:last][version[first:last] < swap.deploy_seq]
+        found[swap.deploy_seq] = float(older.max())
     return found
 
 

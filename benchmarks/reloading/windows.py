@@ -1,4 +1,4 @@
-"""What happens in windows of a run: latencies and gaps after swaps beside those of windows without one. Pure: arrays in, figures out.
+"""What happens in windows of a run: latencies and gaps after swaps beside those of windows without one (pure).
 
 A window takes the calls that were due in it, and the answers that came in it. Latencies are counted in bins of half a percent, so
 that a bootstrap over thousands of windows is one product of matrices.
