@@ -25,7 +25,7 @@ from pushline.runtime.tokens import CHALLENGE
 from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
 from tests.fixtures.predictor.certificates import replaced
 from tests.fixtures.predictor.deploying import DOUBLE
-from tests.fixtures.predictor.running import a_line, channel_to, settings, wait_for, wait_until_sure
+from tests.fixtures.predictor.running import a_line, channel_to, in_process, settings, wait_for, wait_until_sure
 
 FIRST, SECOND, WRONG = "first-token-of-the-tests", "second-token-of-the-tests", "wrong-token-of-the-tests"
 X = [[1.0, 2.0, 3.0, 4.0]]
@@ -61,7 +61,7 @@ def guarded(tmp_path: Path, output: io.StringIO) -> Iterator[Guarded]:
     line.deploy(DOUBLE)
     tokens = replaced(tmp_path / "tokens", f"alice {FIRST}\n".encode())
     told = settings(tmp_path / "cache", tokens_file=str(tokens))
-    service = Service(told, log, store, logs.configure("pushline-predictor", output))
+    service = Service(told, log, in_process(told, store), logs.configure("pushline-predictor", output))
     service.start()
     try:
         wait_until_sure(service, 1)
@@ -257,7 +257,8 @@ def test_tokens_in_clear_on_an_address_that_others_reach_are_told_loudly(tmp_pat
     tokens = replaced(tmp_path / "tokens", FIRST.encode())
     _, log, store = a_line()
     for bind, times in (("127.0.0.1", 0), ("::1", 0), ("0.0.0.0", 1)):  # noqa: S104 - made, never started
-        Service(settings(tmp_path / "cache", tokens_file=str(tokens), bind=bind), log, store, logs.configure("predictor", output))
+        told = settings(tmp_path / "cache", tokens_file=str(tokens), bind=bind)
+        Service(told, log, in_process(told, store), logs.configure("predictor", output))
 
         assert output.getvalue().count("TOKENS GO OVER THE NETWORK IN CLEAR") == times
     assert '"log.level":"warning"' in output.getvalue()

@@ -2,12 +2,13 @@
 
 import os
 import sys
+from dataclasses import asdict
 
 import structlog
 
 from pushline.line.kafka import KafkaLog
-from pushline.objects.minio_store import MinioStore
-from pushline.predictor.service import Service, let_go
+from pushline.predictor.adapters.preparer import IDLE_SECONDS, Preparer
+from pushline.predictor.service import Service, bounds, let_go
 from pushline.predictor.settings import Settings
 from pushline.runtime import logs, ports_file
 from pushline.runtime.settings import SettingsError, read
@@ -18,11 +19,10 @@ from pushline.runtime.status_server import CannotListen, StatusServer
 def run(settings: Settings, log: structlog.BoundLogger) -> None:
     shutdown = Shutdown()
     shutdown.install()
-    process, store = settings.process, settings.store
+    process = settings.process
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
-    objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    service = Service(settings, line, objects, log)
+    service = Service(settings, line, preparer(settings), log)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
@@ -32,6 +32,23 @@ def run(settings: Settings, log: structlog.BoundLogger) -> None:
     service.stop()
     status.stop()
     let_go(line.close)
+
+
+def preparer(settings: Settings, idle_seconds: float = IDLE_SECONDS) -> Preparer:
+    store = settings.store
+    told = {
+        "store": {
+            "endpoint_url": store.endpoint,
+            "bucket": store.bucket,
+            "access_key": store.access_key,
+            "secret_key": store.secret_key,
+            "region": store.region,
+        },
+        "cache": str(settings.cache),
+        "threads": settings.door.threads,
+        "bounds": asdict(bounds(settings)),
+    }
+    return Preparer(told, idle_seconds)
 
 
 def main() -> int:

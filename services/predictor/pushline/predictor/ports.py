@@ -8,14 +8,33 @@ from typing import Protocol
 from pushline.engine.engine import Engine
 from pushline.line.codec import Entry
 from pushline.line.events import ModelDeployed
+from pushline.predictor.prepared import ModelFiles, Prepared
 from pushline.predictor.serving import Identity
 
-OpenPrograms = Callable[[Sequence[tuple[Path, int | None]]], Engine]  # raises BadProgram
+Files = Sequence[tuple[Path, int | None]]  # verified, and each program's batch; None: any
+OpenPrograms = Callable[[Files], Engine]  # raises BadProgram
 OpenModel = Callable[[Path], Engine]  # a model.h5; raises BadProgram, EngineUnavailable
-ProgramsNeed = Callable[[Sequence[tuple[Path, int | None]]], int]  # bytes of memory; raises BadProgram, OSError
-ModelNeeds = Callable[[Path], int]  # likewise, of a model.h5
 CheckProgram = Callable[[Path], None]  # raises BadProgram
+Needs = Callable[[str, Files], int]  # bytes of memory, by the engine's kind; raises BadProgram, OSError
 Deployment = Entry[ModelDeployed]
+
+
+class Prepare(Protocol):
+    """Everything about a new model that costs, before it is opened to serve. Calls about one model come one after the other."""
+
+    def prepare(self, wanted: ModelFiles, /) -> Prepared:
+        """Fetch what is not on this disk, verify and check it. Raises LoadError."""
+        ...
+
+    def try_out(self, prepared: Prepared, /) -> None:
+        """Let it answer where nobody is served; the memory that it needs is there. Raises LoadError."""
+        ...
+
+    def rest(self) -> None:
+        """Give back what nobody needed for a while. Called now and then."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Room(Protocol):
@@ -37,8 +56,15 @@ class Copies(Protocol):
         """Give where such a file is to be put, in one step. Raises OSError."""
         ...
 
-    def keep(self, deployment: Deployment) -> None:
-        """Follow this record from now on, a restart included; its files are in place. Raises OSError: nothing changed."""
+    def keep(self, deployment: Deployment, needed_bytes: int | None = None) -> None:
+        """Follow this record from now on, a restart included; its files are in place. Raises OSError: nothing changed.
+
+        `needed_bytes` is the memory that it needs; None: as much as what was followed last with the same files.
+        """
+        ...
+
+    def needed(self, deployment: Deployment) -> int | None:
+        """Give the memory that the files of a followed record need, where that was noted."""
         ...
 
     def prune(self, model: str) -> None:

@@ -88,6 +88,7 @@ class Reloads:
             self._take_outcomes()
             self._look()
             self._models.free_retired()
+            self._load.prepare.rest()
 
     def _pause(self) -> float:
         """Give the seconds to the next look: sooner where a retry is due before."""

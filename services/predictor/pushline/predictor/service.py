@@ -14,20 +14,23 @@ from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
-from pushline.objects.store import Store
 from pushline.predictor.adapters.disk_cache import DiskCache
-from pushline.predictor.adapters.litert_programs import check_program, open_programs, programs_need
+from pushline.predictor.adapters.litert_programs import needs, open_programs
 from pushline.predictor.adapters.memory import memory
-from pushline.predictor.adapters.tensorflow_models import model_needs, open_model
+from pushline.predictor.adapters.tensorflow_models import open_model
 from pushline.predictor.doorkeeper import guarded
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
+from pushline.predictor.model_files import Bounds
 from pushline.predictor.models import Models
-from pushline.predictor.on_deployed import Needs, OnDeployed
+from pushline.predictor.on_deployed import OnDeployed
+from pushline.predictor.opening import Opening
+from pushline.predictor.ports import Prepare
 from pushline.predictor.predictions import Predictions
 from pushline.predictor.reloads import Reloads
 from pushline.predictor.reports import Reports
+from pushline.predictor.residents import Residents
 from pushline.predictor.rest_api import Rest
 from pushline.predictor.room import MemoryRoom
 from pushline.predictor.settings import Settings
@@ -43,11 +46,12 @@ LET_GO_SECONDS = 2.0
 
 
 class Service:
-    def __init__(self, settings: Settings, log: Log, store: Store, logger: structlog.BoundLogger) -> None:
+    def __init__(self, settings: Settings, log: Log, prepare: Prepare, logger: structlog.BoundLogger) -> None:
         self.registry, self.health = CollectorRegistry(), Health(["model"])
         self._drain_seconds = settings.door.drain_seconds
         metrics = Metrics(self.registry)
-        self.models = Models(settings.models)
+        self.residents, self._prepare = Residents(), prepare
+        self.models = Models(settings.models, let_go=self.residents.give_back)
         predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"), metrics.note_not_finite)
         self.trust = Trust(settings.trust, settings.process.bind, logger)
         door = settings.door
@@ -66,11 +70,10 @@ class Service:
             tls=self.trust.context,
         )
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
-        limit = settings.max_program_bytes
-        check = partial(check_program, max_bytes=limit)
-        needs = Needs(MemoryRoom(memory(settings.memory_bytes)), partial(programs_need, threads=door.threads), model_needs)
-        opened = open_model(settings.tensorflow, limit)
-        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, needs, limit, opened)
+        opening = Opening(open_programs, open_model(settings.tensorflow, settings.max_program_bytes))
+        needed = partial(needs, threads=door.threads)
+        room = MemoryRoom(memory(settings.memory_bytes))
+        load = OnDeployed(prepare, DiskCache(settings.cache), room, opening, needed, self.residents, bounds(settings))
         self._records = RecordCounter(self.registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
@@ -103,11 +106,17 @@ class Service:
         let_go(self.tail.stop)
         self.trust.stop()
         self.models.close()
+        self.residents.drop_spare()
+        self._prepare.close()
 
     def _stop_rest(self) -> None:
         """Beside the other door, so that clients who hang on both cost one grace period."""
         threading.Event().wait(self._drain_seconds)
         self.rest.stop()
+
+
+def bounds(settings: Settings) -> Bounds:
+    return Bounds(settings.max_program_bytes, has_tensorflow=settings.tensorflow.python is not None)
 
 
 def let_go(close: Callable[[], None]) -> None:
