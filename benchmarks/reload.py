@@ -8,13 +8,12 @@ that no answer moves, and latency counts from that time. Every deployment is a m
 with one of eight programs; an answer is right if its digest and its numbers are those of the deployment that it names.
 
 Windows of 200 ms: after each swap (from the first answer by the new model), after each record (from its delivery report, so that
-loading is in it) and, pair by pair, anywhere between a swap that is over and the next record. The intervals are of a bootstrap over
-the pairs, 95 %. `--large`: a model of 50 MB of weights.
+loading is in it) and, as many and paired with them, in pauses without any deployment, one after every 25 swaps. The intervals are
+of a bootstrap over the pairs, 95 %. `--large`: a model of 50 MB of weights.
 """
 
 import argparse
 import os
-import random
 import statistics
 import sys
 import time
@@ -29,7 +28,7 @@ from benchmarks.hostile.subject import Subject
 from benchmarks.line import place
 from benchmarks.reloading import campaign, picture
 from benchmarks.reloading.campaign import OTHER_CORE, Deployer, Load
-from benchmarks.reloading.told import Measured, Swapping, report
+from benchmarks.reloading.told import WINDOW_SECONDS, Measured, Swapping, report
 
 MLP, LARGE = (128, 64, 10), (4096, 2048, 512, 10)
 PROGRAMS, LARGE_PROGRAMS = 8, 3
@@ -54,20 +53,20 @@ def measure(subject: Subject, deployer: Deployer, load: Load, arguments: argpars
     file = folder / "samples.npz"
     with load.open(SHARE * most, file):
         time.sleep(QUIET_SECONDS)
-        steady = campaign.every_second(deployer, load, arguments.swaps, random.Random(1))  # noqa: S311 - no secret
-        time.sleep(QUIET_SECONDS)
+        blocks = campaign.in_blocks(deployer, load, arguments.swaps, WINDOW_SECONDS)
         fast = campaign.at_once(deployer, load, arguments.fast)
         time.sleep(QUIET_SECONDS)
     time.sleep(QUIET_SECONDS)
     after = campaign.resources(subject)
     run, payloads = campaign.samples(file)
-    np.savez(folder / "swaps.npz", steady=np.array(steady), fast=np.array(fast))
+    steady, quiet = [swap for block in blocks for swap in block.swaps], [block.quiet_from for block in blocks]
+    np.savez(folder / "swaps.npz", steady=np.array(steady), fast=np.array(fast), quiet=np.array(quiet))
     told = [deployer.right(payload) if payload else (0, False) for payload in payloads]
     return Measured(
         run=run,
         version=np.array([seq for seq, _ in told]),
         right=np.array([is_right for _, is_right in told]),
-        steady=steady,
+        blocks=blocks,
         fast=fast,
         most=most,
         busy=busy,

@@ -30,6 +30,7 @@ MODEL = "bench"
 SERVER_CORE, OTHER_CORE = 0, 1
 CONNECTIONS, IN_FLIGHT = 4, 64
 START_SECONDS, SWAP_SECONDS = 60.0, 30.0
+BLOCK, OVER_SECONDS = 25, 0.5  # swaps, and the seconds after the last one in which nothing of it goes on any more
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -210,6 +211,26 @@ def every_second(deployer: Deployer, load: Load, count: int, chance: random.Rand
         seq, at = deployer.next()
         told_at[seq] = at
     return [Swap(seq, at, load.wait_for(seq)) for seq, at in told_at.items()]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Swaps, and a time right after them in which nothing is deployed: a window's worth for each."""
+
+    swaps: list[Swap]
+    quiet_from: float
+
+
+def in_blocks(deployer: Deployer, load: Load, count: int, window_seconds: float) -> list[Block]:
+    """Deploy about every second, and pause now and then, so that swaps have controls of the same minute."""
+    chance, found = random.Random(1), list[Block]()  # noqa: S311 - no secret
+    while (left := count - sum(len(block.swaps) for block in found)) > 0:
+        swaps = every_second(deployer, load, min(left, BLOCK), chance)
+        pause = threading.Event()
+        pause.wait(OVER_SECONDS)
+        found.append(Block(swaps, time.perf_counter()))
+        pause.wait(window_seconds * len(swaps))
+    return found
 
 
 def at_once(deployer: Deployer, load: Load, count: int) -> list[Swap]:

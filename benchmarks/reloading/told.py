@@ -14,11 +14,10 @@ from benchmarks.goals import Goal, at_most
 from benchmarks.hostile.subject import Subject
 from benchmarks.reloading import windows
 from benchmarks.reloading.calls import NONE_CAME, WAS_CLOSED, WAS_RESET
-from benchmarks.reloading.campaign import MODEL, Resources, Swap
+from benchmarks.reloading.campaign import MODEL, Block, Resources, Swap
 from benchmarks.reloading.windows import OK, Array, Compared, Run
 
 WINDOW_SECONDS = 0.2
-OVER_SECONDS = 0.3  # after its swap nothing of a reload goes on any more
 LONGEST_SWAP_SECONDS, LONGER_GAP_SECONDS, RATIO, MORE = 0.002, 0.002, 1.10, 1.05
 STATUSES = {code.value[0]: code.name for code in grpc.StatusCode} | {
     NONE_CAME: "unanswered",
@@ -62,7 +61,7 @@ class Measured:
     run: Run
     version: Array  # deploy_seq of each payload
     right: Array  # of each payload: are digest and numbers those of that deployment?
-    steady: Sequence[Swap]
+    blocks: Sequence[Block]
     fast: Sequence[Swap]
     most: float  # calls a second
     busy: float  # how much of its core the server had at the most
@@ -75,6 +74,10 @@ class Measured:
     def wrong(self) -> int:
         return int(np.count_nonzero((self.run.status == OK) & ~self.right[self.run.payload]))
 
+    @property
+    def steady(self) -> list[Swap]:
+        return [swap for block in self.blocks for swap in block.swaps]
+
     @cached_property
     def after_swaps(self) -> Compared:
         return self._compared([swap.seen for swap in self.steady])
@@ -84,11 +87,10 @@ class Measured:
         return self._compared([swap.told for swap in self.steady])
 
     def _compared(self, begins: Sequence[float]) -> Compared:
-        ends = [swap.told for swap in self.steady[1:]] + [self.steady[-1].seen + 1.0]
-        quiet = [(swap.seen + OVER_SECONDS, end) for swap, end in zip(self.steady, ends, strict=True)]
-        controls = windows.placed_controls(quiet, WINDOW_SECONDS)
-        pairs = [(begin, control) for begin, control in zip(begins, controls, strict=True) if control is not None]
-        return windows.compared(self.run, [begin for begin, _ in pairs], [control for _, control in pairs], WINDOW_SECONDS)
+        controls = [
+            begin for block in self.blocks for begin in windows.controls(block.quiet_from, len(block.swaps), WINDOW_SECONDS)
+        ]
+        return windows.compared(self.run, begins, controls, WINDOW_SECONDS)
 
 
 def report(measured: Measured, title: str) -> str:

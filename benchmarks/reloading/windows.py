@@ -107,10 +107,10 @@ def _resampled(after: Array, controls: Array, seed: int) -> Array:
     return found
 
 
-def placed_controls(quiet: Sequence[tuple[float, float]], seconds: float, seed: int = 1) -> list[float | None]:
-    """Give a window's begin anywhere in each stretch in which nothing happens; None where it is too short."""
-    chance = np.random.default_rng(seed)
-    return [begin + chance.random() * (end - begin - seconds) if end - begin >= seconds else None for begin, end in quiet]
+def controls(quiet_from: float, count: int, seconds: float, seed: int = 1) -> list[float]:
+    """Give the begins of so many windows, one behind the other, in any order: which one a swap is paired with is chance."""
+    places = np.random.default_rng(seed).permutation(count)
+    return [float(quiet_from + place * seconds) for place in places]
 
 
 def went_back(run: Run, version: Array) -> int:
