@@ -18,7 +18,7 @@ from pushline.predictor.metrics import Metrics
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.telling import Telling
 from pushline.predictor.trust import Trust
-from pushline.predictor.wire import Wire
+from pushline.predictor.wire import MOST_SILENT, Wire
 from pushline.runtime.status_server import CannotListen
 from pushline.serving.v1 import serving_pb2
 
@@ -104,6 +104,9 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", limits.max_metadata_bytes),
         ("grpc.absolute_max_metadata_size", limits.max_metadata_bytes),  # between the two, some calls would pass
         ("grpc.max_concurrent_streams", limits.max_streams),
+        # While the loop stands still, calls wait for it here; by default grpcio cancels some of them from 1000 on.
+        ("grpc.server.max_pending_requests", MOST_SILENT),
+        ("grpc.server.max_pending_requests_hard_limit", MOST_SILENT),
         ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
