@@ -4,7 +4,6 @@ import pytest
 
 from pushline.predictor.rollout import (
     LONGEST_RETRY_SECONDS,
-    NO_FLOW,
     NO_TROUBLE,
     NOTHING_FOLLOWED,
     REPORT_AFTER,
@@ -13,9 +12,7 @@ from pushline.predictor.rollout import (
     Step,
     Trouble,
     Wanted,
-    after_begin,
     after_failure,
-    after_look,
     next_step,
     why_stale,
 )
@@ -102,45 +99,3 @@ def test_another_record_starts_with_a_clean_sheet() -> None:
     trouble = after_failure(FAILED_DUE, "six", permanent=False, now=NOW)
 
     assert trouble.failures == 1
-
-
-def loads_in(records: list[float], load_seconds: float) -> tuple[int, int]:
-    """Play records that come at these times; give the loads, and which record the last one was of."""
-    flow, followed, loading, count = NO_FLOW, NOTHING_FOLLOWED, (0, 0.0), 0
-    for millisecond in range(int((records[-1] + 3) * 1000)):
-        now = millisecond / 1000
-        newest = sum(at <= now for at in records)
-        if loading[0] and now >= loading[1]:
-            followed, loading = Followed(loading[0], str(loading[0]), loaded=True), (0, 0.0)
-        wanted = Wanted(newest, str(newest), empty=False) if newest else None
-        flow = after_look(flow, wanted, True, followed, now)
-        if next_step(Sight(wanted, True, False, bool(loading[0]), flow.load_at), followed, NO_TROUBLE, now) is Step.LOAD:
-            flow, loading, count = after_begin(flow, now), (newest, now + load_seconds), count + 1
-    return count, followed.deploy_seq
-
-
-@pytest.mark.parametrize("load_seconds", [0.005, 0.05, 0.5])
-def test_a_storm_costs_few_loads_and_ends_on_the_last(load_seconds: float) -> None:
-    count, last = loads_in([0.2 + number / 500 for number in range(1000)], load_seconds)
-
-    assert last == 1000
-    assert 2 <= count <= 5
-
-
-def test_records_that_each_follow_a_load_are_loaded_one_by_one() -> None:
-    assert loads_in([0.2 + number * 0.06 for number in range(20)], 0.05) == (20, 20)
-
-
-def test_a_record_right_behind_another_one_is_waited_for_no_longer_than_a_moment() -> None:
-    """A rollback right behind a deployment."""
-    flow = after_look(NO_FLOW, FIVE, True, SERVES_FOUR, NOW)
-    behind = after_look(flow, Wanted(6, "six", empty=False), True, SERVES_FOUR, NOW + 0.03)
-
-    assert flow.load_at == NOW
-    assert behind.load_at == pytest.approx(NOW + 0.13)
-
-
-def test_history_that_is_read_at_the_start_is_no_storm() -> None:
-    flow = after_look(NO_FLOW, Wanted(4, "four", empty=False), False, NOTHING_FOLLOWED, NOW)
-
-    assert after_look(flow, FIVE, False, NOTHING_FOLLOWED, NOW + 0.001).load_at == NOW + 0.001

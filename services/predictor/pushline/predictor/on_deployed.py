@@ -12,7 +12,6 @@ from pushline.predictor import model_files
 from pushline.predictor.errors import LoadPostponed, LoadRefused
 from pushline.predictor.model_files import Bounds
 from pushline.predictor.opening import Opening, named_problems
-from pushline.predictor.pace import tried
 from pushline.predictor.ports import Copies, Deployment, Needs, Prepare, Room
 from pushline.predictor.prepared import ModelFiles, Prepared
 from pushline.predictor.residents import Residents
@@ -65,8 +64,7 @@ class OnDeployed:
         return replace(open_already, identity=_identity(deployment)) if open_already is not None else None
 
     def _opened(self, deployment: Deployment, wanted: ModelFiles, prepared: Prepared) -> Loaded:
-        engine = self.opening(prepared)
-        loaded = Loaded(_identity(deployment), engine, prepared.task, prepared.labels, tried(engine))
+        loaded = Loaded(_identity(deployment), self.opening(prepared), prepared.task, prepared.labels)
         self.residents.add(wanted, loaded)
         return loaded
 

@@ -25,7 +25,6 @@ from pushline.predictor.errors import (
     UnknownVersion,
 )
 from pushline.predictor.models import Models
-from pushline.predictor.pace import form_of
 from pushline.predictor.serving import Held, Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
 
@@ -242,7 +241,7 @@ def _outputs(loaded: Loaded, inputs: dict[str, Array]) -> dict[str, Array]:
 
 
 def _form(held: Held, inputs: dict[str, Array]) -> tuple[object, ...]:
-    return (id(held), *form_of(inputs))
+    return (id(held), *[(name, array.dtype, array.shape[1:]) for name, array in inputs.items()])
 
 
 def _alike(question: Question, name: str, slot: Slot, held: Held) -> Alike | None:

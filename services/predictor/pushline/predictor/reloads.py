@@ -15,7 +15,7 @@ from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.ports import Deployment, Watch
 from pushline.predictor.reports import Reports
-from pushline.predictor.rollout import NO_FLOW, NO_TROUBLE, NOTHING_FOLLOWED, Flow, Followed, Sight, Step, Trouble, Wanted
+from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Followed, Sight, Step, Trouble, Wanted
 from pushline.predictor.serving import Loaded
 
 LOOK_SECONDS = 0.5
@@ -41,7 +41,6 @@ class Reloads:
         self._tail, self._load, self._models, self._reports, self._watch = tail, load, models, reports, watch
         self._followed: dict[str, Followed] = {}
         self._trouble: dict[str, Trouble] = {}
-        self._flow: dict[str, Flow] = {}
         self._failed: dict[str, str] = {}  # the sentence of the last failure, where nothing was loaded since
         self._loading: set[str] = set()
         self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
@@ -95,7 +94,6 @@ class Reloads:
         """Give the seconds to the next look: sooner where a retry is due before."""
         now = time.monotonic()
         due = [trouble.retry_at - now for trouble in self._trouble.values() if not trouble.permanent and trouble.retry_at > now]
-        due += [flow.load_at - now for flow in self._flow.values() if flow.load_at > now]
         return min([LOOK_SECONDS, *due])
 
     def _look(self) -> None:
@@ -117,13 +115,10 @@ class Reloads:
     def _consider(self, model: str, line: _Line) -> None:
         newest = line.newest.get(model)
         followed = self._followed.get(model, NOTHING_FOLLOWED)
-        now, wanted, caught_up = time.monotonic(), _wanted(newest), not line.problem
-        flow = rollout.after_look(self._flow.get(model, NO_FLOW), wanted, caught_up, followed, now)
-        sight = Sight(wanted, caught_up, model in line.parked, model in self._loading, flow.load_at)
-        if rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), now) is Step.LOAD and newest is not None:
-            flow = rollout.after_begin(flow, now)
+        sight = Sight(_wanted(newest), not line.problem, model in line.parked, model in self._loading)
+        step = rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), time.monotonic())
+        if step is Step.LOAD and newest is not None:
             self._begin(newest)
-        self._flow[model] = flow
         why = rollout.why_stale(sight, followed)
         self._models.note_sure(model, not why)
         self._watch.stale(model, why)

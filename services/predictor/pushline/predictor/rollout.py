@@ -4,14 +4,12 @@ What is to serve is decided by the log alone; what cannot be loaded here is not 
 only, keeps what it has until the next one is loaded, and never goes back to an older record.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 60.0
 REPORT_AFTER = 3  # failures that may pass by themselves, before the line is told
-CALM_SECONDS = 0.1  # without a further record; then a storm is over
-STORM_SECONDS = 0.7  # between two loads in one
 
 
 class Step(Enum):
@@ -37,7 +35,6 @@ class Sight:
     caught_up: bool  # the log was read to its end and can be read now; before that, the newest record read is not the newest
     parked: bool  # a record of a newer version than this program knows stands in front of what follows
     loading: bool
-    load_at: float = 0.0  # monotonic seconds; before that, more may come
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +61,6 @@ class Trouble:
         return self.permanent or self.failures == REPORT_AFTER
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """How one model's records come. A storm is a record right behind another one that was not loaded yet; it costs few loads."""
-
-    event_id: str  # the newest
-    seen_at: float
-    storm_since: float | None = None  # or since the last load in it
-
-    @property
-    def load_at(self) -> float:
-        return self.seen_at if self.storm_since is None else min(self.seen_at + CALM_SECONDS, self.storm_since + STORM_SECONDS)
-
-
-NO_FLOW = Flow("", 0.0)
 NOTHING_FOLLOWED = Followed(0, "", loaded=False)
 NO_TROUBLE = Trouble("", permanent=False, failures=0, retry_at=0.0)
 
@@ -88,23 +71,10 @@ def next_step(sight: Sight, followed: Followed, trouble: Trouble, now: float) ->
     if sight.loading or not sight.caught_up or wanted is None or wanted.empty or not _is_ahead(wanted, followed):
         return Step.NOTHING
     if trouble.event_id != wanted.event_id:
-        return Step.LOAD if now >= sight.load_at else Step.WAIT
+        return Step.LOAD
     if trouble.permanent:
         return Step.NOTHING
     return Step.LOAD if now >= trouble.retry_at else Step.WAIT
-
-
-def after_look(flow: Flow, wanted: Wanted | None, caught_up: bool, followed: Followed, now: float) -> Flow:
-    """What is read before the log's end is history, not a storm."""
-    if wanted is None or wanted.event_id == flow.event_id:
-        return flow
-    pours = caught_up and flow.event_id not in ("", followed.event_id) and now - flow.seen_at < CALM_SECONDS
-    return Flow(wanted.event_id, now, (now if flow.storm_since is None else flow.storm_since) if pours else None)
-
-
-def after_begin(flow: Flow, now: float) -> Flow:
-    """A load begins."""
-    return flow if flow.storm_since is None else replace(flow, storm_since=now)
 
 
 def after_failure(trouble: Trouble, event_id: str, permanent: bool, now: float) -> Trouble:
