@@ -44,6 +44,10 @@ class Room(Protocol):
         """Keep so many bytes for what is loaded meanwhile. Raises LoadRefused where they are not there; and as `needed` does."""
         ...
 
+    def ease(self) -> None:
+        """Give back what is kept in spite of nobody using it, where memory runs short. Called now and then."""
+        ...
+
 
 class Copies(Protocol):
     """A replica's own disk: the record that each model follows, the one before it, and their files under their digests."""

@@ -1,12 +1,10 @@
 """The predictor as one thing that starts and stops: the same wiring for __main__.py and for tests."""
 
-import math
 import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
@@ -16,9 +14,8 @@ from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
 from pushline.predictor.adapters.disk_cache import DiskCache
 from pushline.predictor.adapters.litert_programs import needs, open_programs
-from pushline.predictor.adapters.memory import memory
+from pushline.predictor.adapters.memory import machine, memory
 from pushline.predictor.adapters.tensorflow_models import open_model
-from pushline.predictor.doorkeeper import guarded
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
@@ -31,49 +28,39 @@ from pushline.predictor.predictions import Predictions
 from pushline.predictor.reloads import Reloads
 from pushline.predictor.reports import Reports
 from pushline.predictor.residents import Residents
-from pushline.predictor.rest_api import Rest
+from pushline.predictor.rest_server import RestServer
 from pushline.predictor.room import MemoryRoom
 from pushline.predictor.settings import Settings
 from pushline.predictor.tensors import Limits
-from pushline.predictor.tfserving_rest import TensorFlowServingRest
 from pushline.predictor.trust import Trust
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
-from pushline.runtime.http_server import HttpServer
+from pushline.runtime.logs import Logger
 from pushline.runtime.stage_report import RecordCounter
 
 LET_GO_SECONDS = 2.0
 
 
 class Service:
-    def __init__(self, settings: Settings, log: Log, prepare: Prepare, logger: structlog.BoundLogger) -> None:
+    def __init__(self, settings: Settings, log: Log, prepare: Prepare, logger: Logger) -> None:
         self.registry, self.health = CollectorRegistry(), Health(["model"])
         self._drain_seconds = settings.door.drain_seconds
         metrics = Metrics(self.registry)
-        self.residents, self._prepare = Residents(), prepare
+        self.residents, self._prepare = Residents(keeps=settings.keep_previous), prepare
         self.models = Models(settings.models, let_go=self.residents.give_back)
         predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"), metrics.note_not_finite)
         self.trust = Trust(settings.trust, settings.process.bind, logger)
         door = settings.door
         lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch)
         self.door = GrpcServer(door, settings.process.bind, lanes, metrics, self.trust)
-        self._rest = Rest(lanes, door, metrics)
-        tensorflow_serving = TensorFlowServingRest(self._rest.telling)
-        app = self._rest.app([tensorflow_serving], tensorflow_serving.routes())
-        self.rest = HttpServer(
-            settings.process.bind,
-            settings.door.rest_port,
-            guarded(app, self.trust.tokens, metrics) if self.trust.tokens else app,
-            setting="PUSHLINE_REST_PORT",
-            drain_seconds=math.ceil(settings.door.grace_seconds),
-            limits=door.rest.of_server,
-            tls=self.trust.context,
-        )
+        self.rest = RestServer(settings.process.bind, door, lanes, metrics, self.trust)
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
         opening = Opening(open_programs, open_model(settings.tensorflow, settings.max_program_bytes))
         needed = partial(needs, threads=door.threads)
-        room = MemoryRoom(memory(settings.memory_bytes))
-        load = OnDeployed(prepare, DiskCache(settings.cache), room, opening, needed, self.residents, bounds(settings))
+        room = MemoryRoom(memory(settings.memory_bytes), self.residents, machine=machine)
+        load = OnDeployed(
+            prepare, DiskCache(settings.cache), room, opening, needed, self.residents, self.models.current, bounds(settings)
+        )
         self._records = RecordCounter(self.registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
@@ -96,7 +83,7 @@ class Service:
     def stop(self) -> None:
         """Drain first: what is served stays until the last call has its answer."""
         self.health.report("process", "stopping")
-        self._rest.stopping = True
+        self.rest.refuse()
         rest = threading.Thread(target=self._stop_rest, name="stopping-rest")
         rest.start()
         self.door.stop()

@@ -162,6 +162,12 @@ class Settings:
         help="memory of the predictor with all that it serves, such as 2GiB; a model that does not fit is not loaded; "
         "default: what its cgroup allows",
     )
+    keep_previous: bool = setting(
+        "PUSHLINE_KEEP_PREVIOUS",
+        default=True,
+        parse=yes_or_no,
+        help="yes or no: keep the model before the live one open, for a rollback at once; it goes when memory runs short",
+    )
     door: DoorSettings = group()
     trust: TrustSettings = group()
     tensorflow: TensorFlowSettings = group()
