@@ -18,8 +18,11 @@ from benchmarks.hostile.subject import Subject
 from benchmarks.reloading.generator import row
 from benchmarks.reloading.windows import Array, Run
 from open_inference import open_inference_grpc_pb2 as oip
+from pushline.cli.line_file import StoreAccess
 from pushline.engine.litert import load
 from pushline.line.events import Serving
+from pushline.objects.minio_store import MinioStore
+from pushline.objects.store import Stored
 from tests.faults.places import Place
 from tests.faults.processes import Wish, fault_line
 from tests.faults.procfs import told
@@ -63,6 +66,19 @@ def outputs(paths: Sequence[Path]) -> list[Array]:
         found.append(next(iter(engine.run({"x": row()}).values())).ravel())
         engine.close()
     return found
+
+
+class EachOnce(MinioStore):
+    """Is sent each object once: many deployments are of one program, which may be large."""
+
+    def __init__(self, access: StoreAccess) -> None:
+        super().__init__(access.endpoint, access.bucket, access.access_key, access.secret_key, access.region)
+        self._sent: dict[str, Stored] = {}
+
+    def put_bytes(self, key: str, data: bytes) -> Stored:
+        if key not in self._sent:
+            self._sent[key] = super().put_bytes(key, data)
+        return self._sent[key]
 
 
 @dataclass
@@ -175,7 +191,7 @@ def predictor(folder: Path, place: Place, paths: Sequence[Path], count: int) -> 
     """Run one on a core of its own. The caller's process, and so broker and store, are on the other."""
     with fault_line(folder, place, Wish({}, services=("predictor",), environ={"PUSHLINE_MODELS": MODEL})) as line:
         service = line.services["predictor"]
-        deployer = Deployer.prepared(Line(line.seen.log, line.seen.store), paths, count)
+        deployer = Deployer.prepared(Line(line.seen.log, EachOnce(place.store)), paths, count)
         pin(service.pid, SERVER_CORE)
         deployer.next()
         service.ready()
