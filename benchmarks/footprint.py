@@ -103,7 +103,7 @@ def serving(port: int) -> bool:
             said: bytes = call(b"", timeout=1)
         except grpc.RpcError:
             return False
-        return said == SERVING
+        return bool(said == SERVING)
 
 
 def mib_after_requests(pid: int, port: int) -> float:
