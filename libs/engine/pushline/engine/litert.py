@@ -20,6 +20,7 @@ LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, w
 WARM_UP_ROWS = (1, LARGEST_BATCH)
 MOST_FORMS = 64  # of inputs that are known to fit
 IN_PLACE_BYTES = 16 * 1024  # a larger input is copied by NumPy: once, where LiteRT copies what is not aligned twice
+PART = 1 << 16  # numbers that are copied and looked at before the next ones, so that they still are in the processor's cache
 
 Shapes = tuple[tuple[int, ...], ...]
 Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]
@@ -149,13 +150,12 @@ class _Sized:
             self._resize(shapes)
         for given, index in self._inputs:
             values = inputs[given]
-            if values.nbytes <= IN_PLACE_BYTES:
-                self._interpreter.set_tensor(index, values)
+            if values.nbytes > IN_PLACE_BYTES:
+                accepted = _copied(given, values, self._interpreter.tensor(index)(), accepts)
             else:
-                inside = self._interpreter.tensor(index)()
-                np.copyto(inside, values)
-                values = inside  # aligned, and still in the processor's cache
-            if accepts is not None and not accepts(given, values):
+                self._interpreter.set_tensor(index, values)
+                accepted = accepts is None or accepts(given, values)
+            if not accepted:
                 return given
         return ""
 
@@ -180,6 +180,17 @@ class _Sized:
         except (RuntimeError, ValueError) as error:
             raise BadProgram(f"{self._program.name} does not take inputs of the shapes {list(shapes)}: {error}") from error
         self.shapes = shapes
+
+
+def _copied(name: str, values: Array, inside: Array, accepts: Accepts | None) -> bool:
+    """Give False where a part was not accepted."""
+    source, target = values.reshape(-1), inside.reshape(-1)
+    for at in range(0, source.size, PART):
+        part = target[at : at + PART]
+        np.copyto(part, source[at : at + PART])
+        if accepts is not None and not accepts(name, part):
+            return False
+    return True
 
 
 def _shapes(program: Program, inputs: Mapping[str, Array]) -> Shapes:
