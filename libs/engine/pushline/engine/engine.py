@@ -80,8 +80,8 @@ class Engine(Protocol):
 
         Inputs need not be aligned: they are copied once. `accepts` is asked of each input, in parts where rows are split, where it
         lies best for looking at all of it; it must neither keep what it is shown nor raise. Rows are answered in order and
-        independent of each other. Raises BadInput, RefusedInput, BadProgram, EngineUnavailable; never changes its arguments; the outputs are the
-        caller's own.
+        independent of each other. Raises BadInput, RefusedInput, BadProgram, EngineUnavailable; never changes its arguments; the
+        outputs are the caller's own.
         """
         ...
 
