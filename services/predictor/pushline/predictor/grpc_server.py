@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
-from pushline.predictor import health, reflected, tfserving_api
+from pushline.predictor import health, heap, reflected, tfserving_api
 from pushline.predictor.calls import Calls, Door
 from pushline.predictor.doorkeeper import Doorkeeper
 from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
@@ -73,6 +73,7 @@ class GrpcServer:
             self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
             raise CannotListen("PUSHLINE_GRPC_PORT", self._bind, self.port, OSError(str(error))) from None
+        heap.keep_freed(self._settings.max_message_bytes)
         self._wire.start()
 
     def serve(self, ready: bool) -> None:
