@@ -31,7 +31,7 @@ EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
 STREAMS_AT_ONCE = 8  # of reflection
 TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go elsewhere
-MOST_PENDING = 8192  # calls that wait for the loop; above, grpcio's core cancels some, above twice as many all
+MOST_PENDING, NONE_PENDING = 4096, 6144  # calls that wait for the loop; above, grpcio's core cancels some, above the second all
 
 
 class GrpcServer:
@@ -109,7 +109,7 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         # By default the core counts calls that were answered and not yet freed, and refuses those of clients who keep to the limit.
         ("grpc.http.overload_protection", 0),
         ("grpc.server.max_pending_requests", MOST_PENDING),
-        ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", NONE_PENDING),
         ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
