@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
-from pushline.predictor import health, reflected, tfserving_api
+from pushline.predictor import health, heap, reflected, tfserving_api
 from pushline.predictor.calls import Calls, Door
 from pushline.predictor.doorkeeper import Doorkeeper
 from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
@@ -77,6 +77,7 @@ class GrpcServer:
             self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
             raise CannotListen("PUSHLINE_GRPC_PORT", self._bind, self.port, OSError(str(error))) from None
+        heap.keep_freed(self._settings.max_message_bytes)
         self._wire.start()
 
     def serve(self, ready: bool) -> None:
@@ -112,6 +113,8 @@ def _options(settings: DoorSettings, *, shared: bool) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", limits.max_connections),
         ("grpc.server_handshake_timeout_ms", int(settings.rest.header_seconds * 1000)),
         ("grpc.max_connection_idle_ms", int(limits.idle_seconds * 1000)),
+        # By default the core counts calls that were answered and not yet freed, and refuses those of clients who keep to the limit.
+        ("grpc.http.overload_protection", 0),
         ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),

@@ -58,7 +58,13 @@ class GrpcLimits:
     max_metadata_bytes: int = setting(
         "PUSHLINE_MAX_METADATA", default=16 << 10, parse=parse_size, help="gRPC: largest metadata of a call"
     )
-    max_streams: int = setting("PUSHLINE_MAX_STREAMS", default=1024, parse=count, help="gRPC: calls at once on one connection")
+    max_streams: int = setting(
+        "PUSHLINE_MAX_STREAMS",
+        default=256,
+        parse=count,
+        help="gRPC: calls at once on one connection; further ones wait in their client, so that little has to be refused. "
+        "Below PUSHLINE_MAX_IN_FLIGHT, one slow model can hold all of them",
+    )
     ping_seconds: float = setting(
         "PUSHLINE_PING_INTERVAL", default=5.0, parse=parse_duration, help="gRPC: clients that ping more often are sent away"
     )
