@@ -4,6 +4,7 @@ It has doors, lanes, models and engines, and neither broker nor store nor a stat
 first one keeps, verified once more.
 """
 
+import logging
 import os
 import threading
 import time
@@ -64,10 +65,15 @@ class Follower:
         self._doors.close()
 
     def _listen(self) -> None:
-        with suppress(FramesBroken):
+        """To the end of the process: nobody says then any more what to serve."""
+        try:
             while (frame := self._frames.receive()) is not None:
                 self._do(frame)
-        os._exit(LEADER_IS_GONE)  # nobody says any more what to serve
+        except FramesBroken as error:
+            self._log.warning("the first process cannot be heard any more", **{"error.message": str(error)})
+        except Exception:  # a defect; another process takes the place of this one
+            logging.getLogger(__name__).exception("what the first process says cannot be done")
+        os._exit(LEADER_IS_GONE)
 
     def _do(self, frame: Frame) -> None:
         """Raises FramesBroken."""
