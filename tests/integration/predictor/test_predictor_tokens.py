@@ -12,7 +12,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import generate_latest
@@ -49,11 +48,9 @@ class Guarded:
 
 
 @pytest.fixture
-def output() -> Iterator[io.StringIO]:
+def output() -> io.StringIO:
     """The logs as the process writes them."""
-    written = io.StringIO()
-    yield written
-    structlog.reset_defaults()
+    return io.StringIO()
 
 
 @pytest.fixture

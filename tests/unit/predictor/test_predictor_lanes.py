@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from pushline.engine.engine import Array, BadProgram, Signature, TensorSpec
+from pushline.engine.engine import Array, BadProgram, Form, Signature, TensorSpec
 from pushline.predictor.errors import ModelFailed, Overloaded, RequestError
 from pushline.predictor.lanes import Lanes, Ticket
 from pushline.predictor.model_limits import ModelLimits
@@ -25,7 +25,8 @@ POISON, DEFECT = 13.0, 14.0
 class Gated:
     """An engine that doubles, notes its batches, and waits at a gate; a poisoned row makes the whole run fail."""
 
-    kind, problem, waits = "litert", "", False
+    kind, problem, waits, at_once = "litert", "", False, 1
+    forms: tuple[Form, ...] = ()
     signature = Signature((TensorSpec("x", "float32", (-1, 2)),), (TensorSpec("y", "float32", (-1, 2)),))
 
     def __init__(self) -> None:
@@ -46,7 +47,7 @@ class Gated:
             raise BadProgram("poisoned")
         return {"y": np.add(x, x)}
 
-    def warm_up(self) -> None: ...
+    def warm_up(self, at_once: int = 1) -> None: ...
 
     def close(self) -> None: ...
 

@@ -1,7 +1,7 @@
 """Serving programs run by LiteRT. What they are made of is checked elsewhere (check.py); here they are loaded and run.
 
-An interpreter is not thread-safe, so a run takes one out and puts it back, and where all are in use makes another. All share the
-program's bytes, but each packs the weights in a way of its own when it is made; to take other sizes later costs it microseconds.
+An interpreter is not thread-safe, so a run takes one out and puts it back, and where all are in use makes another. All map the same
+file, but each packs the weights in a way of its own when it is made; to take other sizes later costs it microseconds.
 """
 
 import threading
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, Signature, TensorSpec
+from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, Form, Signature, TensorSpec
 from pushline.engine.inputs import check_inputs, concrete
 
 LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, which bounds the memory of the activations
@@ -21,19 +21,21 @@ WARM_UP_ROWS = (1, LARGEST_BATCH)
 MOST_FORMS = 64  # of inputs that are known to fit
 
 Shapes = tuple[tuple[int, ...], ...]
-Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """One flatbuffer and where its signature's tensors are in it."""
 
-    name: str
-    content: bytes
+    path: Path
     batch: int | None
     signature: Signature
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
 
 
 class LiteRtEngine:
@@ -67,10 +69,20 @@ class LiteRtEngine:
             done += count
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def warm_up(self) -> None:
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        return tuple(self._known)
+
+    @property
+    def at_once(self) -> int:
+        return max((pool.made for pool in self._pools), default=0)
+
+    def warm_up(self, at_once: int = 1) -> None:
         batches = WARM_UP_ROWS if self._pools[0].program.batch is None else [pool.program.batch or 1 for pool in self._pools]
         for rows in batches:
-            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs})
+            inputs = {spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs}
+            pool, _ = self._next(rows)
+            pool.run_each(at_once, _shapes(pool.program, inputs), inputs)
 
     def close(self) -> None:
         self._known, self._pools = {}, ()
@@ -106,16 +118,29 @@ class _Pool:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.made = 0  # as many as ever ran at the same time
         self._idle: list[_Sized] = []
         self._lock = threading.Lock()
 
     def run(self, shapes: Shapes, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """One that failed is not used again."""
-        sized = self._take(shapes) or _Sized(self.program)
+        sized = self._take(shapes) or self._make()
         answers = sized.run(shapes, inputs)
         with self._lock:
             self._idle.append(sized)
         return answers
+
+    def run_each(self, count: int, shapes: Shapes, inputs: Mapping[str, Array]) -> None:
+        """Run all of them that no run uses, once there are so many."""
+        for _ in range(max(count, 1) - self.made):
+            self._idle.append(self._make())
+        for sized in self._idle:
+            sized.run(shapes, inputs)
+
+    def _make(self) -> "_Sized":
+        with self._lock:
+            self.made += 1
+        return _Sized(self.program)
 
     def _take(self, shapes: Shapes) -> "_Sized | None":
         with self._lock:
@@ -131,7 +156,7 @@ class _Sized:
     __slots__ = ("_inputs", "_interpreter", "_outputs", "_program", "shapes")
 
     def __init__(self, program: Program) -> None:
-        self._program, self._interpreter = program, _open(program.name, program.content)
+        self._program, self._interpreter = program, _open(program.path)
         self._inputs, self._outputs = tuple(program.inputs.items()), tuple(program.outputs.items())
         self.shapes: Shapes = ()
 
@@ -178,8 +203,7 @@ def load(programs: Sequence[tuple[Path, int | None]]) -> LiteRtEngine:
 
 
 def _read(path: Path, batch: int | None) -> Program:
-    content = path.read_bytes()
-    interpreter = _open(path.name, content)
+    interpreter = _open(path)
     signatures: dict[str, dict[str, dict[str, int]]] = interpreter._get_full_signature_list()  # noqa: SLF001 the public one has no tensor numbers
     if len(signatures) > 1:
         raise BadProgram(f"{path.name} has {len(signatures)} signatures; a serving program has one")
@@ -194,14 +218,15 @@ def _read(path: Path, batch: int | None) -> Program:
         raise BadProgram(
             f"{path.name} names {len(inputs)} inputs and {len(outputs)} outputs, and has {len(details[0])} and {len(details[1])}"
         )
-    return Program(path.name, content, batch, Signature(inputs, outputs), named["inputs"], named["outputs"])
+    return Program(path, batch, Signature(inputs, outputs), named["inputs"], named["outputs"])
 
 
-def _open(name: str, content: bytes) -> Interpreter:
+def _open(path: Path) -> Interpreter:
+    """NOTE: LiteRT maps the file, so its bytes are shared by all that have it open, and must not be cut short meanwhile."""
     try:
-        return Interpreter(model_content=content, num_threads=1)
+        return Interpreter(model_path=str(path), num_threads=1)
     except (RuntimeError, ValueError) as error:
-        raise BadProgram(f"{name} is no LiteRT program: {error}") from error
+        raise BadProgram(f"{path.name} is no LiteRT program: {error}") from error
 
 
 def _plain(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pushline.engine.engine import Array, BadInput, BadProgram, EngineError, EngineUnavailable, Signature
+from pushline.engine.engine import Array, BadInput, BadProgram, EngineError, EngineUnavailable, Form, Signature
 from pushline.engine.inputs import blank, check_inputs
 from pushline.engine.tensorflow_process import Child, Limits
 
@@ -45,7 +45,8 @@ class TensorFlow:
 class TensorFlowEngine:
     """One child, one request at a time. A thread keeps it for as long as the engine lives; the kernel ends it with that thread."""
 
-    kind, waits = "tensorflow", True
+    kind, waits, at_once = "tensorflow", True, 1
+    forms: tuple[Form, ...] = ()
 
     def __init__(self, python: Path, path: Path, limits: Limits) -> None:
         self._python, self._path, self._limits = python, path, limits
@@ -90,7 +91,7 @@ class TensorFlowEngine:
         ]
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def warm_up(self) -> None:
+    def warm_up(self, at_once: int = 1) -> None:  # noqa: ARG002 - it answers one request at a time
         for rows in (1, WARM_UP_ROWS):
             self.run({spec.name: blank(spec, rows) for spec in self.signature.inputs})
 

@@ -4,19 +4,19 @@ python -m pushline.predictor [--workers N]
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import structlog
-
-from pushline.line.kafka import KafkaLog
+from pushline.predictor.adapters.kafka_later import KafkaLater
 from pushline.predictor.adapters.preparer import IDLE_SECONDS, Preparer
 from pushline.predictor.loading import bounds
 from pushline.predictor.service import Service, let_go
-from pushline.predictor.settings import Settings
+from pushline.predictor.settings import SWITCH_SECONDS, Settings
 from pushline.runtime import logs, ports_file
+from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
@@ -30,16 +30,17 @@ def environment() -> dict[str, str]:
     return dict(os.environ) if asked.workers is None else {**os.environ, "PUSHLINE_WORKERS": asked.workers}
 
 
-def run(settings: Settings, log: structlog.BoundLogger, environ: Mapping[str, str]) -> None:
+def run(settings: Settings, log: Logger, environ: Mapping[str, str]) -> None:
+    sys.setswitchinterval(SWITCH_SECONDS)
     shutdown = Shutdown()
     shutdown.install()
     process = settings.process
-    at = settings.line
-    line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
+    line = KafkaLater(settings.line, process.kafka_options)
     service = Service(settings, line, preparer(settings), log, environ)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()
+    gc.freeze()  # what is there by now stays: no collection is to walk through it while requests wait
     ports_file.announce(log, {"grpc": service.door.port, "rest": service.rest.port, "metrics": status.port}, process.ports_file)
     shutdown.wait()
     log.info("stopping")

@@ -38,5 +38,8 @@ class Alone:
     def swap(self, deployment: Deployment) -> None:
         """There is nobody to tell."""
 
+    def drop_spare(self) -> None:
+        """There is nobody to tell."""
+
     def tell(self, sure: Mapping[str, bool], *, log_read: bool) -> None:
         """There is nobody to tell."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from functools import partial
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.predictor.doors import Doors, Ports
@@ -13,6 +12,7 @@ from pushline.predictor.metrics import CrewMetrics
 from pushline.predictor.settings import Settings, without_secrets
 from pushline.predictor.shared_port import HeldPort, hold
 from pushline.predictor.workers import Workers
+from pushline.runtime.logs import Logger
 
 
 class Leading:
@@ -20,9 +20,7 @@ class Leading:
 
     shared = True  # its ports are
 
-    def __init__(
-        self, settings: Settings, registry: CollectorRegistry, log: structlog.BoundLogger, environ: Mapping[str, str]
-    ) -> None:
+    def __init__(self, settings: Settings, registry: CollectorRegistry, log: Logger, environ: Mapping[str, str]) -> None:
         self._settings, self._held = settings, list[HeldPort]()
         start = partial(spawn, environ=without_secrets(environ))
         door = settings.door

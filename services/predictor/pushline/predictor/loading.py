@@ -1,32 +1,53 @@
 """How this predictor loads models: the tools of on_deployed.py, put together for the first process and for the others."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from pushline.predictor.adapters.disk_cache import DiskCache
 from pushline.predictor.adapters.litert_programs import needs, open_programs
-from pushline.predictor.adapters.memory import memory
+from pushline.predictor.adapters.memory import machine, memory
 from pushline.predictor.adapters.tensorflow_models import open_model
 from pushline.predictor.errors import LoadPostponed
 from pushline.predictor.model_files import Bounds
 from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.opening import Opening
-from pushline.predictor.ports import Deployment, Prepare, Room
+from pushline.predictor.ports import Crew, Deployment, Prepare, Room
 from pushline.predictor.prepared import ModelFiles, Prepared
 from pushline.predictor.residents import Residents
 from pushline.predictor.room import MemoryRoom
 from pushline.predictor.serving import Loaded
 from pushline.predictor.settings import ServingSettings, Settings
 
+Live = Callable[[str], Loaded | None]  # what a model's name is answered by
 
-def from_line(settings: Settings, prepare: Prepare, residents: Residents) -> OnDeployed:
+
+def from_line(settings: Settings, prepare: Prepare, residents: Residents, live: Live, crew: Crew) -> OnDeployed:
     """For the first process: it has models prepared, and sees to it that there is memory for all."""
-    return _tools(settings, prepare, MemoryRoom(memory(settings.memory_bytes), processes=settings.workers), residents)
+    spare = SpareOfAll(residents, crew)
+    room = MemoryRoom(memory(settings.memory_bytes), spare, machine=machine, processes=settings.workers)
+    return _tools(settings, prepare, room, residents, live)
 
 
-def from_disk(settings: ServingSettings, residents: Residents) -> Callable[[Deployment], Loaded]:
+def from_disk(settings: ServingSettings, residents: Residents, live: Live) -> Callable[[Deployment], Loaded]:
     """For the others: files that the first process has on the disk, and memory that it has found."""
-    return _tools(settings, Nowhere(), MemoryRoom(lambda: None), residents).from_disk
+    return _tools(settings, Nowhere(), MemoryRoom(lambda: None, residents), residents, live).from_disk
+
+
+@dataclass(frozen=True, slots=True)
+class SpareOfAll:
+    """Implements Spare. All processes have the same open that nobody uses."""
+
+    residents: Residents
+    crew: Crew
+
+    @property
+    def spare(self) -> frozenset[str]:
+        return self.residents.spare
+
+    def drop_spare(self) -> bool:
+        self.crew.drop_spare()
+        return self.residents.drop_spare()
 
 
 def bounds(settings: ServingSettings) -> Bounds:
@@ -49,7 +70,7 @@ class Nowhere:
         """Likewise."""
 
 
-def _tools(settings: ServingSettings, prepare: Prepare, room: Room, residents: Residents) -> OnDeployed:
+def _tools(settings: ServingSettings, prepare: Prepare, room: Room, residents: Residents, live: Live) -> OnDeployed:
     opening = Opening(open_programs, open_model(settings.tensorflow, settings.max_program_bytes))
     needed = partial(needs, threads=settings.door.threads)
-    return OnDeployed(prepare, DiskCache(settings.cache), room, opening, needed, residents, bounds(settings))
+    return OnDeployed(prepare, DiskCache(settings.cache), room, opening, needed, residents, live, bounds(settings))

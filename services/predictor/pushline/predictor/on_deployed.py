@@ -4,6 +4,7 @@ Nothing here is served yet. The swap is the caller's, and so is the question whe
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class OnDeployed:
     opening: Opening
     needs: Needs
     residents: Residents
+    live: Callable[[str], Loaded | None]  # what a model is served by
     bounds: Bounds
 
     def __call__(self, deployment: Deployment) -> Loaded:
@@ -59,12 +61,17 @@ class OnDeployed:
         with self.room.held(lambda: self._needed(deployment, prepared)):
             return self._opened(deployment, wanted, prepared)
 
+    def rest(self) -> None:
+        """Give back what is needed no more. Called now and then, off the request path."""
+        self.prepare.rest()
+        self.room.ease()
+
     def _resident(self, deployment: Deployment, wanted: ModelFiles) -> Loaded | None:
         open_already = self.residents.take(wanted)
         return replace(open_already, identity=_identity(deployment)) if open_already is not None else None
 
     def _opened(self, deployment: Deployment, wanted: ModelFiles, prepared: Prepared) -> Loaded:
-        loaded = Loaded(_identity(deployment), self.opening(prepared), prepared.task, prepared.labels, prepared.from_logits)
+        loaded = self.opening(prepared, _identity(deployment), self.live(wanted.model))
         self.residents.add(wanted, loaded)
         return loaded
 

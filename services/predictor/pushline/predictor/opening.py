@@ -9,7 +9,9 @@ from pushline.predictor.errors import LoadError, LoadPostponed, LoadRefused
 from pushline.predictor.model_files import NO_TENSORFLOW
 from pushline.predictor.ports import OpenModel, OpenPrograms
 from pushline.predictor.prepared import Prepared
+from pushline.predictor.serving import Identity, Loaded
 from pushline.predictor.tensors import DTYPES
+from pushline.predictor.warming import make_steady
 
 WHAT = {"litert": "the serving program", "tensorflow": "the model"}
 
@@ -19,16 +21,17 @@ class Opening:
     programs: OpenPrograms
     model: OpenModel | None = None  # None: there is no TensorFlow here
 
-    def __call__(self, prepared: Prepared) -> Engine:
-        """Give it warm. Raises LoadError."""
+    def __call__(self, prepared: Prepared, identity: Identity, live: Loaded | None) -> Loaded:
+        """Give it ready for what the live one answers now, as quick at the first request as later. Raises LoadError."""
         with named_problems(prepared.engine):
-            engine = self._opened(prepared)
+            loaded = Loaded(identity, self._opened(prepared), prepared.task, prepared.labels, prepared.from_logits)
             try:
-                warm(engine)
+                warm(loaded.engine, live.engine.at_once if live else 1)
+                make_steady(loaded.engine, loaded.pace, live.engine.forms if live else ())
             except (EngineError, LoadError, MemoryError, OSError):
-                engine.close()
+                loaded.engine.close()
                 raise
-        return engine
+        return loaded
 
     def _opened(self, prepared: Prepared) -> Engine:
         if prepared.engine == "litert":
@@ -38,11 +41,11 @@ class Opening:
         return self.model(prepared.files[0][0])
 
 
-def warm(engine: Engine) -> None:
+def warm(engine: Engine, at_once: int = 1) -> None:
     """Raises EngineError, LoadRefused, MemoryError, OSError."""
     _check_dtypes(engine.signature)
     try:
-        engine.warm_up()
+        engine.warm_up(at_once)
     except (BadProgram, EngineUnavailable):
         raise
     except EngineError as error:

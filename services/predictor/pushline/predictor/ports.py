@@ -44,6 +44,10 @@ class Room(Protocol):
         """Keep so many bytes for what is loaded meanwhile. Raises LoadRefused where they are not there; and as `needed` does."""
         ...
 
+    def ease(self) -> None:
+        """Give back what is kept in spite of nobody using it, where memory runs short. Called now and then."""
+        ...
+
 
 class Copies(Protocol):
     """A replica's own disk: the record that each model follows, the one before it, and their files under their digests."""
@@ -85,6 +89,10 @@ class Crew(Protocol):
 
     def swap(self, deployment: Deployment) -> None:
         """Have each serve it, as the caller does next. It was prepared, or none was started yet."""
+        ...
+
+    def drop_spare(self) -> None:
+        """Have each give back what it keeps open and nobody uses."""
         ...
 
     def tell(self, sure: Mapping[str, bool], *, log_read: bool) -> None:

@@ -15,7 +15,7 @@ from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.ports import Crew, Deployment, Watch
 from pushline.predictor.reports import Reports
-from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Followed, Sight, Step, Trouble, Wanted
+from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Coming, Followed, Sight, Step, Trouble, Wanted
 from pushline.predictor.serving import Loaded
 
 LOOK_SECONDS = 0.5
@@ -42,6 +42,8 @@ class Reloads:
         self._crew = crew
         self._followed: dict[str, Followed] = {}
         self._trouble: dict[str, Trouble] = {}
+        self._coming: dict[str, Coming | None] = {}
+        self._settles_at: dict[str, float] = {}
         self._failed: dict[str, str] = {}  # the sentence of the last failure, where nothing was loaded since
         self._loading: set[str] = set()
         self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
@@ -89,13 +91,14 @@ class Reloads:
             self._take_outcomes()
             self._look()
             self._models.free_retired()
-            self._load.prepare.rest()
+            self._load.rest()
 
     def _pause(self) -> float:
-        """Give the seconds to the next look: sooner where a retry is due before."""
+        """Give the seconds to the next look: sooner where something is due before."""
         now = time.monotonic()
         due = [trouble.retry_at - now for trouble in self._trouble.values() if not trouble.permanent and trouble.retry_at > now]
-        return min([LOOK_SECONDS, *due])
+        settled = [at - now for at in self._settles_at.values() if at > now]
+        return min([LOOK_SECONDS, *due, *settled])
 
     def _look(self) -> None:
         line = self._see()
@@ -117,9 +120,11 @@ class Reloads:
 
     def _consider(self, model: str, line: _Line) -> None:
         newest = line.newest.get(model)
-        followed = self._followed.get(model, NOTHING_FOLLOWED)
-        sight = Sight(_wanted(newest), not line.problem, model in line.parked, model in self._loading)
-        step = rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), time.monotonic())
+        followed, wanted, now = self._followed.get(model, NOTHING_FOLLOWED), _wanted(newest), time.monotonic()
+        self._coming[model] = coming = rollout.after_look(self._coming.get(model), wanted, followed, now)
+        settles_at = self._settles_at[model] = rollout.settles_at(coming, wanted, followed)
+        sight = Sight(wanted, not line.problem, model in line.parked, model in self._loading, settles_at)
+        step = rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), now)
         if step is Step.LOAD and newest is not None:
             self._begin(newest)
         why = rollout.why_stale(sight, followed)
@@ -128,6 +133,7 @@ class Reloads:
 
     def _begin(self, deployment: Deployment) -> None:
         self._loading.add(deployment.event.model)
+        self._coming[deployment.event.model] = None
         threading.Thread(target=self._load_one, args=(deployment,), name="load", daemon=True).start()
 
     def _load_one(self, deployment: Deployment) -> None:

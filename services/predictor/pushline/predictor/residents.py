@@ -21,7 +21,7 @@ class _Open:
 class Residents:
     """Safe to use from many threads, none of which answers requests: to close an engine takes time."""
 
-    def __init__(self, *, keeps: bool = True) -> None:
+    def __init__(self, *, keeps: bool) -> None:
         """`keeps` says whether anything stays open that nobody uses."""
         self._keeps = keeps
         self._open: list[_Open] = []

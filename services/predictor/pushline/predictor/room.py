@@ -2,14 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from pushline.predictor.errors import LoadRefused
 
 PATIENCE_SECONDS = 3.0  # what was swapped out is given back within them
 LOOK_SECONDS = 0.2
+EASE_SECONDS = 2.0
+SHORT = 0.1  # of the limit
 MIB = 2**20
 
 
@@ -23,14 +26,40 @@ class Memory:
     def free(self) -> int:
         return max(0, self.limit - self.used)
 
+    @property
+    def is_short(self) -> bool:
+        return self.free < SHORT * self.limit
+
+
+class Spare(Protocol):
+    """What is kept in memory for the case that there is room."""
+
+    @property
+    def spare(self) -> Collection[str]: ...
+
+    def drop_spare(self) -> bool:
+        """Say whether there was something."""
+        ...
+
 
 class MemoryRoom:
-    """Implements Room. `look` gives None where nothing limits the memory; then everything fits. Each of `processes` loads it."""
+    """Implements Room. `look` gives None where nothing limits the memory; then everything fits, as long as the machine has it.
+
+    Each of `processes` loads what is to be loaded.
+    """
 
     def __init__(
-        self, look: Callable[[], Memory | None], patience_seconds: float = PATIENCE_SECONDS, *, processes: int = 1
+        self,
+        look: Callable[[], Memory | None],
+        spare: Spare,
+        patience_seconds: float = PATIENCE_SECONDS,
+        machine: Callable[[], Memory | None] = lambda: None,
+        processes: int = 1,
     ) -> None:
-        self._look, self._patience, self._processes = look, patience_seconds, processes
+        """`machine` gives the memory of all that runs beside it."""
+        self._look, self._spare, self._patience, self._machine = look, spare, patience_seconds, machine
+        self._processes = processes
+        self._eased_at = 0.0
         self._kept = 0  # for what is being loaded, some of which is in use already
         self._changed = threading.Condition()
 
@@ -45,11 +74,22 @@ class MemoryRoom:
                 self._kept -= count
                 self._changed.notify_all()
 
+    def ease(self) -> None:
+        """Give spare memory back where little is left. Called now and then; looks seldom."""
+        now = time.monotonic()
+        if not self._spare.spare or now < self._eased_at + EASE_SECONDS:
+            return
+        self._eased_at = now
+        if any(memory is not None and memory.is_short for memory in (self._look(), self._machine())):
+            self._spare.drop_spare()
+
     def _keep(self, count: int) -> None:
-        """Waits for loads that are under way, and for memory that is about to be given back."""
+        """Gives spare memory back first. Waits for loads that are under way, and for memory that is about to be given back."""
         until = time.monotonic() + self._patience
         with self._changed:
             while (memory := self._look()) is not None and count > memory.free - self._kept:
+                if self._spare.drop_spare():
+                    continue
                 if not self._kept and time.monotonic() >= until:
                     raise LoadRefused("memory", _sentence(count, memory, self._processes))
                 self._changed.wait(LOOK_SECONDS)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
@@ -25,6 +24,7 @@ from pushline.predictor.residents import Residents
 from pushline.predictor.settings import Settings
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
+from pushline.runtime.logs import Logger
 from pushline.runtime.stage_report import RecordCounter
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Service:
         settings: Settings,
         log: Log,
         prepare: Prepare,
-        logger: structlog.BoundLogger,
+        logger: Logger,
         environ: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """`environ` is what further processes are started with."""
@@ -47,14 +47,15 @@ class Service:
         metrics = Metrics(registry)
         self._others = Alone(registry) if settings.workers == 1 else _leading(settings, registry, logger, environ)
         self.registry = self._others.registry
-        self.residents, self._prepare = Residents(), prepare
+        self.residents, self._prepare = Residents(keeps=settings.keep_previous), prepare
         self.doors = Doors(settings, metrics, logger, self.residents, shared=self._others.shared)
         self.models, self.trust, self.door, self.rest = self.doors.models, self.doors.trust, self.doors.grpc, self.doors.rest
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
         self._records = RecordCounter(registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
-        load, crew = from_line(settings, prepare, self.residents), self._others.crew
+        crew = self._others.crew
+        load = from_line(settings, prepare, self.residents, self.models.current, crew)
         self.reloads = Reloads(self.tail, load, self.models, self.reports, watch, crew)
 
     def _note(self, _record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -85,9 +86,7 @@ class Service:
         self._prepare.close()
 
 
-def _leading(
-    settings: Settings, registry: CollectorRegistry, logger: structlog.BoundLogger, environ: Mapping[str, str]
-) -> "Leading":
+def _leading(settings: Settings, registry: CollectorRegistry, logger: Logger, environ: Mapping[str, str]) -> "Leading":
     from pushline.predictor.leading import Leading  # noqa: PLC0415 - a predictor of one process does not pay for it
 
     return Leading(settings, registry, logger, environ)

@@ -25,6 +25,7 @@ from pushline.runtime.settings import (
 from pushline.runtime.tls import TlsSettings
 
 MOST_WORKERS = 64
+SWITCH_SECONDS = 0.0005  # that a thread which loads may keep the interpreter to itself while one that answers waits for it
 
 
 def models(text: str) -> frozenset[str]:
@@ -186,6 +187,12 @@ class ServingSettings:
     )
     max_program_bytes: int = setting(
         "PUSHLINE_MAX_PROGRAM", default=256 << 20, parse=parse_size, help="largest serving program that is fetched, such as 256MiB"
+    )
+    keep_previous: bool = setting(
+        "PUSHLINE_KEEP_PREVIOUS",
+        default=True,
+        parse=yes_or_no,
+        help="yes or no: keep the model before the live one open, for a rollback at once; it goes when memory runs short",
     )
     door: DoorSettings = group()
     trust: TrustSettings = group()

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import structlog
-
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.ports import Deployment
 from pushline.predictor.serving import Identity
 from pushline.runtime.health import Health
+from pushline.runtime.logs import Logger
 
 PART = "model"
 
@@ -17,7 +16,7 @@ class Watching:
 
     def __init__(
         self,
-        log: structlog.BoundLogger,
+        log: Logger,
         metrics: Metrics,
         health: Health,
         serve: Callable[[bool], None],

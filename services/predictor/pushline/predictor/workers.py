@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import structlog
-
 from pushline.predictor.adapters.disk_cache import plain
 from pushline.predictor.doors import Ports
 from pushline.predictor.frames import Frame, FramesBroken
@@ -20,11 +18,13 @@ from pushline.predictor.member import Member, Stage
 from pushline.predictor.metrics import ADDED_UP, CrewMetrics
 from pushline.predictor.ports import Deployment
 from pushline.predictor.summed import Numbers, added, from_plain, lasting
+from pushline.runtime.logs import Logger
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 30.0
 CALM_SECONDS = 60.0  # a process that lived so long starts the pauses anew
 LOOK_SECONDS = 0.1
 ASK_SECONDS, TELL_SECONDS, ANSWER_SECONDS = 1.0, 1.0, 1.0
+START_SECONDS = 60.0  # on a busy machine
 SILENT_SECONDS = 10.0  # a process that hangs is killed
 PATIENCE_SECONDS = 10.0  # for a load, and as much for each process as the first one took
 ENDING_SECONDS = 3.0  # beyond the time that calls under way have
@@ -60,7 +60,7 @@ class Workers:
         count: int,
         spawn: Callable[[int], Member],
         metrics: CrewMetrics,
-        log: structlog.BoundLogger,
+        log: Logger,
         stop_seconds: float,
     ) -> None:
         """`spawn` starts the process of a number. `stop_seconds`: what one may take to end, once it is asked to."""
@@ -126,6 +126,11 @@ class Workers:
             self._state, self._told_at = state, now
             for member in self._members():
                 member.send("state", **state)
+
+    def drop_spare(self) -> None:
+        with self._changed:
+            for member in self._members():
+                member.send("ease")
 
     def told(self) -> dict[int, Numbers]:
         """Ask each what it counted; give it by number, with what was counted by those before it."""
@@ -200,8 +205,8 @@ class Workers:
         for member in self._members():
             if member.leave_until and now > member.leave_until:
                 member.kill("it did not end in time")
-            elif now - member.heard > SILENT_SECONDS:
-                member.kill(f"it said nothing for {SILENT_SECONDS:.0f} seconds")
+            elif now - member.heard > (SILENT_SECONDS if member.here else START_SECONDS):
+                member.kill(f"it said nothing for {now - member.heard:.0f} seconds")
 
     def _ask(self) -> int:
         self._asked, self._asked_at = self._asked + 1, time.monotonic()
