@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
 DYNAMIC = -1
-TEXT = "object"  # a dtype: each value is a text, of the type bytes
 Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]  # name, dtype and shape of each input, rows included
+TEXT = "object"  # a dtype: each value is a text, of the type bytes
 
 
 class EngineError(Exception):

@@ -118,7 +118,7 @@ class Follower:
     def _load_one(self, deployment: Deployment) -> None:
         with self._load_slots:
             try:
-                loaded = self._load(deployment)
+                loaded = self._load.from_disk(deployment)
             except LoadError as error:
                 self._tell("failed", id=deployment.id, sentence=error.sentence)
                 return
@@ -167,6 +167,7 @@ class Follower:
             if self._eases:
                 self._eases = False
                 self._residents.drop_spare()
+            self._load.rest()
             if self._open:
                 self._tell_health()
 

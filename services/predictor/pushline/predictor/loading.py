@@ -1,25 +1,21 @@
 """How this predictor loads models: the tools of on_deployed.py, put together for the first process and for the others."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from pushline.predictor.adapters.disk_cache import DiskCache
 from pushline.predictor.adapters.litert_programs import needs, open_programs
-from pushline.predictor.adapters.memory import machine, memory
+from pushline.predictor.adapters.memory import machine, memory, tightest
 from pushline.predictor.adapters.tensorflow_models import open_model
 from pushline.predictor.errors import LoadPostponed
 from pushline.predictor.model_files import Bounds
 from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.opening import Opening
-from pushline.predictor.ports import Crew, Deployment, Prepare, Room
+from pushline.predictor.ports import Crew, Live, Prepare, Room
 from pushline.predictor.prepared import ModelFiles, Prepared
 from pushline.predictor.residents import Residents
 from pushline.predictor.room import MemoryRoom
-from pushline.predictor.serving import Loaded
 from pushline.predictor.settings import ServingSettings, Settings
-
-Live = Callable[[str], Loaded | None]  # what a model's name is answered by
 
 
 def from_line(settings: Settings, prepare: Prepare, residents: Residents, live: Live, crew: Crew) -> OnDeployed:
@@ -29,9 +25,9 @@ def from_line(settings: Settings, prepare: Prepare, residents: Residents, live: 
     return _tools(settings, prepare, room, residents, live)
 
 
-def from_disk(settings: ServingSettings, residents: Residents, live: Live) -> Callable[[Deployment], Loaded]:
+def from_disk(settings: ServingSettings, residents: Residents, live: Live) -> OnDeployed:
     """For the others: files that the first process has on the disk, and memory that it has found."""
-    return _tools(settings, Nowhere(), MemoryRoom(lambda: None, residents), residents, live).from_disk
+    return _tools(settings, Nowhere(), MemoryRoom(lambda: None, residents, machine=tightest), residents, live)
 
 
 @dataclass(frozen=True, slots=True)

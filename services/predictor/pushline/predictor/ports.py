@@ -9,7 +9,7 @@ from pushline.engine.engine import Engine
 from pushline.line.codec import Entry
 from pushline.line.events import ModelDeployed
 from pushline.predictor.prepared import ModelFiles, Prepared
-from pushline.predictor.serving import Identity
+from pushline.predictor.serving import Identity, Loaded
 
 Files = Sequence[tuple[Path, int | None]]  # verified, and each program's batch; None: any
 OpenPrograms = Callable[[Files], Engine]  # raises BadProgram
@@ -17,6 +17,9 @@ OpenModel = Callable[[Path], Engine]  # a model.h5; raises BadProgram, EngineUna
 CheckProgram = Callable[[Path], None]  # raises BadProgram
 Needs = Callable[[str, Files], int]  # bytes of memory, by the engine's kind; raises BadProgram, OSError
 Deployment = Entry[ModelDeployed]
+
+
+Live = Callable[[str], Loaded | None]  # what a model is served by at the moment
 
 
 class Prepare(Protocol):

@@ -21,9 +21,7 @@ SETTING = "PUSHLINE_REST_PORT"
 class RestServer:
     """start() listens and returns; stop() lets what was received be answered."""
 
-    def __init__(
-        self, bind: str, door: DoorSettings, lanes: Lanes, metrics: Metrics, trust: Trust, *, shared: bool = False
-    ) -> None:
+    def __init__(self, bind: str, door: DoorSettings, lanes: Lanes, metrics: Metrics, trust: Trust, *, shared: bool) -> None:
         self.port, self._shared = door.rest_port, shared
         self._bind, self._door, self._lanes, self._metrics, self._trust = bind, door, lanes, metrics, trust
         self._rest: Rest | None = None

@@ -43,23 +43,20 @@ class Spare(Protocol):
 
 
 class MemoryRoom:
-    """Implements Room. `look` gives None where nothing limits the memory; then everything fits, as long as the machine has it.
-
-    Each of `processes` loads what is to be loaded.
-    """
+    """Implements Room. `look` gives None where nothing limits the memory; then everything fits. Each of `processes` loads it."""
 
     def __init__(
         self,
         look: Callable[[], Memory | None],
         spare: Spare,
         patience_seconds: float = PATIENCE_SECONDS,
+        *,
         machine: Callable[[], Memory | None] = lambda: None,
         processes: int = 1,
     ) -> None:
         """`machine` gives the memory of all that runs beside it."""
         self._look, self._spare, self._patience, self._machine = look, spare, patience_seconds, machine
-        self._processes = processes
-        self._eased_at = 0.0
+        self._processes, self._eased_at = processes, 0.0
         self._kept = 0  # for what is being loaded, some of which is in use already
         self._changed = threading.Condition()
 

@@ -54,7 +54,7 @@ def bind(claims: Sequence[Claim], specs: Sequence[TensorSpec], limits: Limits) -
 def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
     if claim.dtype is not None and claim.dtype != spec.dtype:
         raise BadRequest(f"inputs.{spec.name}.datatype", f"is {_said(claim.dtype)}; the model takes {_said(spec.dtype)}")
-    if not _fits(claim.shape, spec.shape):
+    if not has_form(claim.shape, spec):
         sizes = f"is {_cut(claim.shape)}; the model takes {shape_text(spec.shape)}, each size above 0"
         raise BadRequest(f"inputs.{spec.name}.shape", sizes)
     array = _array(claim, spec, f"inputs.{spec.name}")
@@ -67,7 +67,7 @@ def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
 def fits(claim: Claim, spec: TensorSpec) -> bool:
     """Say whether any bytes of the claimed size are the input asked for: each value is checked in a bool alone."""
     fixed = spec.dtype not in ("bool", TEXT)
-    return (claim.name, claim.dtype) == (spec.name, spec.dtype) and fixed and _fits(claim.shape, spec.shape)
+    return (claim.name, claim.dtype) == (spec.name, spec.dtype) and fixed and has_form(claim.shape, spec)
 
 
 def _array(claim: Claim, spec: TensorSpec, where: str) -> Array:
@@ -118,10 +118,10 @@ def _name_of(claim: Claim, known: Sequence[str]) -> str:
     return known[0]
 
 
-def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    if len(shape) != len(wanted):
+def has_form(shape: Sequence[int], spec: TensorSpec) -> bool:
+    if len(shape) != len(spec.shape):
         return False
-    return all(got > 0 and size in (got, DYNAMIC) for got, size in zip(shape, wanted, strict=True))
+    return all(got > 0 and size in (got, DYNAMIC) for got, size in zip(shape, spec.shape, strict=True))
 
 
 def _cut(shape: tuple[int, ...]) -> str:
