@@ -19,7 +19,7 @@ from pushline.predictor.metrics import Metrics
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.telling import Telling
 from pushline.predictor.trust import Trust
-from pushline.predictor.wire import MOST_SILENT, Wire
+from pushline.predictor.wire import Wire
 from pushline.runtime.status_server import CannotListen
 from pushline.serving.v1 import serving_pb2
 
@@ -32,6 +32,7 @@ EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
 OTHER_FILES = 256  # than connections of clients
 STREAMS_AT_ONCE = 8  # of reflection
+MOST_PENDING = 4096  # calls that have come and are not begun; of more, grpcio refuses some by chance, and twice as many all
 TURNED_AWAY_SECONDS = 0.3  # in which calls on open connections are told to go elsewhere; on a busy machine one sleeps so long
 
 
@@ -120,8 +121,8 @@ def _options(settings: DoorSettings, *, shared: bool) -> list[tuple[str, int]]:
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
         # While the loop stands still, calls wait for it here; by default grpcio cancels some of them by chance from 1000 on.
-        ("grpc.server.max_pending_requests", MOST_SILENT),
-        ("grpc.server.max_pending_requests_hard_limit", MOST_SILENT),
+        ("grpc.server.max_pending_requests", MOST_PENDING),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_PENDING),
         ("grpc.so_reuseport", int(shared)),  # else a second predictor on the port is an error, not half of the requests
     ]
 

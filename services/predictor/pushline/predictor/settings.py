@@ -25,6 +25,7 @@ from pushline.runtime.settings import (
 from pushline.runtime.tls import TlsSettings
 
 MOST_WORKERS = 64
+SWITCH_SECONDS = 0.0005  # that a thread which loads may keep the interpreter to itself while one that answers waits for it
 
 
 def models(text: str) -> frozenset[str]:
