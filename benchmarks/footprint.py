@@ -31,7 +31,7 @@ from tests.fixtures.predictor.deploying import Line
 from tests.servers import BrokerAddress, StoreAddress, chosen
 
 CORE, PATIENCE_SECONDS, PAUSE_SECONDS, REQUESTS = 0, 60.0, 0.002, 2000
-SERVING = health_pb2.HealthCheckResponse(status="SERVING").SerializeToString()
+SERVING: bytes = health_pb2.HealthCheckResponse(status="SERVING").SerializeToString()
 CHECK = "/grpc.health.v1.Health/Check"
 IMPORT = "import gc, time; gc.disable(); began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
 MAIN = "pushline.predictor.process"  # all that __main__.py imports
@@ -103,7 +103,7 @@ def serving(port: int) -> bool:
             said: bytes = call(b"", timeout=1)
         except grpc.RpcError:
             return False
-        return bool(said == SERVING)
+    return said == SERVING
 
 
 def mib_after_requests(pid: int, port: int) -> float:
