@@ -24,6 +24,8 @@ from pushline.evaluator.settings import Settings as EvaluatorSettings
 from pushline.line.memory import MemoryLog
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPICS
+from pushline.predictor.everybody import Everybody
+from pushline.predictor.metrics import CrewMetrics
 from pushline.predictor.metrics import Metrics as PredictorMetrics
 from pushline.predictor.settings import Settings as PredictorSettings
 from pushline.runtime.logs import Logger
@@ -78,6 +80,8 @@ def registries() -> dict[str, CollectorRegistry]:
     Verdicts(made["evaluator"])
     ServedReports(log, made["deployer"])
     PredictorMetrics(made["predictor"])
+    CrewMetrics(made["predictor"])
+    Everybody(CollectorRegistry(), dict).register(made["predictor"])
     AuditGauges(Tail(MemoryLog(), ["commit"]), History(lambda: 0), made["auditor"])
     return made
 

@@ -113,7 +113,7 @@ def test_a_rollback_reaches_three_replicas_at_once_without_the_store(
         with under_load(replicas, model, 1, REST_SECONDS) as load:
             for number in range(ROLLBACKS):
                 back, factor = (first, 1.0) if number % 2 == 0 else (second, 2.0)
-                event = deployer.rollback(back.serving[0], model)
+                event = deployer.rollback(back)
                 reported[event.deploy_seq] = time.perf_counter()
                 factors[event.deploy_seq] = factor
                 until(lambda seq=event.deploy_seq: followed(load, seq), 30, "answers of all replicas")  # type: ignore[misc]

@@ -13,14 +13,14 @@ import pytest
 
 from pushline.line.memory import MemoryLog
 from pushline.objects.minio_store import MinioStore
-from pushline.predictor.__main__ import preparer
 from pushline.predictor.adapters.memory import PROC, resident
 from pushline.predictor.adapters.preparer import Preparer
 from pushline.predictor.errors import LoadPostponed, LoadRefused
 from pushline.predictor.prepared import ModelFiles
+from pushline.predictor.process import preparer
 from pushline.predictor.service import Service
 from pushline.predictor.settings import Settings
-from tests.fixtures.predictor.deploying import DOUBLE, TRIPLE, Line
+from tests.fixtures.predictor.deploying import DOUBLE, ENDLESS, TRIPLE, Line
 from tests.fixtures.predictor.running import QUIET, reports, serves, settings, wait_for, wait_until_sure
 from tests.servers import StoreAddress
 
@@ -133,6 +133,39 @@ def test_a_child_that_is_killed_costs_one_try_and_the_old_model_serves_on(
 
         assert pid not in preparing.pids
     assert [told.state for told in reports(log)] == ["serving", "serving"]
+
+
+@pytest.mark.parametrize(
+    ("crash", "reason"), [(signal.SIGSEGV, "program_crashed"), (signal.SIGABRT, "program_crashed"), (0, "warm_up")]
+)
+def test_a_hostile_program_ends_the_child_alone_and_the_line_is_told(
+    line: Line, tmp_path: Path, store_settings: StoreAddress, crash: int, reason: str
+) -> None:
+    preparing = preparer(told(tmp_path / "cache", store_settings), try_cpu_seconds=30.0 if crash else 0.2)
+    line.deploy(DOUBLE)
+    log = line.log
+    assert isinstance(log, MemoryLog)
+    with served(tmp_path / "cache", log, preparing, store_settings) as service:
+        wait_until_sure(service, 1)
+        (pid,) = preparing.pids
+        line.deploy(ENDLESS)
+        if crash:
+            wait_for(lambda: runs_native_code(pid), "the program to run")
+            os.kill(pid, crash)
+
+        wait_for(lambda: any(each.state == "failed" for each in reports(log)), "the report")
+        assert serves(service, 1)
+        line.deploy(TRIPLE)
+        wait_until_sure(service, 3)
+    (failed,) = [each for each in reports(log) if each.state == "failed"]
+    assert (failed.deploy_seq, failed.reason) == (2, f"activation_failed({reason})")
+    assert failed.sentence.startswith("the serving program ")
+
+
+def runs_native_code(pid: int) -> bool:
+    """It has used more of the processor by now than all before its endless run takes."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12]) > 2 * os.sysconf("SC_CLK_TCK")
 
 
 def test_while_one_child_is_slow_another_model_is_prepared(line: Line, preparing: Preparer) -> None:

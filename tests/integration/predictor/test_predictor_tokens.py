@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -237,10 +238,12 @@ def test_tokens_rotate_without_a_restart_while_a_client_goes_on(guarded: Guarded
         client.predict(X)
 
 
-@pytest.mark.parametrize("become", [b"", b"short\n", None])
-def test_a_bad_file_changes_nothing_and_is_told(guarded: Guarded, become: bytes | None) -> None:
-    if become is None:
+@pytest.mark.parametrize("become", [b"", b"short\n", b"#" * (2 << 20), "a named pipe", None], ids=lambda become: str(become)[:12])
+def test_a_bad_file_changes_nothing_and_is_told(guarded: Guarded, become: bytes | str | None) -> None:
+    if not isinstance(become, bytes):
         guarded.tokens.unlink()
+        if become is not None:
+            os.mkfifo(guarded.tokens)
     else:
         replaced(guarded.tokens, become)
     wait_for(lambda: guarded.said("the new tokens are refused; the ones before them count on") == 1, "the refusal")

@@ -90,7 +90,9 @@ def test_what_was_never_served_takes_nobodys_place() -> None:
 
 @pytest.mark.parametrize("batch", [None, 8])
 def test_what_goes_to_another_process_comes_back_the_same(batch: int | None) -> None:
-    prepared = Prepared("litert", ((Path("/cache/numbers/files/a"), batch),), "classification", ("a", "b"), 100)
+    prepared = Prepared(
+        "litert", ((Path("/cache/numbers/files/a"), batch),), "classification", ("a", "b"), needed_bytes=100, from_logits=False
+    )
 
     assert Prepared.read(prepared.plain) == prepared
     assert ModelFiles.read(files(1).plain) == files(1)

@@ -59,6 +59,18 @@ def test_what_fits_to_the_byte_is_loaded_and_what_does_not_is_refused_with_the_f
     assert told.value.reason == "memory"
 
 
+def test_what_several_processes_load_is_counted_for_each() -> None:
+    room = MemoryRoom(Machine(100, used=40), Nothing(), patience_seconds=0.0, processes=3)
+
+    with room.held(lambda: 20 * MIB):
+        pass
+    with (
+        pytest.raises(LoadRefused, match="needs about 63 MiB of memory in 3 processes, and 60 MiB are free"),
+        room.held(lambda: 21 * MIB),
+    ):
+        pytest.fail("it was loaded")
+
+
 def test_more_in_use_than_allowed_is_no_room_at_all() -> None:
     with pytest.raises(LoadRefused, match="0 MiB are free"), MemoryRoom(Machine(100, used=120), Nothing(), 0.0).held(lambda: MIB):
         pytest.fail("it was loaded")

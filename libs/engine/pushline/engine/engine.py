@@ -13,6 +13,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 DYNAMIC = -1
 Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]  # name, dtype and shape of each input, rows included
+TEXT = "object"  # a dtype: each value is a text, of the type bytes
 
 
 class EngineError(Exception):
@@ -38,7 +39,7 @@ class BadInput(EngineError):
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     name: str
-    dtype: str  # NumPy's name
+    dtype: str  # NumPy's name; of inputs TEXT too
     shape: tuple[int, ...]  # DYNAMIC where open; the first dimension is the batch
 
 

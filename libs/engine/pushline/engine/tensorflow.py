@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pushline.engine.engine import Array, BadInput, BadProgram, EngineError, EngineUnavailable, Form, Signature
-from pushline.engine.inputs import check_inputs, concrete
+from pushline.engine.inputs import blank, check_inputs
 from pushline.engine.tensorflow_process import Child, Limits
 
 LARGEST_BATCH = 256  # rows given at once
@@ -93,7 +93,7 @@ class TensorFlowEngine:
 
     def warm_up(self, at_once: int = 1) -> None:  # noqa: ARG002 - it answers one request at a time
         for rows in (1, WARM_UP_ROWS):
-            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self.signature.inputs})
+            self.run({spec.name: blank(spec, rows) for spec in self.signature.inputs})
 
     def close(self) -> None:
         self._closing.set()

@@ -10,7 +10,7 @@ from pathlib import Path
 from pushline.objects import keys, manifest
 from pushline.objects.manifest import MAX_MANIFEST_BYTES, BadManifest, Manifest
 from pushline.predictor.errors import LoadPostponed, LoadRefused
-from pushline.predictor.prepared import ModelFiles
+from pushline.predictor.prepared import ModelFiles, Prepared
 
 MODEL_FILE = "model.h5"
 NO_TENSORFLOW = (
@@ -36,6 +36,10 @@ class Found:
     @property
     def is_programs(self) -> bool:
         return self.manifest.engine == "litert"
+
+    def prepared(self, needed_bytes: int) -> Prepared:
+        found = self.manifest
+        return Prepared(found.engine, self.files, found.task, found.labels, found.from_logits, needed_bytes)
 
 
 def find(wanted: ModelFiles, get: Get, bounds: Bounds) -> Found:

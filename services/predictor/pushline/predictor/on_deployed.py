@@ -4,7 +4,6 @@ Nothing here is served yet. The swap is the caller's, and so is the question whe
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pushline.predictor import model_files
 from pushline.predictor.errors import LoadPostponed, LoadRefused
 from pushline.predictor.model_files import Bounds
 from pushline.predictor.opening import Opening, named_problems
-from pushline.predictor.ports import Copies, Deployment, Needs, Prepare, Room
+from pushline.predictor.ports import Copies, Deployment, Live, Needs, Prepare, Room
 from pushline.predictor.prepared import ModelFiles, Prepared
 from pushline.predictor.residents import Residents
 from pushline.predictor.serving import Identity, Loaded
@@ -29,7 +28,7 @@ class OnDeployed:
     opening: Opening
     needs: Needs
     residents: Residents
-    live: Callable[[str], Loaded | None]  # what a model is served by
+    live: Live
     bounds: Bounds
 
     def __call__(self, deployment: Deployment) -> Loaded:
@@ -57,7 +56,7 @@ class OnDeployed:
         if loaded is not None:
             return loaded
         found = model_files.find(wanted, lambda key, sha256, _: self._on_disk(wanted.model, key, sha256), self.bounds)
-        prepared = Prepared(found.manifest.engine, found.files, found.manifest.task, found.manifest.labels, 0)
+        prepared = found.prepared(needed_bytes=0)
         with self.room.held(lambda: self._needed(deployment, prepared)):
             return self._opened(deployment, wanted, prepared)
 

@@ -24,7 +24,7 @@ class Opening:
     def __call__(self, prepared: Prepared, identity: Identity, live: Loaded | None) -> Loaded:
         """Give it ready for what the live one answers now, as quick at the first request as later. Raises LoadError."""
         with named_problems(prepared.engine):
-            loaded = Loaded(identity, self._opened(prepared), prepared.task, prepared.labels)
+            loaded = Loaded(identity, self._opened(prepared), prepared.task, prepared.labels, prepared.from_logits)
             try:
                 warm(loaded.engine, live.engine.at_once if live else 1)
                 make_steady(loaded.engine, loaded.pace, live.engine.forms if live else ())

@@ -1,6 +1,6 @@
 """What the predictor asks of its tools, as promises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +9,7 @@ from pushline.engine.engine import Engine
 from pushline.line.codec import Entry
 from pushline.line.events import ModelDeployed
 from pushline.predictor.prepared import ModelFiles, Prepared
-from pushline.predictor.serving import Identity
+from pushline.predictor.serving import Identity, Loaded
 
 Files = Sequence[tuple[Path, int | None]]  # verified, and each program's batch; None: any
 OpenPrograms = Callable[[Files], Engine]  # raises BadProgram
@@ -17,6 +17,9 @@ OpenModel = Callable[[Path], Engine]  # a model.h5; raises BadProgram, EngineUna
 CheckProgram = Callable[[Path], None]  # raises BadProgram
 Needs = Callable[[str, Files], int]  # bytes of memory, by the engine's kind; raises BadProgram, OSError
 Deployment = Entry[ModelDeployed]
+
+
+Live = Callable[[str], Loaded | None]  # what a model is served by at the moment
 
 
 class Prepare(Protocol):
@@ -77,6 +80,22 @@ class Copies(Protocol):
 
     def followed(self) -> Sequence[Deployment]:
         """Give the record that each model follows; a state file that is damaged is no state."""
+        ...
+
+
+class Crew(Protocol):
+    """The other processes that answer at the same ports. Never raises."""
+
+    def prepare(self, deployment: Deployment, seconds: float) -> None:
+        """Have each load it from this disk, and wait for them; who cannot is ended. `seconds` is what it took this process."""
+        ...
+
+    def swap(self, deployment: Deployment) -> None:
+        """Have each serve it, as the caller does next. It was prepared, or none was started yet."""
+        ...
+
+    def tell(self, sure: Mapping[str, bool], *, log_read: bool) -> None:
+        """Say of each model whether it is sure that the newest deployment is served. Told at every look."""
         ...
 
 

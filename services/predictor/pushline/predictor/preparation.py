@@ -31,7 +31,7 @@ class Preparation:
         found = model_files.find(wanted, lambda *of: self._get(wanted.model, *of), self.bounds)
         with named_problems(found.manifest.engine):
             needed = self._checked(found)
-        return Prepared(found.manifest.engine, found.files, found.manifest.task, found.manifest.labels, needed)
+        return found.prepared(needed)
 
     def try_out(self, prepared: Prepared) -> None:
         """Open it and let it answer once. TensorFlow runs in a process of its own, where it can harm nobody."""

@@ -39,12 +39,13 @@ class Prepared:
     files: tuple[tuple[Path, int | None], ...]  # with the program's batch; None: any
     task: str
     labels: tuple[str, ...]
+    from_logits: bool
     needed_bytes: int  # of memory, once it is loaded and at work
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> "Prepared":
         files = tuple((Path(path), batch) for path, batch in plain["files"])
-        return cls(plain["engine"], files, plain["task"], tuple(plain["labels"]), plain["needed_bytes"])
+        return cls(plain["engine"], files, plain["task"], tuple(plain["labels"]), plain["from_logits"], plain["needed_bytes"])
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -53,5 +54,6 @@ class Prepared:
             "files": [(str(path), batch) for path, batch in self.files],
             "task": self.task,
             "labels": self.labels,
+            "from_logits": self.from_logits,
             "needed_bytes": self.needed_bytes,
         }

@@ -40,7 +40,9 @@ def main() -> None:
         while True:
             request = asked()
             signal.setitimer(signal.ITIMER_REAL, request["seconds"])  # SIGALRM ends the process, wherever it is
+            signal.setitimer(signal.ITIMER_PROF, request["cpu_seconds"])  # SIGPROF likewise
             answer = answered(answers[request["what"]], request["of"])
+            signal.setitimer(signal.ITIMER_PROF, 0)
             signal.setitimer(signal.ITIMER_REAL, 0)
             parent.sendall(json.dumps(answer).encode() + b"\n")
 

@@ -13,7 +13,7 @@ from pushline.predictor import rollout
 from pushline.predictor.errors import LoadError, LoadRefused
 from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
-from pushline.predictor.ports import Deployment, Watch
+from pushline.predictor.ports import Crew, Deployment, Watch
 from pushline.predictor.reports import Reports
 from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Coming, Followed, Sight, Step, Trouble, Wanted
 from pushline.predictor.serving import Loaded
@@ -37,8 +37,9 @@ class _Line:
 
 
 class Reloads:
-    def __init__(self, tail: Tail, load: OnDeployed, models: Models, reports: Reports, watch: Watch) -> None:
+    def __init__(self, tail: Tail, load: OnDeployed, models: Models, reports: Reports, watch: Watch, crew: Crew) -> None:
         self._tail, self._load, self._models, self._reports, self._watch = tail, load, models, reports, watch
+        self._crew = crew
         self._followed: dict[str, Followed] = {}
         self._trouble: dict[str, Trouble] = {}
         self._coming: dict[str, Coming | None] = {}
@@ -106,6 +107,8 @@ class Reloads:
         for model in line.newest.keys() | self._followed.keys():
             self._models.know(model)
             self._consider(model, line)
+        names = self._models.names()
+        self._crew.tell({name: not self._models.is_stale(name) for name in names}, log_read=not line.problem)
         self._tell_readiness(line.problem)
 
     def _see(self) -> _Line:
@@ -139,6 +142,7 @@ class Reloads:
             result: Loaded | LoadError = LoadRefused("crashed", "loading ended in an error of the predictor itself; see its log")
             try:
                 result = self._load(deployment)
+                self._crew.prepare(deployment, time.monotonic() - began)
             except LoadError as error:
                 result = error
             finally:
@@ -156,6 +160,7 @@ class Reloads:
 
     def _adopt(self, outcome: _Outcome, loaded: Loaded) -> None:
         model = loaded.identity.model
+        self._crew.swap(outcome.deployment)
         began = time.perf_counter()
         self._models.swap(loaded)
         swap_seconds = time.perf_counter() - began

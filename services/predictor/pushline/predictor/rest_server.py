@@ -21,8 +21,8 @@ SETTING = "PUSHLINE_REST_PORT"
 class RestServer:
     """start() listens and returns; stop() lets what was received be answered."""
 
-    def __init__(self, bind: str, door: DoorSettings, lanes: Lanes, metrics: Metrics, trust: Trust) -> None:
-        self.port = door.rest_port
+    def __init__(self, bind: str, door: DoorSettings, lanes: Lanes, metrics: Metrics, trust: Trust, *, shared: bool) -> None:
+        self.port, self._shared = door.rest_port, shared
         self._bind, self._door, self._lanes, self._metrics, self._trust = bind, door, lanes, metrics, trust
         self._rest: Rest | None = None
         self._server: HttpServer | None = None
@@ -40,12 +40,13 @@ class RestServer:
         app = self._rest.app([tensorflow_serving], tensorflow_serving.routes())
         self._server = HttpServer(
             self._bind,
-            door.rest_port,
+            self.port,
             guarded(app, trust.tokens, self._metrics) if trust.tokens else app,
             setting=SETTING,
             drain_seconds=math.ceil(door.grace_seconds),
             limits=door.rest.of_server,
             tls=trust.context,
+            shared=self._shared,
         )
         self._server.start()
         self.port = self._server.port

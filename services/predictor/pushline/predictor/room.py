@@ -43,24 +43,26 @@ class Spare(Protocol):
 
 
 class MemoryRoom:
-    """Implements Room. `look` gives None where nothing limits the memory; then everything fits, as long as the machine has it."""
+    """Implements Room. `look` gives None where nothing limits the memory; then everything fits. Each of `processes` loads it."""
 
     def __init__(
         self,
         look: Callable[[], Memory | None],
         spare: Spare,
         patience_seconds: float = PATIENCE_SECONDS,
+        *,
         machine: Callable[[], Memory | None] = lambda: None,
+        processes: int = 1,
     ) -> None:
         """`machine` gives the memory of all that runs beside it."""
         self._look, self._spare, self._patience, self._machine = look, spare, patience_seconds, machine
-        self._eased_at = 0.0
+        self._processes, self._eased_at = processes, 0.0
         self._kept = 0  # for what is being loaded, some of which is in use already
         self._changed = threading.Condition()
 
     @contextmanager
     def held(self, needed: Callable[[], int]) -> Iterator[None]:
-        count = needed() if self._look() is not None else 0
+        count = self._processes * needed() if self._look() is not None else 0
         self._keep(count)
         try:
             yield
@@ -86,13 +88,14 @@ class MemoryRoom:
                 if self._spare.drop_spare():
                     continue
                 if not self._kept and time.monotonic() >= until:
-                    raise LoadRefused("memory", _sentence(count, memory))
+                    raise LoadRefused("memory", _sentence(count, memory, self._processes))
                 self._changed.wait(LOOK_SECONDS)
             self._kept += count
 
 
-def _sentence(count: int, memory: Memory) -> str:
+def _sentence(count: int, memory: Memory, processes: int) -> str:
+    them = f" in {processes} processes" if processes > 1 else ""
     return (
-        f"the model needs about {count / MIB:.0f} MiB of memory, and {memory.free / MIB:.0f} MiB are free "
+        f"the model needs about {count / MIB:.0f} MiB of memory{them}, and {memory.free / MIB:.0f} MiB are free "
         f"of the {memory.limit / MIB:.0f} MiB that {memory.limited_by} allows"
     )

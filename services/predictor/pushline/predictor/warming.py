@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from pushline.engine.engine import Array, BadInput, BadProgram, Engine, Form
-from pushline.engine.inputs import concrete
+from pushline.engine.engine import TEXT, Array, BadInput, BadProgram, Engine, Form
+from pushline.engine.inputs import blank
 from pushline.predictor.pace import Pace
 
 LONGEST_SECONDS = 0.5  # for all forms together
@@ -49,8 +49,8 @@ def _is_steady(taken: Sequence[float]) -> bool:
 
 
 def _of_one_row(engine: Engine) -> dict[str, Array]:
-    return {spec.name: np.zeros(concrete(spec, 1), spec.dtype) for spec in engine.signature.inputs}
+    return {spec.name: blank(spec, 1) for spec in engine.signature.inputs}
 
 
 def _zeros(form: Form) -> dict[str, Array]:
-    return {name: np.zeros(shape, dtype) for name, dtype, shape in form}
+    return {name: np.full(shape, b"", dtype) if dtype == TEXT else np.zeros(shape, dtype) for name, dtype, shape in form}

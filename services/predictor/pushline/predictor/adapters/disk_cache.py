@@ -105,25 +105,25 @@ def _files(deployment: Deployment) -> frozenset[str]:
     )
 
 
+def plain(deployment: Deployment) -> dict[str, str]:
+    """As JSON has it."""
+    return {"id": deployment.id, "source": deployment.source, "value": deployment.value.decode()}
+
+
 def _plain(kept: _Kept) -> dict[str, str | int | None]:
-    deployment = kept.deployment
-    return {
-        "id": deployment.id,
-        "source": deployment.source,
-        "value": deployment.value.decode(),
-        "needed_bytes": kept.needed_bytes,
-    }
+    return {**plain(kept.deployment), "needed_bytes": kept.needed_bytes}
 
 
 def _kept(plain: Any) -> _Kept | None:  # noqa: ANN401 - whatever the file holds
-    """Rebuild a record, where what was kept proves itself; else None."""
-    if not isinstance(plain, dict) or not all(isinstance(plain.get(name), str) for name in ("id", "source", "value")):
-        return None
-    deployment, needed = _deployment(plain), plain.get("needed_bytes")
+    deployment = rebuilt(plain)
+    needed = plain.get("needed_bytes") if deployment is not None else None
     return _Kept(deployment, needed if type(needed) is int and needed >= 0 else None) if deployment is not None else None
 
 
-def _deployment(plain: dict[str, str]) -> Deployment | None:
+def rebuilt(plain: Any) -> Deployment | None:  # noqa: ANN401 - whatever the file holds
+    """Rebuild a record, where what was kept proves itself; else None."""
+    if not isinstance(plain, dict) or not all(isinstance(plain.get(name), str) for name in ("id", "source", "value")):
+        return None
     headers = {
         "ce_specversion": "1.0",
         "ce_type": topics.DEPLOYED.ce_type,

@@ -26,6 +26,12 @@ def machine() -> Memory | None:
     return of_machine(_text(PROC / "meminfo"))
 
 
+def tightest() -> Memory | None:
+    """Give what this process may have by its cgroups, or what its machine has, whichever has less room."""
+    found = (machine(), memory(None)())
+    return min((each for each in found if each is not None), key=lambda each: each.free, default=None)
+
+
 def of_machine(told: str) -> Memory | None:
     """Give what all processes together have; `told` is what /proc/meminfo says."""
     found = dict(re.findall(r"^(MemTotal|MemAvailable):\s+(\d+) kB$", told, re.MULTILINE))

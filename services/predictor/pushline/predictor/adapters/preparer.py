@@ -19,7 +19,8 @@ from pushline.predictor.errors import LoadPostponed, LoadRefused
 from pushline.predictor.prepared import ModelFiles, Prepared
 
 MODULE = "pushline.predictor.preparing"
-PREPARE_SECONDS, TRY_SECONDS = 1800.0, 120.0  # a child gives way to everybody, so it may take long
+LONGEST_SECONDS = 1800.0  # a child gives way to everybody, so it may take long
+PREPARE_CPU_SECONDS, TRY_CPU_SECONDS = 600.0, 30.0
 SPARE_SECONDS = 5.0  # by which the parent waits longer than the child allows itself
 IDLE_SECONDS = 30.0
 PATIENCE_SECONDS = 1.0  # with one that is about to end
@@ -43,8 +44,10 @@ class Ended(Exception):
 class Preparer:
     """Implements Prepare. `told` is what a child works with, as preparing.py reads it."""
 
-    def __init__(self, told: Mapping[str, Any], idle_seconds: float = IDLE_SECONDS) -> None:
-        self._told, self._idle_seconds = dict(told), idle_seconds
+    def __init__(
+        self, told: Mapping[str, Any], idle_seconds: float = IDLE_SECONDS, try_cpu_seconds: float = TRY_CPU_SECONDS
+    ) -> None:
+        self._told, self._idle_seconds, self._try_cpu_seconds = dict(told), idle_seconds, try_cpu_seconds
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._let_go: list[Child] = []  # and perhaps not gone yet: nobody waits for them
@@ -53,15 +56,18 @@ class Preparer:
 
     def prepare(self, wanted: ModelFiles) -> Prepared:
         try:
-            done = self._ask("prepare", wanted.plain, PREPARE_SECONDS)
+            done = self._ask("prepare", wanted.plain, PREPARE_CPU_SECONDS)
         except Ended as ended:
             raise LoadPostponed("preparation", f"the process that prepares models ended ({ended.how})") from None
         return Prepared.read(done)
 
     def try_out(self, prepared: Prepared) -> None:
         try:
-            self._ask("try_out", prepared.plain, TRY_SECONDS)
+            self._ask("try_out", prepared.plain, self._try_cpu_seconds)
         except Ended as ended:
+            if -ended.by == signal.SIGPROF:
+                sentence = f"the serving program did not answer within {self._try_cpu_seconds:g} s of processor time"
+                raise LoadRefused("warm_up", sentence) from None
             if -ended.by in CRASHES:
                 sentence = f"the serving program ended the process that tried it ({ended.how})"
                 raise LoadRefused("program_crashed", sentence) from None
@@ -93,11 +99,12 @@ class Preparer:
         with self._lock:
             return [child.pid for child in (*self._idle, *self._busy)]
 
-    def _ask(self, what: str, of: object, seconds: float) -> Any:  # noqa: ANN401 - any JSON
+    def _ask(self, what: str, of: object, cpu_seconds: float) -> Any:  # noqa: ANN401 - any JSON
         """Raises LoadError, Ended."""
         child = self._taken()
         try:
-            answer = child.ask({"what": what, "of": of, "seconds": seconds}, seconds + SPARE_SECONDS)
+            request = {"what": what, "of": of, "seconds": LONGEST_SECONDS, "cpu_seconds": cpu_seconds}
+            answer = child.ask(request, LONGEST_SECONDS + SPARE_SECONDS)
         except Ended:
             with self._lock:
                 self._busy.discard(child)
