@@ -13,7 +13,7 @@ from benchmarks.reloading.windows import Array, Run
 SHOWN_SECONDS, SHOWN_FAST_SECONDS, STEP_SECONDS = 20.0, 3.0, 0.01
 BEFORE_SECONDS, AFTER_SECONDS = 0.4, 0.6
 SHARES = ((1.0, "slowest", "#c44e52"), (0.99, "p99", "#dd8452"), (0.5, "p50", "#4c72b0"))
-DOTS_PER_INCH = 110
+DOTS_PER_INCH = 90
 
 
 def draw(run: Run, steady: Sequence[Swap], fast: Sequence[Swap], control_p99: float, file: Path) -> None:
