@@ -1,6 +1,6 @@
 """What a predictor stands: wrong requests by the thousand, hostile clients beside right ones, and more than it can answer.
 
-    python -m benchmarks.abuse [--full] [--seed 1] [--only fuzz|beside|overload …] [--json FILE] [--embedded] [--logs FILE]
+    python -m benchmarks.abuse [--full] [--seed 1] [--only fuzz|beside|overload …] [--attacks NAME …] [--json FILE] [--embedded]
 
 On loopback alone, bounded in number and time: the small size takes about two minutes, the full one (100,000 fuzzed requests, 20 s
 an attack) about ten. Prints a table each with n; ends with 1 where a goal was not met, and says which.
@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.hostile import beside, fuzz, overload
+from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.subject import Subject, subject
 from benchmarks.line import place
 
@@ -42,7 +43,7 @@ class Told:
     problems: list[str]
 
 
-def abuse(predictor: Subject, size: Size, seed: int, parts: Sequence[str]) -> Told:
+def abuse(predictor: Subject, size: Size, seed: int, parts: Sequence[str], attacks: Sequence[str]) -> Told:
     told = Told([], {}, [])
     if "fuzz" in parts:
         fuzzed = fuzz.fuzz(predictor, size.fuzzed, seed)
@@ -55,7 +56,7 @@ def abuse(predictor: Subject, size: Size, seed: int, parts: Sequence[str]) -> To
         told.figures["overload"] = [{**asdict(row), "ratio": row.ratio} for row in loads]
         told.problems += [problem for row in loads for problem in row.problems]
     if "beside" in parts:
-        rows = beside.all_of_them(predictor, size.attack_seconds, size.most_strikes)
+        rows = beside.all_of_them(predictor, size.attack_seconds, size.most_strikes, attacks)
         told.tables.append(beside.table(rows))
         told.figures["beside"] = [asdict(row) for row in rows]
         told.problems += [problem for row in rows for problem in row.problems]
@@ -67,6 +68,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--full", action="store_true", help="100,000 fuzzed requests, 20 s an attack")
     parser.add_argument("--seed", type=int, default=1, help="of the fuzzed requests")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--attacks", nargs="+", choices=ATTACKS, default=list(ATTACKS), metavar="NAME", help="these alone")
     parser.add_argument("--json", type=Path, help="a file for all figures")
     parser.add_argument("--embedded", action="store_true", help="on the embedded broker and store")
     parser.add_argument("--logs", type=Path, help="a file to keep the predictor's log in")
@@ -74,7 +76,7 @@ def main(words: Sequence[str]) -> int:
     with TemporaryDirectory(prefix="pushline-abuse-") as name, ExitStack() as stack:
         servers, _ = stack.enter_context(place(Path(name), embedded=arguments.embedded))
         predictor = stack.enter_context(subject(Path(name) / "line", servers))
-        told = abuse(predictor, FULL if arguments.full else SMALL, arguments.seed, arguments.only)
+        told = abuse(predictor, FULL if arguments.full else SMALL, arguments.seed, arguments.only, arguments.attacks)
         if arguments.logs:
             shutil.copyfile(predictor.service.log, arguments.logs)
     print("\n".join(told.tables))

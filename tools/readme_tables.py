@@ -4,11 +4,11 @@
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import structlog
 from prometheus_client import CollectorRegistry
 from typer.main import get_command
 
@@ -24,8 +24,11 @@ from pushline.evaluator.settings import Settings as EvaluatorSettings
 from pushline.line.memory import MemoryLog
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPICS
+from pushline.predictor.everybody import Everybody
+from pushline.predictor.metrics import CrewMetrics
 from pushline.predictor.metrics import Metrics as PredictorMetrics
 from pushline.predictor.settings import Settings as PredictorSettings
+from pushline.runtime.logs import Logger
 from pushline.runtime.settings import REQUIRED, Setting, describe
 from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.trainer.metrics import Metrics as TrainerMetrics
@@ -68,7 +71,7 @@ def filled(text: str) -> str:
 def registries() -> dict[str, CollectorRegistry]:
     """Service → what it shows at /metrics, as its composition root builds it."""
     made = {name: CollectorRegistry() for name in SETTINGS}
-    log: Any = structlog.get_logger()
+    log = Logger(sys.stdout)
     for name in ("trainer", "evaluator", "deployer"):
         StageReporter(log, made[name])
     for name in SETTINGS:
@@ -77,6 +80,8 @@ def registries() -> dict[str, CollectorRegistry]:
     Verdicts(made["evaluator"])
     ServedReports(log, made["deployer"])
     PredictorMetrics(made["predictor"])
+    CrewMetrics(made["predictor"])
+    Everybody(CollectorRegistry(), dict).register(made["predictor"])
     AuditGauges(Tail(MemoryLog(), ["commit"]), History(lambda: 0), made["auditor"])
     return made
 

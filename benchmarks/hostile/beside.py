@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -82,8 +82,8 @@ def attacking(subject: Subject, attack: str, seconds: float, most: int, struck: 
             process.kill()
 
 
-def all_of_them(subject: Subject, seconds: float, most: int) -> list[Suffered]:
-    return [suffer(subject, attack, seconds, most) for attack in (NOBODY, *ATTACKS)]
+def all_of_them(subject: Subject, seconds: float, most: int, attacks: Sequence[str] = tuple(ATTACKS)) -> list[Suffered]:
+    return [suffer(subject, attack, seconds, most) for attack in (NOBODY, *attacks)]
 
 
 def table(rows: list[Suffered]) -> str:

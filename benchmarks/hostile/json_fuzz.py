@@ -3,6 +3,7 @@
 `request(seed, number)` is always the same one.
 """
 
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -67,7 +68,12 @@ def request(seed: int, number: int) -> Request:
         body += chance.choice((b"", bytes(16), bytes(15), bytes(17)))
     for _ in range(chance.choice((0, 0, 0, 1, 2))):
         body = _damaged(body, chance)
-    return Request("POST", path, _with_more(headers, chance), body)
+    headers = _with_more(headers, chance)
+    if chance.random() < 0.1:
+        headers["Content-Encoding"] = chance.choice(("gzip", "gzip", "deflate"))
+        body = gzip.compress(body, 1) if chance.random() < 0.8 else body
+        body = body[: chance.randrange(len(body) + 1)] if chance.random() < 0.2 else body
+    return Request("POST", path, headers, body)
 
 
 def _document(chance: Chance) -> dict[str, Any]:

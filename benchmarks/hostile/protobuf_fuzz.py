@@ -10,16 +10,16 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from benchmarks.hostile import requests
+from benchmarks.hostile import requests, tfserving_fuzz
 from benchmarks.hostile.subject import INFER, LIGHT_MODEL, MIXED_MODEL
 from open_inference import open_inference_grpc_pb2 as oip
 from pushline.serving.v1 import serving_pb2
 
 SERVICE = INFER.rpartition("/")[0]
 PREDICT = "/pushline.serving.v1.Predictor/Predict"
-TFS_PREDICT = "/tensorflow.serving.PredictionService/Predict"
-METHODS = {INFER: 60, PREDICT: 15, f"{SERVICE}/ModelMetadata": 9, f"{SERVICE}/ModelReady": 7, f"{SERVICE}/ServerMetadata": 3}
-METHODS |= {f"{SERVICE}/ServerReady": 2, f"{SERVICE}/ServerLive": 2, TFS_PREDICT: 2}
+METHODS = {INFER: 48, PREDICT: 12, f"{SERVICE}/ModelMetadata": 6, f"{SERVICE}/ModelReady": 4, f"{SERVICE}/ServerMetadata": 2}
+METHODS |= {f"{SERVICE}/ServerReady": 2, f"{SERVICE}/ServerLive": 2, f"{SERVICE}/RepositoryIndex": 2}
+METHODS |= {tfserving_fuzz.PREDICT: 18, tfserving_fuzz.METADATA: 2, tfserving_fuzz.STATUS: 2}
 LONG = 40_000
 NAMES = (
     "",
@@ -62,6 +62,8 @@ def _message(method: str, chance: Chance) -> Message:
         return _infer(chance)
     if method == PREDICT:
         return _predict(chance)
+    if method.startswith("/tensorflow."):
+        return tfserving_fuzz.message(method, chance)
     name, version = chance.choice(NAMES), chance.choice(("", "1", "2", "-1", "latest", "9" * LONG))
     return oip.ModelMetadataRequest(name=name, version=version)
 

@@ -33,6 +33,14 @@ def python_blocks() -> list[str]:
     return [block.text for block in blocks() if block.language == "python"]
 
 
+def console_commands(names: Sequence[str]) -> str:
+    """Give what README shows behind a prompt with one of these programs in it, and all of the block before it, as a script."""
+    shown = [block.text for block in blocks() if not block.language and block.text.startswith("$ ")]
+    found = [text for text in shown if any(name in text for name in names)]
+    lines = [line for text in found for line in text.splitlines() if line.startswith(("$ ", "    "))]
+    return "\n".join(line.removeprefix("$ ") for line in lines)
+
+
 def script(after_clone: str, before_stop: Sequence[str]) -> str:
     """Give the chapter as one script that ends at the first error.
 

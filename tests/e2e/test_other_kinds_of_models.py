@@ -22,6 +22,7 @@ KINDS = {
     "two-inputs": "",
     "lstm": CLASSIFIER,
     "hashing": REGRESSOR,  # has no serving program: TensorFlow serves its model.h5
+    "texts": REGRESSOR,  # likewise
     "tape": REGRESSOR + '[evaluate]\ndataset = "data/test.npz"\n',
 }
 

@@ -18,7 +18,9 @@ from tools.readme_tables import SETTINGS, exposed, registries
 from typer.main import get_command
 
 from pushline.cli.main import make_app
-from tests.e2e.readme import CLONED_FROM, README, REPOSITORY, blocks, outputs, python_blocks, script
+from tests.e2e.readme import CLONED_FROM, README, REPOSITORY, blocks, console_commands, outputs, python_blocks, script
+from tests.fixtures.predictor.certificates import Authority
+from tests.fixtures.predictor.grpcurl import grpcurl
 
 SECONDS = 120.0
 STOCK = {
@@ -66,10 +68,12 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
 
 def _run(folder: Path, text: str) -> tuple[str, float]:
     (folder / "home").mkdir()
+    Authority().write(folder)  # ca.pem, which like the token is a user's own
+    (folder / "token").write_text("a-token-of-32-characters-or-more")
     (folder / "walk.sh").write_text(text)
     environ = {
         "HOME": str(folder / "home"),
-        "PATH": SYSTEM_PATH,
+        "PATH": f"{SYSTEM_PATH}:{grpcurl().parent}",
         "GIT_CONFIG_COUNT": "1",  # the one thing that README cannot know: where its repository lies
         "GIT_CONFIG_KEY_0": f"url.{REPOSITORY}.insteadOf",
         "GIT_CONFIG_VALUE_0": CLONED_FROM,
@@ -106,14 +110,18 @@ def _made_like_this(folder: Path) -> str:
 
 
 def _added(folder: Path) -> list[str]:
-    """Give README's Python examples, each with the Python that has what it imports, and the look at the metrics."""
+    """Give README's Python examples, each with the Python that has what it imports, the look at the metrics, and its consoles."""
     added = []
     for number, text in enumerate([*python_blocks(), SCRAPE]):
         path = folder / f"example-{number}.py"
         path.write_text(text)
         environment = next((where for package, where in STOCK.items() if package in text), ".venv")
         added.append(shlex.join([str(REPOSITORY / environment / "bin" / "python"), str(path)]))
-    return added
+    return [*added, f"set -v\n{console_commands(('curl', 'grpcurl'))}\nset +v"]
+
+
+def _number_of(word: str) -> int:
+    return next(number for number, text in enumerate(python_blocks(), start=1) if word in text)
 
 
 @pytest.mark.timeout(240)
@@ -126,18 +134,30 @@ def test_the_commands_lead_from_a_clone_to_predictions_of_ones_own_commits(walk:
 
 
 def test_the_python_examples_are_answered_by_the_commit_that_is_live(walk: Walk) -> None:
-    typed, stock, kserve, serving, events = (walk.printed[f"added {number}"] for number in (1, 2, 3, 4, 5))
+    printed = {word: walk.printed[f"added {_number_of(word)}"] for word in ("with Client(", "AsyncClient", *STOCK)}
+    events = walk.printed[f"added {_number_of('confluent_kafka')}"]
 
-    assert walk.commits[0] in typed
-    assert walk.commits[0] in stock
-    assert walk.commits[0] in kserve
-    assert walk.commits[0] in serving
+    assert {word for word, text in printed.items() if walk.commits[0] in text} == set(printed)
     of_second = sorted(line.split()[0] for line in events.splitlines() if line.split()[-1:] == [walk.commits[1]])
     assert of_second == ["commit", "deployed", "evaluated", "served", "trained"]
 
 
+def test_the_commands_of_grpcurl_and_curl_are_answered_as_they_stand(walk: Walk) -> None:
+    printed = walk.printed[f"added {len(python_blocks()) + 2}"]
+
+    for said in (
+        "inference.GRPCInferenceService",
+        "rpc ModelInfer",
+        '"status": "SERVING"',
+        '"state": "READY"',
+        '"predictions": [[',
+    ):
+        assert said in printed
+    assert printed.count(walk.commits[0]) == 3  # ModelInfer, and REST with JSON and with bytes
+
+
 def test_a_line_that_was_stopped_leaves_nothing_but_what_the_user_made(walk: Walk) -> None:
-    ours = {"pushline", "iris", "iris.git", "line.toml", "secrets", "flowers.json"}
+    ours = {"pushline", "iris", "iris.git", "line.toml", "secrets", "flowers.json", "flower.f32", "ca.pem", "token"}
 
     assert {path.name for path in walk.folder.iterdir()} - {"home", "tree", "walk.sh", "metrics.json"} == ours | {
         f"example-{number}.py" for number in range(len(python_blocks()) + 1)

@@ -21,7 +21,7 @@ from benchmarks.hostile.subject import HEAVY_MODEL, INFER
 from tests.faults.evidence import report, seeded
 from tests.faults.places import Place
 from tests.faults.processes import FaultLine, Wish, fault_line
-from tests.faults.services import Service, one_more
+from tests.faults.services import START_SECONDS, Service, one_more
 from tests.faults.stopping import Calls, GrpcCaller, call_either, call_rest
 from tests.fixtures.predictor.deploying import HEAVY, Line
 from tests.fixtures.predictor.http2 import HOST, Connection, header_block
@@ -29,6 +29,7 @@ from tests.servers import ENVIRON
 from tests.waiting import until
 
 STOPS, LANES, SEED = int(ENVIRON.get("PUSHLINE_TEST_STOPS", "50")), 3, 9
+PROCESSES = {"one process": ("1", STOPS), "three processes": ("3", max(LANES, STOPS // 4))}
 DRAIN_SECONDS, GRACE_SECONDS = 0.5, 5.0
 END_SECONDS = DRAIN_SECONDS + GRACE_SECONDS + 3.0  # and what else has to end
 FORCED_SECONDS = 2.0
@@ -46,13 +47,14 @@ class Replicas:
         return self.line.services["predictor"]
 
     @contextmanager
-    def another(self, name: str, cache: str) -> Iterator[Service]:
+    def another(self, name: str, cache: str, workers: str = "1") -> Iterator[Service]:
         """Start one more in this thread, which it is bound to."""
         folder = self.folder / name
         folder.mkdir()
-        own = {"PUSHLINE_CACHE": str(self.folder / cache), "PUSHLINE_REPLICA": name}
+        own = {"PUSHLINE_CACHE": str(self.folder / cache), "PUSHLINE_REPLICA": name, "PUSHLINE_WORKERS": workers}
         with one_more(self.steady, folder, own) as service:
             service.ready()
+            until(lambda: workers == "1" or f"processes {workers}.0" in service.metrics(), START_SECONDS, "all processes")
             yield service
 
 
@@ -86,10 +88,16 @@ class Stop:
 
 
 @pytest.mark.timeout(600)
-def test_no_accepted_call_fails_when_a_predictor_is_stopped_under_load(replicas: Replicas, say: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("processes", PROCESSES)
+def test_no_accepted_call_fails_when_a_predictor_is_stopped_under_load(
+    replicas: Replicas, say: Callable[[str], None], processes: str
+) -> None:
+    workers, count = PROCESSES[processes]
+
     def lane(number: int) -> list[Stop]:
-        chance = seeded(SEED + number)
-        return [stop_under_load(replicas, f"{number}-{trial}", f"cache-{number}", chance) for trial in range(number, STOPS, LANES)]
+        chance, cache = seeded(SEED + number), f"cache-{number}"
+        names = [f"{workers}-{number}-{trial}" for trial in range(number, count, LANES)]
+        return [stop_under_load(replicas, name, cache, chance, workers) for name in names]
 
     with ThreadPoolExecutor(LANES) as lanes:
         stops = [stop for done in lanes.map(lane, range(LANES)) for stop in done]
@@ -100,17 +108,19 @@ def test_no_accepted_call_fails_when_a_predictor_is_stopped_under_load(replicas:
     slowest = round(max(stop.seconds for stop in stops), 2)
     lost = sum(len(stop.calls.lost) for stop in stops)
     figures: dict[str, float | str] = {"answered": answered, "refused": refused, "cancelled": cancelled, "slowest_seconds": slowest}
-    say(report("sigterm-under-load", len(stops), lost, SEED, **figures))
+    say(report(f"sigterm-under-load ({processes})", len(stops), lost, SEED, **figures))
     assert not wrong, "\n".join(wrong)
-    assert len(stops) == STOPS
+    assert len(stops) == count
 
 
-def stop_under_load(replicas: Replicas, name: str, cache: str, chance: random.Random) -> Stop:
+def stop_under_load(replicas: Replicas, name: str, cache: str, chance: random.Random, workers: str) -> Stop:
     calls, finish = Calls(), threading.Event()
-    with replicas.another(name, cache) as service:
+    with replicas.another(name, cache, workers) as service:
         ports = service.child.ports
         both = f"ipv4:{HOST}:{ports['grpc']},{HOST}:{replicas.steady.child.ports['grpc']}"
-        work: list[tuple[Callable[..., object], tuple[object, ...]]] = [(GrpcCaller(ports["grpc"], calls, finish).run, ())]
+        work: list[tuple[Callable[..., object], tuple[object, ...]]] = [
+            (GrpcCaller(ports["grpc"], calls, finish).run, ()) for _ in range(int(workers))
+        ]
         work += [(call_rest, (ports["rest"], calls, finish))] * 3 + [(call_either, (both, calls, finish))]
         threads = [threading.Thread(target=target, args=arguments) for target, arguments in work]
         for thread in threads:

@@ -9,10 +9,13 @@ from pushline.client.answers import Array
 from pushline.client.errors import BadRequest
 
 Dtype = np.dtype[Any]
+TEXT = np.dtype(object)  # each value is of the type bytes
 
 
 def converted(name: str, value: npt.ArrayLike, wanted: Dtype) -> Array:
     """Raises BadRequest that names the input, for what is no array of numbers, or would become other numbers."""
+    if wanted == TEXT:
+        return _texts(name, value)
     array = _array(name, value, wanted)
     if array.dtype == wanted:
         return array
@@ -21,6 +24,39 @@ def converted(name: str, value: npt.ArrayLike, wanted: Dtype) -> Array:
     if wanted.kind == "b":
         return _booleans(name, array)
     return _whole(name, array, wanted) if wanted.kind in "iu" else _floats(name, array, wanted)
+
+
+def packed(array: Array) -> bytes:
+    """Give texts as the protocol has them: the length of each in 4 bytes in front."""
+    return b"".join([part for text in array.ravel().tolist() for part in (len(text).to_bytes(4, "little"), text)])
+
+
+def unpacked(raw: bytes) -> Array:
+    """Raises ValueError."""
+    found: list[bytes] = []
+    place = 0
+    while place < len(raw):
+        end = place + 4 + int.from_bytes(raw[place : place + 4], "little")
+        if end > len(raw):
+            raise ValueError("a text ends behind the answer")
+        found.append(raw[place + 4 : end])
+        place = end
+    array = np.empty(len(found), object)
+    array[:] = found
+    return array
+
+
+def _texts(name: str, value: npt.ArrayLike) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise _bad(name, str(error)) from None
+    texts = [each.encode() if isinstance(each, str) else each for each in array.ravel().tolist()]
+    if array.dtype.kind not in "SUO" or not set(map(type, texts)) <= {bytes}:
+        raise _bad(name, f"holds {array.dtype.name}; the model takes texts")
+    made = np.empty(len(texts), object)
+    made[:] = texts
+    return made.reshape(array.shape)
 
 
 def _array(name: str, value: npt.ArrayLike, wanted: Dtype) -> Array:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from open_inference import open_inference_grpc_pb2 as pb
 from pushline.client.answers import Answer, Array, Model, Tensor
-from pushline.client.convert import converted
+from pushline.client.convert import TEXT, converted, packed, unpacked
 from pushline.client.errors import BadRequest, PredictionFailed
 
 Input = npt.ArrayLike | Mapping[str, npt.ArrayLike]
@@ -27,6 +27,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "FP16": np.dtype(np.float16),
     "FP32": np.dtype(np.float32),
     "FP64": np.dtype(np.float64),
+    "BYTES": TEXT,
 }
 DATATYPES = {dtype: datatype for datatype, dtype in DTYPES.items()}
 LABELS = "labels"  # asked for, and answered, in a parameter of this name
@@ -39,7 +40,7 @@ def request_of(x: Input, model: Model, asked: str, version: str) -> pb.ModelInfe
     for tensor, value in _by_name(x, model):
         array = converted(tensor.name, value, tensor.dtype)
         request.inputs.add(name=tensor.name, datatype=DATATYPES[tensor.dtype], shape=array.shape)
-        request.raw_input_contents.append(_little_endian(array).tobytes())
+        request.raw_input_contents.append(packed(array) if tensor.dtype == TEXT else _little_endian(array).tobytes())
     return request
 
 
@@ -86,7 +87,7 @@ def _by_name(x: Input, model: Model) -> Iterable[tuple[Tensor, npt.ArrayLike]]:
 
 def _array_of(output: pb.ModelInferResponse.InferOutputTensor, raw: bytes) -> Array:
     dtype = _dtype(output.name, output.datatype)
-    array: Array = np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
+    array: Array = unpacked(raw) if dtype == TEXT else np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype)
     return array.reshape(tuple(output.shape))
 
 

@@ -112,6 +112,7 @@ def test_the_typed_door_gives_label_and_identity(deployed: Deployed) -> None:
 
     assert list(answer.labels) == ["low", "high"]
     assert list(answer.y.values) == [18, 2, 2, 0, 0, 10]
+    assert answer.probabilities == answer.y  # the model says that these are some
     assert answer.answered_by.commit == deployed.line.newest["numbers"].commit.sha
     assert answer.answered_by.run_id == deployed.line.newest["numbers"].run_id
 
@@ -123,6 +124,7 @@ def test_the_typed_door_takes_several_inputs_by_name(deployed: Deployed) -> None
 
     assert list(answer.y.values) == [14]
     assert not answer.labels
+    assert not answer.HasField("probabilities")
 
 
 BAD_INPUT = [

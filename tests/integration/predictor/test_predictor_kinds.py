@@ -7,12 +7,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
 
 from open_inference import open_inference_grpc_pb2 as oip
 from pushline.engine.engine import Array
+from pushline.engine.tensorflow_child.texts import pack
 from pushline.predictor.oip import DATATYPES, NUMPY
 from pushline.predictor.service import Service
 from tests.fixtures.engine.kinds import PYTHON, Kind, make
@@ -27,6 +29,7 @@ ENGINES = {
     "convolution": "litert",
     "lstm": "litert",  # in programs of fixed batches
     "hashing": "tensorflow",  # has no program
+    "texts": "tensorflow",
 }
 ROWS = (1, 3, 17, 64, 100)
 TOLERANCE = 1e-5
@@ -64,11 +67,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(service, kinds)
 
 
+def datatype(array: Array) -> str:
+    return "BYTES" if array.dtype.kind == "S" else DATATYPES[array.dtype.name]
+
+
+def plain(array: Array) -> list[Any]:
+    return [value.decode() if isinstance(value, bytes) else value for value in array.ravel().tolist()]
+
+
 def by_grpc(service: Service, model: str, rows: Mapping[str, Array]) -> dict[str, Array]:
     request = oip.ModelInferRequest(model_name=model)
     for name, array in rows.items():
-        request.inputs.add(name=name, datatype=DATATYPES[array.dtype.name], shape=array.shape)
-        request.raw_input_contents.append(array.tobytes())
+        request.inputs.add(name=name, datatype=datatype(array), shape=array.shape)
+        request.raw_input_contents.append(pack(array.ravel().tolist()) if array.dtype.kind == "S" else array.tobytes())
     with open_inference(service) as stub:
         told = stub.ModelInfer(request, timeout=SECONDS)
     return {
@@ -79,8 +90,7 @@ def by_grpc(service: Service, model: str, rows: Mapping[str, Array]) -> dict[str
 
 def by_rest(service: Service, model: str, rows: Mapping[str, Array]) -> dict[str, Array]:
     inputs = [
-        {"name": name, "datatype": DATATYPES[array.dtype.name], "shape": array.shape, "data": array.ravel().tolist()}
-        for name, array in rows.items()
+        {"name": name, "datatype": datatype(array), "shape": array.shape, "data": plain(array)} for name, array in rows.items()
     ]
     connection = http.client.HTTPConnection("127.0.0.1", service.rest.port, timeout=SECONDS)
     try:

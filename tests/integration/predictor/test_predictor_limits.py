@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -178,6 +179,66 @@ def test_clients_that_ping_too_often_are_sent_away(tmp_path: Path) -> None:
 
         wait_for(lambda: grpc.ChannelConnectivity.READY in seen, "a connection")
         wait_for(lambda: grpc.ChannelConnectivity.READY in seen and seen[-1] != grpc.ChannelConnectivity.READY, "its end")
+
+
+GREETING_SECONDS = 1.0
+
+
+def test_connections_of_grpc_beyond_as_many_as_there_may_be_are_closed_and_one_that_ends_makes_room(tmp_path: Path) -> None:
+    with live(tmp_path, max_grpc_connections="3") as predictor, ExitStack() as stack:
+        channels = [grpc.insecure_channel(predictor.grpc, [("grpc.use_local_subchannel_pool", 1)]) for _ in range(4)]
+        for channel in channels:
+            stack.callback(channel.close)
+        stubs = [oip_grpc.GRPCInferenceServiceStub(channel) for channel in channels]
+        for stub in stubs[:3]:
+            assert stub.ServerLive(oip.ServerLiveRequest(), timeout=10).live
+        with pytest.raises(grpc.RpcError) as caught:
+            stubs[3].ServerLive(oip.ServerLiveRequest(), timeout=10)
+        channels[0].close()
+
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+        assert stubs[3].ServerLive(oip.ServerLiveRequest(), timeout=20, wait_for_ready=True).live
+        assert stubs[1].ServerLive(oip.ServerLiveRequest(), timeout=10).live
+
+
+def test_as_many_files_may_be_open_as_there_may_be_connections(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        with live(tmp_path, max_grpc_connections="2000", max_connections="300"):
+            assert resource.getrlimit(resource.RLIMIT_NOFILE) == (2000 + 300 + 256, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_connection_of_grpc_without_calls_is_ended(tmp_path: Path) -> None:
+    with live(tmp_path, connection_idle="300ms") as predictor, grpc.insecure_channel(predictor.grpc) as channel:
+        seen: list[grpc.ChannelConnectivity] = []
+        channel.subscribe(seen.append, try_to_connect=True)
+
+        wait_for(lambda: grpc.ChannelConnectivity.READY in seen, "a connection")
+        wait_for(lambda: grpc.ChannelConnectivity.READY in seen and seen[-1] != grpc.ChannelConnectivity.READY, "its end")
+        assert oip_grpc.GRPCInferenceServiceStub(channel).ServerLive(oip.ServerLiveRequest(), timeout=10).live
+
+
+def test_a_connection_that_never_greets_grpc_is_not_waited_for(limited: Live) -> None:
+    with socket.create_connection(("127.0.0.1", limited.service.door.port), timeout=20) as silent:
+        began = time.monotonic()
+        while silent.recv(4096):
+            pass
+
+    assert 0.9 <= time.monotonic() - began < GREETING_SECONDS + 4
+
+
+def test_a_models_own_limits_hold_for_it_and_no_other(tmp_path: Path) -> None:
+    def told(model: str, rows: int) -> tuple[int, object]:
+        tensor = {"name": "x", "datatype": "FP32", "shape": [rows, 4], "data": [0] * 4 * rows}
+        return ask(predictor, f"/v2/models/{model}/infer", json.dumps({"inputs": [tensor]}).encode())
+
+    with live(tmp_path, model_limits="heavy: rows=2 in_flight=1") as predictor:
+        assert told("heavy", 2)[0] == 200
+        assert told("heavy", 3) == (413, {"error": "inputs.x.shape: has 3 rows; the limit is 2 a request"})
+        assert told("numbers", 300)[0] == 200
 
 
 HEAD = b"POST /v2/models/numbers/infer HTTP/1.1\r\nHost: x\r\n"

@@ -12,6 +12,7 @@ import pytest
 from open_inference import open_inference_grpc_pb2 as oip
 from pushline.predictor.service import Service
 from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
+from pushline.tfserving.v1 import tfserving_pb2 as tfs
 from tests.fixtures.predictor.deploying import DOUBLE
 from tests.fixtures.predictor.running import a_line, channel_to, open_inference, running, wait_until_sure
 
@@ -53,21 +54,44 @@ def rest_json(service: Service, x: Sequence[float]) -> str:
     return rest(service, json.dumps({"inputs": [{**SHAPED, "data": list(x)}]}).replace("Infinity", "1e999").encode(), {})
 
 
-def rest(service: Service, body: bytes, headers: dict[str, str]) -> str:
+def rest(service: Service, body: bytes, headers: dict[str, str], path: str = "/v2/models/numbers/infer") -> str:
     connection = HTTPConnection("127.0.0.1", service.rest.port, timeout=20)
     try:
-        connection.request("POST", "/v2/models/numbers/infer", body, headers)
+        connection.request("POST", path, body, headers)
         return str(connection.getresponse().status)
     finally:
         connection.close()
 
 
-GRPC_DOORS, REST_DOORS = (raw_grpc, typed_grpc, own_api), (rest_binary, rest_json)
+def tfserving_grpc(service: Service, x: Sequence[float]) -> str:
+    request = tfs.PredictRequest(model_spec=tfs.ModelSpec(name="numbers"))
+    request.inputs["x"].dtype = tfs.DT_FLOAT
+    request.inputs["x"].float_val.extend(x)
+    for size in (1, 4):
+        request.inputs["x"].tensor_shape.dim.add(size=size)
+    with channel_to(service) as channel:
+        path = "/tensorflow.serving.PredictionService/Predict"
+        predict: grpc.UnaryUnaryMultiCallable[tfs.PredictRequest, bytes] = channel.unary_unary(
+            path, tfs.PredictRequest.SerializeToString
+        )
+        return str(predict.future(request, timeout=20).code().name)
+
+
+def tfserving_rest(service: Service, x: Sequence[float]) -> str:
+    """NaN and Infinity stand in its JSON, as TensorFlow Serving has it."""
+    return rest(service, json.dumps({"instances": [list(x)]}).encode(), {}, "/v1/models/numbers:predict")
+
+
+GRPC_DOORS, REST_DOORS = (raw_grpc, typed_grpc, own_api, tfserving_grpc), (rest_binary, rest_json, tfserving_rest)
 DOORS = (*GRPC_DOORS, *REST_DOORS)
 INPUTS = [
     (door, number) for door in DOORS for number in (NAN, INF, -INF) if not (door is rest_json and math.isnan(number))
 ]  # no JSON
-ALLOWED: dict[Door, str] = {rest_binary: "200", rest_json: "400"}  # JSON cannot say the answer; the others give OK
+ALLOWED: dict[Door, str] = {
+    rest_binary: "200",
+    rest_json: "400",
+    tfserving_rest: "200",
+}  # JSON cannot say the answer; the others give OK
 
 
 @pytest.fixture(scope="module", params=["refuse", "allow"])

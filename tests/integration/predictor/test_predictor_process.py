@@ -4,12 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -17,66 +11,11 @@ from pushline.client import Client
 from pushline.line.kafka import KafkaLog
 from pushline.objects.minio_store import MinioStore
 from tests.fixtures.predictor.deploying import DOUBLE, TRIPLE, Line
+from tests.fixtures.predictor.process import a_predictor
 from tests.fixtures.predictor.running import wait_for
 from tests.servers import StoreAddress
 
 X = [[1.0, 2.0, 3.0, 4.0]]
-
-
-@dataclass
-class Running:
-    process: subprocess.Popen[bytes]
-    ports: dict[str, int]
-    output: Path  # a file, not a pipe: nobody reads while it runs
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.ports['grpc']}"
-
-    def get(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['metrics']}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-
-@pytest.fixture
-def environ(
-    tmp_path: Path, broker: str, topic_prefix: str, kafka_options: dict[str, str], store_settings: StoreAddress
-) -> dict[str, str]:
-    return {
-        "PATH": "/usr/bin:/bin",
-        "PUSHLINE_KAFKA": broker,
-        "PUSHLINE_TOPIC_PREFIX": topic_prefix,
-        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={text}" for name, text in kafka_options.items()),
-        "PUSHLINE_S3_ENDPOINT": store_settings.endpoint,
-        "PUSHLINE_S3_BUCKET": store_settings.bucket,
-        "PUSHLINE_S3_ACCESS_KEY": store_settings.access_key,
-        "PUSHLINE_S3_SECRET_KEY": store_settings.secret_key,
-        "PUSHLINE_CACHE": str(tmp_path / "cache"),
-        "PUSHLINE_GRPC_PORT": "0",
-        "PUSHLINE_REST_PORT": "0",
-        "PUSHLINE_METRICS_PORT": "0",
-        "PUSHLINE_PORTS_FILE": str(tmp_path / "ports.json"),
-        "PUSHLINE_DRAIN": "0s",
-    }
-
-
-@contextmanager
-def a_predictor(environ: dict[str, str]) -> Iterator[Running]:
-    ports = Path(environ["PUSHLINE_PORTS_FILE"])
-    ports.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pushline.predictor"]
-    output = ports.with_name("output.log")
-    with output.open("wb") as out, subprocess.Popen(command, env=environ, stdout=out, stderr=subprocess.STDOUT) as process:
-        try:
-            wait_for(lambda: ports.exists() or process.poll() is not None, "the ports file")
-            assert ports.exists(), output.read_text()
-            yield Running(process, json.loads(ports.read_text()), output)
-        finally:
-            process.kill()
 
 
 def test_a_deployment_becomes_an_answer_and_a_signal_ends_it_well(

@@ -1,5 +1,9 @@
 """Hot reload: no request fails or waits, every answer comes from one model, and what cannot be loaded changes nothing."""
 
+import shutil
+import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +51,88 @@ def test_a_burst_is_skipped_to_its_newest(tmp_path: Path) -> None:
         wait_for(lambda: bool(reports(log)) and reports(log)[-1].deploy_seq == 200, "the report of the last")
 
     assert len(reports(log)) <= 20
+
+
+BURST, BURST_SECONDS, MOST_LOADS = 1000, 2.0, 5
+
+
+def test_a_thousand_records_in_two_seconds_are_few_loads_and_end_on_the_last(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    line.deploy(DOUBLE)
+    with running(tmp_path, log, store) as service:
+        wait_until_sure(service, 1)
+        serving = [line.upload("numbers", number, program, "classification", ()) for number, program in ((2, DOUBLE), (3, TRIPLE))]
+        began = time.monotonic()
+        for number in range(BURST):
+            late = began + number * BURST_SECONDS / BURST - time.monotonic()
+            threading.Event().wait(max(0.0, late))  # the burst is what is tested: it takes its time
+            line.redeploy(serving[number % 2])
+        wait_until_sure(service, BURST + 1)
+        wait_for(lambda: reports(log)[-1].deploy_seq == BURST + 1, "the report of the last")
+
+    loads = [each for each in reports(log) if each.deploy_seq > 1]
+    sys.stdout.write(f"\n{BURST} records in {BURST_SECONDS:g} s: {len(loads)} loads\n")
+    assert len(loads) <= MOST_LOADS
+
+
+def test_a_rollback_needs_neither_store_nor_disk_nor_a_new_engine(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    first = line.deploy(DOUBLE)
+    with running(tmp_path, log, store) as service, Client(f"127.0.0.1:{service.door.port}") as client:
+        wait_until_sure(service, 1)
+        before = service.models.current("numbers")
+        line.deploy(TRIPLE)
+        wait_until_sure(service, 2)
+        wait_for(lambda: service.residents.spare == {"numbers"}, "the first one to be spare")
+        store.set_unavailable(True)
+        shutil.rmtree(tmp_path / "numbers" / "files")
+
+        line.rollback(first)
+        wait_until_sure(service, 3)
+        answer, now = client.predict(X), service.models.current("numbers")
+
+    assert (answer.deploy_seq, answer.digest, answer.y.tolist()) == (3, first.digest, [[2, 4, 6]])
+    assert before is not None
+    assert now is not None
+    assert now.engine is before.engine
+
+
+def test_without_the_one_before_a_rollback_opens_it_again(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    first = line.deploy(DOUBLE)
+    with running(tmp_path, log, store, keep_previous="no") as service:
+        wait_until_sure(service, 1)
+        before = service.models.current("numbers")
+        line.deploy(TRIPLE)
+        wait_until_sure(service, 2)
+
+        line.rollback(first)
+        wait_until_sure(service, 3)
+
+        now = service.models.current("numbers")
+        assert not service.residents.spare
+    assert before is not None
+    assert now is not None
+    assert now.engine is not before.engine
+
+
+def test_after_a_swap_the_first_request_is_as_quick_as_it_was_before(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    line.deploy(DOUBLE)
+    with running(tmp_path, log, store) as service, Client(f"127.0.0.1:{service.door.port}") as client:
+        wait_until_sure(service, 1)
+        client.predict(X * 7)
+        before = service.models.current("numbers")
+        line.deploy(TRIPLE)
+        wait_until_sure(service, 2)
+
+        now = service.models.current("numbers")
+        assert before is not None
+        assert now is not None
+        rows = {shape[0] for form in now.engine.forms for _, _, shape in form}
+        assert rows >= {1, 7}
+        (((name, dtype, shape),), *_) = now.engine.forms
+        assert now.pace.seconds_a_row(((name, dtype, shape[1:]),)) is not None
 
 
 def test_each_start_and_change_is_told_once(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def test_a_client_that_asks_before_it_sends_its_body_is_told_to_go_on(predictor:
 
 
 def test_such_a_request_is_indeed_answered_at_once(predictor: Live) -> None:
-    doors = predictor.service.rest._server.config.app
+    server = predictor.service.rest._server
+    assert server is not None
+    doors = server._server.config.app
     assert isinstance(doors, RestDoors)
     scope = {"type": "http", "method": "POST", "path": PATH, "headers": [(b"content-type", b"application/json")]}
     told = doors.at_once(scope, request(6).partition(b"\r\n\r\n")[2])

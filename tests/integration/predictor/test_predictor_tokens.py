@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import threading
 import urllib.error
 import urllib.request
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import grpc
 import pytest
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import generate_latest
@@ -25,7 +25,7 @@ from pushline.runtime.tokens import CHALLENGE
 from pushline.serving.v1 import serving_pb2, serving_pb2_grpc
 from tests.fixtures.predictor.certificates import replaced
 from tests.fixtures.predictor.deploying import DOUBLE
-from tests.fixtures.predictor.running import a_line, channel_to, settings, wait_for, wait_until_sure
+from tests.fixtures.predictor.running import a_line, channel_to, in_process, settings, wait_for, wait_until_sure
 
 FIRST, SECOND, WRONG = "first-token-of-the-tests", "second-token-of-the-tests", "wrong-token-of-the-tests"
 X = [[1.0, 2.0, 3.0, 4.0]]
@@ -48,11 +48,9 @@ class Guarded:
 
 
 @pytest.fixture
-def output() -> Iterator[io.StringIO]:
+def output() -> io.StringIO:
     """The logs as the process writes them."""
-    written = io.StringIO()
-    yield written
-    structlog.reset_defaults()
+    return io.StringIO()
 
 
 @pytest.fixture
@@ -61,7 +59,7 @@ def guarded(tmp_path: Path, output: io.StringIO) -> Iterator[Guarded]:
     line.deploy(DOUBLE)
     tokens = replaced(tmp_path / "tokens", f"alice {FIRST}\n".encode())
     told = settings(tmp_path / "cache", tokens_file=str(tokens))
-    service = Service(told, log, store, logs.configure("pushline-predictor", output))
+    service = Service(told, log, in_process(told, store), logs.configure("pushline-predictor", output))
     service.start()
     try:
         wait_until_sure(service, 1)
@@ -240,10 +238,12 @@ def test_tokens_rotate_without_a_restart_while_a_client_goes_on(guarded: Guarded
         client.predict(X)
 
 
-@pytest.mark.parametrize("become", [b"", b"short\n", None])
-def test_a_bad_file_changes_nothing_and_is_told(guarded: Guarded, become: bytes | None) -> None:
-    if become is None:
+@pytest.mark.parametrize("become", [b"", b"short\n", b"#" * (2 << 20), "a named pipe", None], ids=lambda become: str(become)[:12])
+def test_a_bad_file_changes_nothing_and_is_told(guarded: Guarded, become: bytes | str | None) -> None:
+    if not isinstance(become, bytes):
         guarded.tokens.unlink()
+        if become is not None:
+            os.mkfifo(guarded.tokens)
     else:
         replaced(guarded.tokens, become)
     wait_for(lambda: guarded.said("the new tokens are refused; the ones before them count on") == 1, "the refusal")
@@ -257,7 +257,8 @@ def test_tokens_in_clear_on_an_address_that_others_reach_are_told_loudly(tmp_pat
     tokens = replaced(tmp_path / "tokens", FIRST.encode())
     _, log, store = a_line()
     for bind, times in (("127.0.0.1", 0), ("::1", 0), ("0.0.0.0", 1)):  # noqa: S104 - made, never started
-        Service(settings(tmp_path / "cache", tokens_file=str(tokens), bind=bind), log, store, logs.configure("predictor", output))
+        told = settings(tmp_path / "cache", tokens_file=str(tokens), bind=bind)
+        Service(told, log, in_process(told, store), logs.configure("predictor", output))
 
         assert output.getvalue().count("TOKENS GO OVER THE NETWORK IN CLEAR") == times
     assert '"log.level":"warning"' in output.getvalue()

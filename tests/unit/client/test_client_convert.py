@@ -3,19 +3,22 @@
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pushline.client import BadRequest
-from pushline.client.convert import converted
+from pushline.client.convert import converted, packed, unpacked
 from pushline.client.messages import DTYPES
+
+NUMERIC = [dtype for dtype in DTYPES.values() if dtype.kind != "O"]
 
 BIG = 2**63
 
 
-@pytest.mark.parametrize("wanted", DTYPES.values(), ids=str)
+@pytest.mark.parametrize("wanted", NUMERIC, ids=str)
 def test_an_array_of_the_models_dtype_is_passed_on_untouched(wanted: "np.dtype[np.generic]") -> None:
     array = np.zeros((2, 3), wanted)
 
@@ -76,7 +79,7 @@ def test_fractions_are_rounded_and_what_is_no_number_is_left_to_the_predictor() 
     assert np.isinf(array[2])
 
 
-@given(arrays.arrays(st.sampled_from([np.int64, np.uint64, np.int32, np.uint8]), 4), st.sampled_from(list(DTYPES.values())))
+@given(arrays.arrays(st.sampled_from([np.int64, np.uint64, np.int32, np.uint8]), 4), st.sampled_from(NUMERIC))
 def test_whole_numbers_are_equal_afterwards_or_refused(
     array: "np.ndarray[tuple[int], np.dtype[np.generic]]", wanted: object
 ) -> None:
@@ -88,3 +91,26 @@ def test_whole_numbers_are_equal_afterwards_or_refused(
 
     assert after.dtype == dtype
     assert [Fraction(number) for number in after.tolist()] == [Fraction(number) for number in array.tolist()]
+
+
+@pytest.mark.parametrize(
+    "value", [["a", "ö"], [b"a", "ö".encode()], np.array(["a", "ö"]), np.array(["a", b"\xc3\xb6"], object)], ids=repr
+)
+def test_texts_become_bytes_in_utf8_and_come_back_from_the_wire(value: npt.ArrayLike) -> None:
+    array = converted("x", value, np.dtype(object))
+
+    assert array.tolist() == [b"a", b"\xc3\xb6"]
+    assert packed(array) == b"\1\0\0\0a\2\0\0\0\xc3\xb6"
+    assert unpacked(packed(array)).tolist() == array.tolist()
+
+
+@pytest.mark.parametrize("value", [[1, 2], ["a", None], [["a"], ["b", "c"]], np.array([1.5])], ids=repr)
+def test_what_is_no_text_is_refused_by_name(value: npt.ArrayLike) -> None:
+    with pytest.raises(BadRequest, match="x: "):
+        converted("x", value, np.dtype(object))
+
+
+@pytest.mark.parametrize("raw", [b"\1", b"\2\0\0\0a"], ids=["half a length", "half a text"])
+def test_texts_that_end_early_are_an_error(raw: bytes) -> None:
+    with pytest.raises(ValueError, match="a text ends behind the answer"):
+        unpacked(raw)

@@ -123,5 +123,5 @@ def test_a_model_says_its_dtypes_and_shapes(datatype: str) -> None:
 
 
 def test_a_dtype_that_is_not_known_here_is_named() -> None:
-    with pytest.raises(PredictionFailed, match="x: is BYTES, which this client does not know"):
-        model_of(pb.ModelMetadataResponse(name="words", versions=["1"], inputs=[Metadata(name="x", datatype="BYTES", shape=(1,))]))
+    with pytest.raises(PredictionFailed, match="x: is BF16, which this client does not know"):
+        model_of(pb.ModelMetadataResponse(name="words", versions=["1"], inputs=[Metadata(name="x", datatype="BF16", shape=(1,))]))

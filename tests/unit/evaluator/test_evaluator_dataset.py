@@ -22,6 +22,7 @@ from tests.fixtures.evaluator.story import npz
 X = np.ones((4, 3), np.float32)
 Y = np.array([0, 1, 2, 1])
 SPEC = TensorSpec("table", "float32", (-1, 3))
+WORDS = np.array([b"good", b"bad", b"n\xc3\xb8ne", b""])
 TWO = (TensorSpec("a", "float32", (-1, 3)), TensorSpec("b", "float32", (-1, 3)))
 LIMIT = 10_000
 
@@ -121,6 +122,8 @@ def test_arrays_come_back_as_they_were_written_whatever_they_are_called(tmp_path
 REFUSED_SETS: list[tuple[str, dict[str, Any], str]] = [
     ("no y", {"x": X}, "array y is missing; there is x"),
     ("text", {"x": X, "y": np.array(["cat", "dog", "cat", "dog"])}, "array y is of type <U3; numbers are needed"),
+    ("text in UTF-32", {"x": np.array(["cat", "dog", "cat", "dog"]), "y": Y}, "array x is of type <U3; numbers are needed"),
+    ("bytes for y", {"x": X, "y": np.array([b"cat", b"dog", b"cat", b"dog"])}, "array y is of type |S3; numbers are needed"),
     ("NaN in x", {"x": np.full((4, 3), np.nan), "y": Y}, "array x holds NaN or infinity"),
     ("infinity in y", {"x": X, "y": np.array([1.0, np.inf, 0, 1])}, "array y holds NaN or infinity"),
     ("a scalar", {"x": X, "y": np.array(3)}, "array y has no rows"),
@@ -162,6 +165,8 @@ REFUSED_INPUTS: list[tuple[str, dict[str, Any], tuple[TensorSpec, ...], str]] = 
     ("shape", {"x": np.ones((4, 5), np.float32)}, (SPEC,), "array x has rows of shape (5,), the model takes (3)"),
     ("rank", {"x": np.ones((4, 3, 1), np.float32)}, (SPEC,), "array x has rows of shape (3, 1), the model takes (3)"),
     ("fractions for numbers", {"x": X}, (TensorSpec("n", "int32", (-1, 3)),), "array x is of type float32, the model takes int32"),
+    ("text for numbers", {"x": WORDS}, (TensorSpec("n", "int32", (-1,)),), "array x is of type |S5, the model takes int32"),
+    ("numbers for text", {"x": Y}, (TensorSpec("n", "string", (-1,)),), "array x is of type int64, the model takes string"),
     ("too large", {"x": np.full((4, 3), 1e300)}, (SPEC,), "array x has values too large for float32"),
 ]
 
@@ -247,3 +252,13 @@ def test_of_several_targets_the_measured_output_has_its_own(tmp_path: Path) -> N
     path.write_bytes(npz(x=X, **{"y.parts": np.zeros(4), "y.total": Y}))
 
     np.testing.assert_array_equal(read_set(path, about(), "total", LIMIT).truth, Y)
+
+
+def test_texts_are_given_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    path.write_bytes(npz(x=WORDS, y=Y))
+    data = read_set(path, about(), "out", LIMIT)
+
+    inputs = inputs_for(data, (TensorSpec("review", "string", (-1, 1)),))
+
+    assert inputs["review"].tolist() == [[each] for each in WORDS.tolist()]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from pushline.engine.engine import Accepts, Array, BadProgram, Signature, TensorSpec
+from pushline.engine.engine import Accepts, Array, BadProgram, Form, Signature, TensorSpec
 from pushline.predictor.errors import ModelFailed, Overloaded, RequestError
 from pushline.predictor.lanes import Lanes, Ticket
+from pushline.predictor.model_limits import ModelLimits
 from pushline.predictor.models import Models
 from pushline.predictor.predictions import Answer, Predictions, Question
 from pushline.predictor.serving import Identity, Loaded
@@ -24,7 +25,8 @@ POISON, DEFECT = 13.0, 14.0
 class Gated:
     """An engine that doubles, notes its batches, and waits at a gate; a poisoned row makes the whole run fail."""
 
-    kind, problem, waits = "litert", "", False
+    kind, problem, waits, at_once = "litert", "", False, 1
+    forms: tuple[Form, ...] = ()
     signature = Signature((TensorSpec("x", "float32", (-1, 2)),), (TensorSpec("y", "float32", (-1, 2)),))
 
     def __init__(self) -> None:
@@ -45,7 +47,7 @@ class Gated:
             raise BadProgram("poisoned")
         return {"y": np.add(x, x)}
 
-    def warm_up(self) -> None: ...
+    def warm_up(self, at_once: int = 1) -> None: ...
 
     def close(self) -> None: ...
 
@@ -118,6 +120,28 @@ def test_questions_beyond_the_most_are_refused_and_hold_nothing(engines: dict[st
     until(lambda: len(told.results) == MOST and lanes.inside == 0, SECONDS, "all answers")
     predictions.models.swap(Loaded(Identity("a", "d", "c", 2, "run", "event 2"), Gated(), "regression", ()))
     assert predictions.models.free_retired() == 1
+
+
+def test_a_model_with_limits_of_its_own_keeps_to_them_and_the_others_to_those_of_all(
+    engines: dict[str, Gated], predictions: Predictions
+) -> None:
+    own = {"a": ModelLimits(in_flight=4, threads=1, batch=2)}
+    lanes, told = Lanes(predictions, threads=2, most=MOST, max_batch=4, own=own), Told()
+    lanes.submit(told.ticket(predictions, 0, model="a"))
+    assert engines["a"].entered.wait(SECONDS)
+    for number in range(1, 4):
+        lanes.submit(told.ticket(predictions, number, model="a"))
+    with pytest.raises(Overloaded):
+        lanes.submit(told.ticket(predictions, 98, model="a"))
+    for number in range(50, 50 + MOST):
+        lanes.submit(told.ticket(predictions, number, model="b"))
+
+    for engine in engines.values():
+        engine.gate.set()
+
+    until(lambda: len(told.results) == 4 + MOST, SECONDS, "all answers")
+    assert engines["a"].batches == [1, 2, 1]
+    assert (lanes.max_batch("a"), lanes.max_batch("b")) == (2, 4)
 
 
 def test_what_nobody_waits_for_is_not_worked_on(engines: dict[str, Gated], predictions: Predictions) -> None:

@@ -3,17 +3,22 @@
 import pytest
 
 from pushline.predictor.rollout import (
+    LONGEST_BURST_SECONDS,
     LONGEST_RETRY_SECONDS,
     NO_TROUBLE,
     NOTHING_FOLLOWED,
+    QUIET_SECONDS,
     REPORT_AFTER,
+    Coming,
     Followed,
     Sight,
     Step,
     Trouble,
     Wanted,
     after_failure,
+    after_look,
     next_step,
+    settles_at,
     why_stale,
 )
 
@@ -99,3 +104,31 @@ def test_another_record_starts_with_a_clean_sheet() -> None:
     trouble = after_failure(FAILED_DUE, "six", permanent=False, now=NOW)
 
     assert trouble.failures == 1
+
+
+def test_a_single_new_record_is_loaded_at_once() -> None:
+    coming = after_look(None, FIVE, SERVES_FOUR, NOW)
+
+    assert coming == Coming("five", NOW, NOW)
+    assert settles_at(coming, FIVE, SERVES_FOUR) == 0.0
+
+
+def test_several_new_records_wait_until_no_more_come_but_not_for_ever() -> None:
+    coming, seen = None, []
+    for number in range(200):
+        wanted = Wanted(7 + number, f"record {number}", empty=False)
+        coming = after_look(coming, wanted, SERVES_FOUR, NOW + number * 0.01)
+        seen.append(settles_at(coming, wanted, SERVES_FOUR))
+
+    assert seen[0] == NOW + QUIET_SECONDS
+    assert max(seen) == NOW + LONGEST_BURST_SECONDS
+    assert next_step(Sight(FIVE, True, False, False, NOW + 1), SERVES_FOUR, NO_TROUBLE, NOW) is Step.WAIT
+    assert next_step(Sight(FIVE, True, False, False, NOW), SERVES_FOUR, NO_TROUBLE, NOW) is Step.LOAD
+
+
+def test_where_nothing_serves_nothing_is_waited_for() -> None:
+    assert settles_at(after_look(None, FIVE, NOTHING_FOLLOWED, NOW), FIVE, NOTHING_FOLLOWED) == 0.0
+
+
+def test_what_is_followed_ends_a_burst() -> None:
+    assert after_look(Coming("five", NOW, NOW), FIVE, SERVES_FIVE, NOW) is None

@@ -6,10 +6,31 @@ from pathlib import Path
 
 import pytest
 
-from pushline.predictor.adapters.memory import of_cgroups, resident
+from pushline.predictor.adapters.memory import of_cgroups, of_machine, resident
 from pushline.predictor.errors import LoadRefused
-from pushline.predictor.room import MIB, Memory, MemoryRoom
+from pushline.predictor.room import EASE_SECONDS, MIB, Memory, MemoryRoom
 from tests.waiting import until
+
+
+class Nothing:
+    """Of what could be given back."""
+
+    spare: frozenset[str] = frozenset()
+
+    def drop_spare(self) -> bool:
+        return False
+
+
+class Spare:
+    """One model that takes so much of a machine's memory until it is dropped."""
+
+    def __init__(self, machine: "Machine", size: int) -> None:
+        self.spare, self._machine, self._size = frozenset({"numbers"}), machine, size
+
+    def drop_spare(self) -> bool:
+        there, self.spare = bool(self.spare), frozenset()
+        self._machine.used -= self._size if there else 0
+        return there
 
 
 class Machine:
@@ -24,7 +45,7 @@ class Machine:
 
 
 def test_what_fits_to_the_byte_is_loaded_and_what_does_not_is_refused_with_the_figures() -> None:
-    room = MemoryRoom(Machine(100, used=40), patience_seconds=0.0)
+    room = MemoryRoom(Machine(100, used=40), Nothing(), patience_seconds=0.0)
 
     with room.held(lambda: 60 * MIB):
         pass
@@ -38,8 +59,20 @@ def test_what_fits_to_the_byte_is_loaded_and_what_does_not_is_refused_with_the_f
     assert told.value.reason == "memory"
 
 
+def test_what_several_processes_load_is_counted_for_each() -> None:
+    room = MemoryRoom(Machine(100, used=40), Nothing(), patience_seconds=0.0, processes=3)
+
+    with room.held(lambda: 20 * MIB):
+        pass
+    with (
+        pytest.raises(LoadRefused, match="needs about 63 MiB of memory in 3 processes, and 60 MiB are free"),
+        room.held(lambda: 21 * MIB),
+    ):
+        pytest.fail("it was loaded")
+
+
 def test_more_in_use_than_allowed_is_no_room_at_all() -> None:
-    with pytest.raises(LoadRefused, match="0 MiB are free"), MemoryRoom(Machine(100, used=120), 0.0).held(lambda: MIB):
+    with pytest.raises(LoadRefused, match="0 MiB are free"), MemoryRoom(Machine(100, used=120), Nothing(), 0.0).held(lambda: MIB):
         pytest.fail("it was loaded")
 
 
@@ -47,13 +80,13 @@ def test_without_a_limit_nothing_is_estimated() -> None:
     def needed() -> int:
         raise AssertionError("it was asked")
 
-    with MemoryRoom(lambda: None).held(needed):
+    with MemoryRoom(lambda: None, Nothing()).held(needed):
         pass
 
 
 def test_a_load_waits_for_another_one_before_it_is_refused() -> None:
     machine = Machine(100)
-    room = MemoryRoom(machine, patience_seconds=0.0)
+    room = MemoryRoom(machine, Nothing(), patience_seconds=0.0)
     entered = threading.Event()
 
     def load() -> None:
@@ -72,7 +105,7 @@ def test_a_load_waits_for_another_one_before_it_is_refused() -> None:
 
 def test_memory_that_is_given_back_in_time_is_enough() -> None:
     machine = Machine(100, used=80)
-    room = MemoryRoom(machine, patience_seconds=30.0)
+    room = MemoryRoom(machine, Nothing(), patience_seconds=30.0)
 
     def load() -> None:
         with room.held(lambda: 60 * MIB):
@@ -87,10 +120,48 @@ def test_memory_that_is_given_back_in_time_is_enough() -> None:
 
 
 def test_what_was_kept_for_a_load_that_failed_is_free_again() -> None:
-    room = MemoryRoom(Machine(100), 0.0)
+    room = MemoryRoom(Machine(100), Nothing(), 0.0)
     for _ in range(3):
         with pytest.raises(OSError, match="no"), room.held(lambda: 60 * MIB):
             raise OSError("no")
+
+
+def test_what_is_kept_for_a_rollback_goes_before_a_load_is_refused() -> None:
+    machine = Machine(100, used=60)
+    spare = Spare(machine, 30)
+    room = MemoryRoom(machine, spare, patience_seconds=0.0)
+
+    with room.held(lambda: 40 * MIB):
+        assert spare.spare
+    with room.held(lambda: 70 * MIB):
+        assert not spare.spare
+    with pytest.raises(LoadRefused), room.held(lambda: 71 * MIB):
+        pytest.fail("it was loaded")
+
+
+@pytest.mark.parametrize("of", ["its own", "the machine's"])
+def test_what_is_kept_for_a_rollback_goes_when_memory_runs_short(monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    machine, now = Machine(100, used=80), [100.0]
+    spare = Spare(machine, 30)
+    room = MemoryRoom(machine, spare) if of == "its own" else MemoryRoom(lambda: None, spare, machine=machine)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    room.ease()
+    assert spare.spare
+    machine.used = 91
+    room.ease()
+    assert spare.spare, "it looks seldom"
+    now[0] += EASE_SECONDS
+    room.ease()
+
+    assert not spare.spare
+
+
+def test_the_memory_of_a_machine_is_read_from_what_it_says() -> None:
+    assert of_machine("MemTotal:  1000 kB\nMemFree: 10 kB\nMemAvailable:  300 kB\n") == Memory(
+        1000 * 1024, 700 * 1024, "this machine"
+    )
+    assert of_machine("nonsense") is None
 
 
 def group(folder: Path, **files: str) -> Path:

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pushline.engine.engine import Array, Signature
+from pushline.engine.engine import Array, Form, Signature
 from pushline.predictor.serving import Identity, Loaded, Slot
 
 
@@ -12,7 +12,8 @@ class Numbered:
     """An engine that answers nothing and counts how often it was closed."""
 
     signature = Signature((), ())
-    kind, problem, waits = "litert", "", False
+    kind, problem, waits, at_once = "litert", "", False, 1
+    forms: tuple[Form, ...] = ()
 
     def __init__(self) -> None:
         self.closed = 0
@@ -21,7 +22,7 @@ class Numbered:
         assert self.closed == 0
         return {}
 
-    def warm_up(self) -> None: ...
+    def warm_up(self, at_once: int = 1) -> None: ...
 
     def close(self) -> None:
         self.closed += 1

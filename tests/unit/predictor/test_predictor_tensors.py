@@ -8,7 +8,7 @@ import pytest
 
 from pushline.engine.engine import DYNAMIC, TensorSpec
 from pushline.predictor.errors import BadRequest, TooLarge
-from pushline.predictor.tensors import DTYPES, FINITE_PART, Claim, Limits, all_finite, bind, to_array
+from pushline.predictor.tensors import FINITE_PART, NUMERIC, Claim, Limits, all_finite, bind, to_array
 
 LIMITS = Limits(max_rows=8, refuse_non_finite=True)
 PAIR = TensorSpec("x", "float32", (DYNAMIC, 2))
@@ -86,7 +86,7 @@ def test_more_rows_than_the_limit_are_too_large() -> None:
         to_array(claim((9, 2), (0.0,) * 18), PAIR, LIMITS)
 
 
-@pytest.mark.parametrize("dtype", sorted(DTYPES))
+@pytest.mark.parametrize("dtype", sorted(NUMERIC))
 def test_every_type_comes_through_as_bytes_and_as_numbers(dtype: str) -> None:
     spec = TensorSpec("x", dtype, (DYNAMIC, 2))
     wanted = np.array([[0, 1], [1, 0]], dtype)
@@ -100,7 +100,7 @@ def test_every_type_comes_through_as_bytes_and_as_numbers(dtype: str) -> None:
         assert (array == wanted).all()
 
 
-@pytest.mark.parametrize("dtype", [name for name in sorted(DTYPES) if "int" in name])
+@pytest.mark.parametrize("dtype", [name for name in sorted(NUMERIC) if "int" in name])
 def test_the_ends_of_every_whole_type_are_exact(dtype: str) -> None:
     ends = np.iinfo(dtype)
     spec = TensorSpec("x", dtype, (DYNAMIC, 2))

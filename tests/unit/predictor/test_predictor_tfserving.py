@@ -18,7 +18,7 @@ from pushline.predictor import tfserving
 from pushline.predictor.errors import BadRequest, ModelFailed, RequestError, TooLarge
 from pushline.predictor.predictions import Answer, Description, Predictions
 from pushline.predictor.serving import Identity, Loaded
-from pushline.predictor.tensors import DTYPES, Limits, bind
+from pushline.predictor.tensors import NUMERIC, Limits, bind
 from pushline.predictor.tfserving import KINDS, Filling, question
 from pushline.tfserving.v1 import tfserving_pb2 as pb
 
@@ -26,7 +26,7 @@ PROGRAMS = Path(__file__).parents[2] / "fixtures" / "predictor"
 LIMITS = Limits(max_rows=64, refuse_non_finite=True)
 IDENTITY = Identity("numbers", "d" * 64, "c" * 40, 3, "run", "event")
 MOST_BYTES = 1 << 20
-some_arrays = st.sampled_from(sorted(DTYPES)).flatmap(
+some_arrays = st.sampled_from(sorted(NUMERIC)).flatmap(
     lambda dtype: st_np.arrays(
         dtype,
         st_np.array_shapes(max_dims=4, max_side=5),
@@ -48,7 +48,7 @@ def a_request(model: str = "numbers", **inputs: pb.TensorProto) -> pb.PredictReq
 
 
 def filling() -> Filling:
-    return Filling(LIMITS.max_rows, MOST_BYTES)
+    return Filling(LIMITS.max_rows, MOST_BYTES, lambda name, _shape: name != "nobody")
 
 
 def array_of(tensor: pb.TensorProto, dtype: str = "float32") -> Any:
@@ -74,7 +74,7 @@ def test_every_array_goes_in_by_either_form_and_comes_out_as_it_was(array: Any) 
         assert (seen.dtype, seen.shape, seen.tobytes()) == (array.dtype, array.shape, array.tobytes())
 
 
-@pytest.mark.parametrize("dtype", sorted(DTYPES))
+@pytest.mark.parametrize("dtype", sorted(NUMERIC))
 def test_the_last_value_repeats_to_fill_the_shape_in_every_dtype(dtype: str) -> None:
     kind = KINDS[dtype]
     one_two = np.array([0, 1], dtype).view(kind.bits).tolist()
@@ -111,7 +111,9 @@ BAD_TENSORS = [
         "inputs.x.tensor_shape",
         id="an unknown rank",
     ),
-    pytest.param(a_tensor(1, dtype=pb.DT_STRING, string_val=[b"a"]), "inputs.x.datatype", id="text"),
+    pytest.param(a_tensor(1, dtype=pb.DT_STRING, tensor_content=b"\1a"), "inputs.x.tensor_content", id="packed texts"),
+    pytest.param(a_tensor(2, dtype=pb.DT_STRING, string_val=[b"a"]), "inputs.x.contents", id="too few texts"),
+    pytest.param(a_tensor(1, dtype=pb.DT_STRING, string_val=[b"a"], int_val=[1]), "inputs.x.int_val", id="texts and numbers"),
     pytest.param(a_tensor(1, dtype=pb.DT_INVALID), "inputs.x.datatype", id="no dtype"),
     pytest.param(a_tensor(1, dtype=pb.DataType.ValueType(4711)), "inputs.x.datatype", id="a dtype that nobody knows"),
     pytest.param(a_tensor(1, float_val=[math.nan]), "inputs.x.contents", id="NaN"),
@@ -256,3 +258,12 @@ def test_every_call_that_fits_the_model_is_answered(predictions: Predictions) ->
 
     assert isinstance(came, Answer)
     assert list(tfserving.response(came).outputs["output_0"].float_val) == [2, 4, 4]
+
+
+def test_nothing_is_filled_in_for_a_shape_that_the_model_does_not_take() -> None:
+    request = pb.PredictRequest(model_spec=pb.ModelSpec(name="numbers"))
+    request.inputs["nobody"].CopyFrom(a_tensor(64, 64, dtype=pb.DT_FLOAT, float_val=[1.0]))
+
+    (claim,) = question(request, filling()).inputs
+
+    assert (claim.shape, claim.content) == ((64, 64), np.float32(1).tobytes())

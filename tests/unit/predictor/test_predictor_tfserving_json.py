@@ -14,7 +14,7 @@ from pushline.engine.litert import load
 from pushline.predictor.errors import BadRequest, ModelFailed, RequestError
 from pushline.predictor.predictions import Answer, Description, Predictions, Question
 from pushline.predictor.serving import Identity, Loaded
-from pushline.predictor.tensors import DTYPES, Limits, bind
+from pushline.predictor.tensors import NUMERIC, Limits, bind
 from pushline.predictor.tfserving_json import Asked, metadata, read, status, written
 
 PROGRAMS = Path(__file__).parents[2] / "fixtures" / "predictor"
@@ -75,7 +75,7 @@ def test_several_inputs_come_by_name(body: object) -> None:
     assert (seen["tokens"].dtype, seen["scale"].dtype) == (np.int32, np.float32)
 
 
-@pytest.mark.parametrize("dtype", sorted(DTYPES))
+@pytest.mark.parametrize("dtype", sorted(NUMERIC))
 def test_every_datatype_goes_in_and_out_unchanged(dtype: str) -> None:
     info: Any = None if dtype == "bool" else np.finfo(dtype) if dtype.startswith("float") else np.iinfo(dtype)
     values = np.array([True, False]) if info is None else np.array([info.min, info.max], dtype)

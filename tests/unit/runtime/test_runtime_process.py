@@ -62,8 +62,8 @@ def test_an_error_carries_its_trace() -> None:
 
     try:
         int("wrong")
-    except ValueError:
-        log.exception("failed")
+    except ValueError as error:
+        log.defect("failed", error)
 
     assert "ValueError: invalid literal" in json.loads(out.getvalue())["error"]["stack_trace"]
 

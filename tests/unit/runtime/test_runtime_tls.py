@@ -1,5 +1,6 @@
 """What a server shows: certificate, key and CA that fit together, or one sentence that names the setting."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     _, encrypted = authority.sign("server", passphrase=b"secret").write(folder, "encrypted")
     (folder / "text").write_text("no PEM at all")
     (folder / "huge").write_bytes(b"-" * ((1 << 20) + 1))
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
     (folder / "both").write_bytes(key.read_bytes() + certificate.read_bytes())
     return {
         "certificate": certificate,
@@ -29,6 +32,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "text": folder / "text",
         "huge": folder / "huge",
         "both": folder / "both",
+        "folder": folder / "folder",
+        "pipe": folder / "pipe",
         "none": folder / "none",
     }
 
@@ -63,6 +68,8 @@ WRONG = [
     pytest.param({"certificate": "text", "key": "key"}, CERTIFICATE, "holds no certificate", id="certificate is text"),
     pytest.param({"certificate": "key", "key": "key"}, CERTIFICATE, "holds no certificate", id="certificate is a key"),
     pytest.param({"certificate": "huge", "key": "key"}, CERTIFICATE, "is larger than", id="certificate is huge"),
+    pytest.param({"certificate": "pipe", "key": "key"}, CERTIFICATE, "is no regular file", id="certificate is a named pipe"),
+    pytest.param({"certificate": "certificate", "key": "folder"}, KEY, "is no regular file", id="key is a folder"),
     pytest.param({"certificate": "certificate", "key": "text"}, KEY, "holds no private key", id="key is text"),
     pytest.param({"certificate": "certificate", "key": "other key"}, KEY, "is not the key of", id="key of another"),
     pytest.param({"certificate": "certificate", "key": "encrypted key"}, KEY, "is encrypted", id="key is encrypted"),

@@ -1,5 +1,6 @@
 """Who may ask: a token is taken whole or not at all, and stands in no message."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pushline.runtime.settings import SettingsError
-from pushline.runtime.tokens import MAX_FILE_BYTES, Tokens
+from pushline.runtime.small_file import MAX_BYTES
+from pushline.runtime.tokens import Tokens
 
 ALICE, BATCH = "AliceAliceAlice0", "c2VjcmV0LW9mLWJhdGNo.-_~+/=="
 
@@ -67,7 +69,7 @@ WRONG = [
     pytest.param(f"the batch {BATCH}", "line 1 has 3 words", id="too many words"),
     pytest.param(f"b:atch {BATCH}", "line 1: a name has letters", id="an odd name"),
     pytest.param("ä" * 20, "is not ASCII text", id="not ASCII"),
-    pytest.param("#" * (MAX_FILE_BYTES + 1), "is larger than 1048576 bytes", id="too large"),
+    pytest.param("#" * (MAX_BYTES + 1), "is larger than 1048576 bytes", id="too large"),
 ]
 
 
@@ -85,6 +87,25 @@ def test_a_file_that_is_wrong_is_one_sentence_without_what_it_holds(tmp_path: Pa
 def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^PUSHLINE_TOKENS_FILE: cannot read .*: No such file or directory$"):
         Tokens(tmp_path / "none", "PUSHLINE_TOKENS_FILE")
+
+
+def test_what_is_no_regular_file_is_one_sentence_and_nobody_waits_for_a_writer(tmp_path: Path) -> None:
+    held = tokens(tmp_path, ALICE)
+    for make in (os.mkfifo, os.mkdir):
+        held.path.rename(tmp_path / f"before {make.__name__}")
+        make(held.path)
+        with pytest.raises(SettingsError, match="is no regular file"):
+            held.read_again()
+        assert held.allows(f"Bearer {ALICE}")
+
+
+def test_two_tokens_may_have_one_name_and_one_token_two_lines(tmp_path: Path) -> None:
+    """As while one is replaced by the other."""
+    held = tokens(tmp_path, f"alice {ALICE}\nalice {BATCH}\nalice {BATCH}\n")
+
+    assert held.allows(f"Bearer {ALICE}")
+    assert held.allows(f"Bearer {BATCH}")
+    assert held.names == ("alice", "alice")
 
 
 def test_reading_again_replaces_all_and_a_bad_file_nothing(tmp_path: Path) -> None:

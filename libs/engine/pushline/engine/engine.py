@@ -13,6 +13,8 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 Accepts = Callable[[str, Array], bool]  # an input's name and values
 DYNAMIC = -1
+Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]  # name, dtype and shape of each input, rows included
+TEXT = "object"  # a dtype: each value is a text, of the type bytes
 
 
 class EngineError(Exception):
@@ -46,7 +48,7 @@ class RefusedInput(EngineError):
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     name: str
-    dtype: str  # NumPy's name
+    dtype: str  # NumPy's name; of inputs TEXT too
     shape: tuple[int, ...]  # DYNAMIC where open; the first dimension is the batch
 
 
@@ -85,8 +87,18 @@ class Engine(Protocol):
         """
         ...
 
-    def warm_up(self) -> None:
-        """Run one row and a larger batch of zeros, so that the first real request pays nothing."""
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Give the forms of inputs that it answered lately, where it remembers them."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """Say how many runs it is ready for at the same time."""
+        ...
+
+    def warm_up(self, at_once: int = 1) -> None:
+        """Be ready for so many runs at the same time, by one row and a larger batch of zeros. Call it before any other run."""
         ...
 
     def close(self) -> None:

@@ -4,11 +4,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pushline.engine.engine import DYNAMIC, Array, BadInput, Signature, TensorSpec
+from pushline.engine.engine import DYNAMIC, TEXT, Array, BadInput, Signature, TensorSpec
 
 
 def concrete(spec: TensorSpec, rows: int) -> tuple[int, ...]:
     return (rows, *(1 if size == DYNAMIC else size for size in spec.shape[1:]))
+
+
+def blank(spec: TensorSpec, rows: int) -> Array:
+    """Rows of zeros, or of empty texts."""
+    shape = concrete(spec, rows)
+    return np.full(shape, b"", object) if spec.dtype == TEXT else np.zeros(shape, spec.dtype)
 
 
 def check_inputs(signature: Signature, inputs: Mapping[str, Array]) -> int:

@@ -1,7 +1,7 @@
 """Serving programs run by LiteRT. What they are made of is checked elsewhere (check.py); here they are loaded and run.
 
-An interpreter is not thread-safe, so a run takes one out and puts it back, and where all are in use makes another. All share the
-program's bytes, but each packs the weights in a way of its own when it is made; to take other sizes later costs it microseconds.
+An interpreter is not thread-safe, so a run takes one out and puts it back, and where all are in use makes another. All map the same
+file, but each packs the weights in a way of its own when it is made; to take other sizes later costs it microseconds.
 """
 
 import threading
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from pushline.engine.engine import DYNAMIC, Accepts, Array, BadInput, BadProgram, RefusedInput, Signature, TensorSpec
+from pushline.engine.engine import DYNAMIC, Accepts, Array, BadInput, BadProgram, Form, RefusedInput, Signature, TensorSpec
 from pushline.engine.inputs import check_inputs, concrete
 
 LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, which bounds the memory of the activations
@@ -23,19 +23,21 @@ IN_PLACE_BYTES = 16 * 1024  # a larger input is copied by NumPy: once, where Lit
 PART = 1 << 16  # numbers that are copied and looked at before the next ones, so that they still are in the processor's cache
 
 Shapes = tuple[tuple[int, ...], ...]
-Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """One flatbuffer and where its signature's tensors are in it."""
 
-    name: str
-    content: bytes
+    path: Path
     batch: int | None
     signature: Signature
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
 
 
 class LiteRtEngine:
@@ -70,10 +72,20 @@ class LiteRtEngine:
             done += count
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def warm_up(self) -> None:
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        return tuple(self._known)
+
+    @property
+    def at_once(self) -> int:
+        return max((pool.made for pool in self._pools), default=0)
+
+    def warm_up(self, at_once: int = 1) -> None:
         batches = WARM_UP_ROWS if self._pools[0].program.batch is None else [pool.program.batch or 1 for pool in self._pools]
         for rows in batches:
-            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs})
+            inputs = {spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self._signature.inputs}
+            pool, _ = self._next(rows)
+            pool.run_each(at_once, _shapes(pool.program, inputs), inputs)
 
     def close(self) -> None:
         self._known, self._pools = {}, ()
@@ -109,12 +121,13 @@ class _Pool:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.made = 0  # as many as ever ran at the same time
         self._idle: list[_Sized] = []
         self._lock = threading.Lock()
 
     def run(self, shapes: Shapes, inputs: Mapping[str, Array], accepts: Accepts | None) -> dict[str, Array]:
         """One that failed is not used again."""
-        sized = self._take(shapes) or _Sized(self.program)
+        sized = self._take(shapes) or self._make()
         refused = sized.fill(shapes, inputs, accepts)
         answers = {} if refused else sized.run()
         with self._lock:
@@ -122,6 +135,19 @@ class _Pool:
         if refused:
             raise RefusedInput(refused)
         return answers
+
+    def run_each(self, count: int, shapes: Shapes, inputs: Mapping[str, Array]) -> None:
+        """Run all of them that no run uses, once there are so many."""
+        for _ in range(max(count, 1) - self.made):
+            self._idle.append(self._make())
+        for sized in self._idle:
+            sized.fill(shapes, inputs, None)
+            sized.run()
+
+    def _make(self) -> "_Sized":
+        with self._lock:
+            self.made += 1
+        return _Sized(self.program)
 
     def _take(self, shapes: Shapes) -> "_Sized | None":
         with self._lock:
@@ -137,7 +163,7 @@ class _Sized:
     __slots__ = ("_inputs", "_interpreter", "_outputs", "_program", "shapes")
 
     def __init__(self, program: Program) -> None:
-        self._program, self._interpreter = program, _open(program.name, program.content)
+        self._program, self._interpreter = program, _open(program.path)
         self._inputs, self._outputs = tuple(program.inputs.items()), tuple(program.outputs.items())
         self.shapes: Shapes = ()
 
@@ -209,8 +235,7 @@ def load(programs: Sequence[tuple[Path, int | None]]) -> LiteRtEngine:
 
 
 def _read(path: Path, batch: int | None) -> Program:
-    content = path.read_bytes()
-    interpreter = _open(path.name, content)
+    interpreter = _open(path)
     signatures: dict[str, dict[str, dict[str, int]]] = interpreter._get_full_signature_list()  # noqa: SLF001 the public one has no tensor numbers
     if len(signatures) > 1:
         raise BadProgram(f"{path.name} has {len(signatures)} signatures; a serving program has one")
@@ -225,14 +250,15 @@ def _read(path: Path, batch: int | None) -> Program:
         raise BadProgram(
             f"{path.name} names {len(inputs)} inputs and {len(outputs)} outputs, and has {len(details[0])} and {len(details[1])}"
         )
-    return Program(path.name, content, batch, Signature(inputs, outputs), named["inputs"], named["outputs"])
+    return Program(path, batch, Signature(inputs, outputs), named["inputs"], named["outputs"])
 
 
-def _open(name: str, content: bytes) -> Interpreter:
+def _open(path: Path) -> Interpreter:
+    """NOTE: LiteRT maps the file, so its bytes are shared by all that have it open, and must not be cut short meanwhile."""
     try:
-        return Interpreter(model_content=content, num_threads=1)
+        return Interpreter(model_path=str(path), num_threads=1)
     except (RuntimeError, ValueError) as error:
-        raise BadProgram(f"{name} is no LiteRT program: {error}") from error
+        raise BadProgram(f"{path.name} is no LiteRT program: {error}") from error
 
 
 def _plain(name: str) -> str:

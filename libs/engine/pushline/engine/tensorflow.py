@@ -13,8 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pushline.engine.engine import Accepts, Array, BadInput, BadProgram, EngineError, EngineUnavailable, RefusedInput, Signature
-from pushline.engine.inputs import check_inputs, concrete
+from pushline.engine.engine import (
+    Accepts,
+    Array,
+    BadInput,
+    BadProgram,
+    EngineError,
+    EngineUnavailable,
+    Form,
+    RefusedInput,
+    Signature,
+)
+from pushline.engine.inputs import blank, check_inputs
 from pushline.engine.tensorflow_process import Child, Limits
 
 LARGEST_BATCH = 256  # rows given at once
@@ -45,7 +55,8 @@ class TensorFlow:
 class TensorFlowEngine:
     """One child, one request at a time. A thread keeps it for as long as the engine lives; the kernel ends it with that thread."""
 
-    kind, waits = "tensorflow", True
+    kind, waits, at_once = "tensorflow", True, 1
+    forms: tuple[Form, ...] = ()
 
     def __init__(self, python: Path, path: Path, limits: Limits) -> None:
         self._python, self._path, self._limits = python, path, limits
@@ -93,9 +104,9 @@ class TensorFlowEngine:
         ]
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def warm_up(self) -> None:
+    def warm_up(self, at_once: int = 1) -> None:  # noqa: ARG002 - it answers one request at a time
         for rows in (1, WARM_UP_ROWS):
-            self.run({spec.name: np.zeros(concrete(spec, rows), spec.dtype) for spec in self.signature.inputs})
+            self.run({spec.name: blank(spec, rows) for spec in self.signature.inputs})
 
     def close(self) -> None:
         self._closing.set()

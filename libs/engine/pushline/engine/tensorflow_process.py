@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pushline.engine.engine import Array, BadProgram, EngineUnavailable, Signature, TensorSpec
-from pushline.engine.tensorflow_child import START
+from pushline.engine.engine import TEXT, Array, BadProgram, EngineUnavailable, Signature, TensorSpec
+from pushline.engine.tensorflow_child import START, texts
 from pushline.engine.tensorflow_child.frames import DTYPES, BadFrame, Ended, receive, send
 from pushline.engine.tensorflow_child.shared import ParentsMemory
 
@@ -106,13 +106,14 @@ class Child:
             raise BadProgram(f"model.h5 ended the process that loaded it ({self.exit}): {error!r}") from error
         if said.get("say") != "loaded":
             raise BadProgram(f"model.h5 {str(said.get('sentence', 'was refused'))[:1000]}")
-        return Signature(_specs(said.get("inputs")), _specs(said.get("outputs")))
+        return Signature(_specs(said.get("inputs"), {texts.TEXT: TEXT}), _specs(said.get("outputs"), {}))
 
     def run(self, inputs: Mapping[str, Array], signature: Signature) -> dict[str, Array]:
         """Raises BadProgram for what cannot be answered, EngineUnavailable where the process is of no use any more."""
         try:
             self._connection.settimeout(self._limits.run_seconds)
-            send(self._connection, {}, inputs, self._shared)
+            shapes, arrays = texts.hidden(inputs)
+            send(self._connection, {"texts": shapes}, arrays, self._shared)
             said, answers = self._receive(self._limits.run_seconds, self._shared)
         except TimeoutError as error:
             raise EngineUnavailable(f"no answer came within {self._limits.run_seconds:g} s") from error
@@ -160,17 +161,24 @@ class Child:
         self._said.close()
 
 
-def _specs(listed: Any) -> tuple[TensorSpec, ...]:  # noqa: ANN401 - a stranger's JSON
+def _specs(listed: Any, others: Mapping[str, str]) -> tuple[TensorSpec, ...]:  # noqa: ANN401 - a stranger's JSON
+    """`others` are dtypes that NumPy calls by another name."""
     try:
         specs = tuple(
-            TensorSpec(str(each["name"]), str(each["dtype"]), tuple(int(size) for size in each["shape"])) for each in listed
+            TensorSpec(str(each["name"]), _dtype(str(each["dtype"]), others), tuple(int(size) for size in each["shape"]))
+            for each in listed
         )
     except (TypeError, KeyError, ValueError) as error:
         raise BadProgram(f"model.h5 has inputs or outputs that cannot be told: {error!r}") from error
     names = {spec.name for spec in specs}
-    if not specs or len(names) < len(specs) or any(spec.dtype not in DTYPES or not spec.shape for spec in specs):
+    known = {*DTYPES, *others.values()}
+    if not specs or len(names) < len(specs) or any(spec.dtype not in known or not spec.shape for spec in specs):
         raise BadProgram(f"model.h5 has inputs or outputs that cannot be used: {', '.join(sorted(names))[:200]}")
     return specs
+
+
+def _dtype(said: str, others: Mapping[str, str]) -> str:
+    return others.get(said, said)
 
 
 def _fitting(answers: dict[str, Array], signature: Signature, rows: int) -> dict[str, Array]:

@@ -15,9 +15,6 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
-from google.protobuf import json_format
-
-from pushline.events.v1 import events_pb2
 from pushline.line.broker import MAX_RECORD_BYTES, LineError, MessageTooLarge
 from pushline.line.events import Event
 from pushline.line.ids import event_id
@@ -114,6 +111,11 @@ _READ = frozenset({"ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subjec
 
 
 def _value(event: Event) -> bytes:
+    """NOTE: what writes is imported by the first record that is written: a predictor starts without."""
+    from google.protobuf import json_format  # noqa: PLC0415 - see above
+
+    from pushline.events.v1 import events_pb2  # noqa: PLC0415 - see above
+
     message = getattr(events_pb2, type(event).__name__)()
     try:
         json_format.ParseDict(_plain(asdict(event)), message)

@@ -10,7 +10,6 @@ from pushline.line.kafka_append import Appender
 from pushline.line.kafka_clients import Clients, Partitions
 from pushline.line.kafka_ownership import KafkaOwnership
 from pushline.line.kafka_reader import KafkaReader
-from pushline.line.kafka_topics import KafkaTopics, WrongTopics
 from pushline.line.records import Message, Record
 from pushline.line.topics import TOPIC_NAMES
 
@@ -56,6 +55,8 @@ class KafkaLog:
         self._appender.close()
 
     def _check(self, topics: Sequence[str]) -> None:
+        from pushline.line.kafka_topics import KafkaTopics, WrongTopics  # noqa: PLC0415 - an admin client, for those who check alone
+
         with KafkaTopics(self._clients.bootstrap, self._clients.prefix, self._clients.options) as found:
             wrong = found.check(topics)
         if wrong:

@@ -35,7 +35,7 @@ class ManifestFile:
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     name: str
-    dtype: str  # NumPy's name: float32, int64, …
+    dtype: str  # NumPy's name: float32, int64, …; "string" for inputs that are texts
     shape: tuple[int, ...]  # DYNAMIC where open
 
 

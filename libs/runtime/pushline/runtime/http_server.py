@@ -30,9 +30,10 @@ class HttpServer:
         drain_seconds: int,
         limits: HttpLimits = USUAL,
         tls: ssl.SSLContext | None = None,
+        shared: bool = False,
     ) -> None:
-        """`setting` names the port in messages; with `tls` nothing but TLS is spoken."""
-        self.port = port
+        """`setting` names the port in messages; with `tls` nothing but TLS is spoken. A `shared` port other servers have too."""
+        self.port, self._shared = port, shared
         self._bind, self._setting, self._drain_seconds = bind, setting, drain_seconds
         config = uvicorn.Config(
             app,
@@ -56,7 +57,7 @@ class HttpServer:
         """Raises CannotListen. Whoever connects from now on is served."""
         try:
             family = socket.AF_INET6 if ":" in self._bind else socket.AF_INET
-            listening = socket.create_server((self._bind, self.port), family=family, backlog=BACKLOG)
+            listening = socket.create_server((self._bind, self.port), family=family, backlog=BACKLOG, reuse_port=self._shared)
         except OSError as error:
             raise CannotListen(self._setting, self._bind, self.port, error) from None
         # NOTE: asyncio does so for sockets alone that were made with their protocol's number. Without it each answer on a kept

@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import structlog
+from pushline.runtime.logs import Logger
 
 
-def announce(log: structlog.BoundLogger, ports: Mapping[str, int], path: Path | None) -> None:
+def announce(log: Logger, ports: Mapping[str, int], path: Path | None) -> None:
     """Call once everything listens. `ports` is by name: {"metrics": 9101, "webhook": 8080}."""
     log.info("listening", **{f"labels.port_{name}": port for name, port in ports.items()})
     if path is not None:

@@ -2,8 +2,9 @@
 
 from typing import Any, Protocol
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from pushline.runtime.logs import Logger
 
 SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800, 7200)
 
@@ -22,7 +23,7 @@ class Answer(Protocol):
 class StageReporter:
     """Thread-safe. Counts and logs every start, wait, defect and answer of one stage."""
 
-    def __init__(self, log: structlog.BoundLogger, registry: CollectorRegistry) -> None:
+    def __init__(self, log: Logger, registry: CollectorRegistry) -> None:
         self._log = log
         self._running = Gauge("pushline_stage_running", "Pieces of work that run now or wait to be tried again.", registry=registry)
         self._answers = Counter(
@@ -39,13 +40,11 @@ class StageReporter:
             "pushline_stage_seconds", "Seconds from the start of a piece of work to its event.", buckets=SECONDS, registry=registry
         )
 
-    def started(self, key: str) -> None:
+    def started(self, key: str) -> None:  # noqa: ARG002 - the port's name
         self._running.inc()
-        self._log.debug("started", work=key)
 
-    def ended(self, key: str) -> None:
+    def ended(self, key: str) -> None:  # noqa: ARG002 - the port's name
         self._running.dec()
-        self._log.debug("ended", work=key)
 
     def waiting(self, key: str, problem: str) -> None:
         self._waits.inc()
@@ -53,7 +52,7 @@ class StageReporter:
 
     def defect(self, key: str, error: BaseException) -> None:
         self._defects.inc()
-        self._log.error("defect", work=key, exc_info=(type(error), error, error.__traceback__))
+        self._log.defect("defect", error, work=key)
 
     def answered(self, key: str, event: Any, published: Answer, seconds: float) -> None:  # noqa: ANN401 - any event of the line
         self._answers.labels(type(event).__name__, str(published.counted).lower()).inc()

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Self
 
+from pushline.runtime import small_file
 from pushline.runtime.settings import SettingsError, setting
 
 CERTIFICATE, KEY, CLIENT_CA = "PUSHLINE_TLS_CERTIFICATE", "PUSHLINE_TLS_KEY", "PUSHLINE_TLS_CLIENT_CA"
-MAX_FILE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,11 @@ def _check_alone(settings: TlsSettings) -> None:
 
 def _read(name: str, path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+        return small_file.read(path)
     except OSError as error:
         raise _wrong(name, f"cannot read {path}: {error.strerror}") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise _wrong(name, f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    return data
+    except small_file.Unfit as error:
+        raise _wrong(name, f"{path} {error}") from None
 
 
 def _check_certificates(name: str, path: Path, data: bytes) -> None:

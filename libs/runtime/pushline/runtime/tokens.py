@@ -5,11 +5,11 @@ import re
 import secrets
 from pathlib import Path
 
+from pushline.runtime import small_file
 from pushline.runtime.settings import SettingsError
 
 CHALLENGE = 'Bearer realm="pushline"'  # what WWW-Authenticate says
 FEWEST, MOST = 16, 1024  # characters of a token
-MAX_FILE_BYTES = 1 << 20
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750's b64token
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 
@@ -51,12 +51,11 @@ class Tokens:
 
     def _text(self) -> str:
         try:
-            with self.path.open("rb") as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+            data = small_file.read(self.path)
         except OSError as error:
             raise self._wrong(f"cannot read {self.path}: {error.strerror}") from None
-        if len(data) > MAX_FILE_BYTES:
-            raise ValueError(f"is larger than {MAX_FILE_BYTES} bytes")
+        except small_file.Unfit as error:
+            raise ValueError(str(error)) from None
         if not data.isascii():
             raise ValueError("is not ASCII text")
         return data.decode("ascii")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
 
@@ -23,6 +22,7 @@ from pushline.line.topics import TOPIC_NAMES
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
+from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter
@@ -51,7 +51,7 @@ def build(line: Log, now_ms: Callable[[], int]) -> Auditor:
     return Auditor(tail, make_app(tail, history, health, exposition_of(registry)))
 
 
-def run(settings: Settings, log: structlog.BoundLogger) -> None:
+def run(settings: Settings, log: Logger) -> None:
     shutdown = Shutdown()
     shutdown.install()
     process = settings.process

@@ -4,7 +4,6 @@ import os
 import sys
 from dataclasses import dataclass
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.deployer.adapters.stored_files import StoredFiles
@@ -26,6 +25,7 @@ from pushline.objects.minio_store import MinioStore
 from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
+from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -48,7 +48,7 @@ class Deployer:
         self.tail.stop()
 
 
-def build(line: Log, files: ModelFiles, log: structlog.BoundLogger, registry: CollectorRegistry, health: Health) -> Deployer:
+def build(line: Log, files: ModelFiles, log: Logger, registry: CollectorRegistry, health: Health) -> Deployer:
     letters = DeadLetters(line, inputs_of("deployer"))
     served, counter = ServedReports(log, registry), RecordCounter(registry)
 
@@ -87,7 +87,7 @@ def _behind(tail: Tail) -> str:
     )
 
 
-def run(settings: Settings, log: structlog.BoundLogger) -> None:
+def run(settings: Settings, log: Logger) -> None:
     health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
     shutdown.install()
     at = settings.line

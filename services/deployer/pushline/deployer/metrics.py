@@ -1,16 +1,16 @@
 """What the deployer counts beside its stage: the replicas' reports."""
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pushline.line.events import ModelServed
 from pushline.line.ledger import Judgement
+from pushline.runtime.logs import Logger
 
 
 class ServedReports:
     """Hears of every `served` record that counts: the deployer tells of them and waits for none."""
 
-    def __init__(self, log: structlog.BoundLogger, registry: CollectorRegistry) -> None:
+    def __init__(self, log: Logger, registry: CollectorRegistry) -> None:
         self._log = log
         self._reports = Counter("pushline_replica_reports", "Reports of replicas, by state.", ("model", "state"), registry=registry)
         self._seq = Gauge(

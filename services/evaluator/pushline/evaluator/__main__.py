@@ -5,7 +5,6 @@ import sys
 import threading
 from dataclasses import dataclass
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
@@ -27,6 +26,7 @@ from pushline.objects.minio_store import MinioStore
 from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
+from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -75,7 +75,7 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
     return Evaluator(tail, stage)
 
 
-def assessor(settings: EvaluationSettings, log: structlog.BoundLogger) -> Assessor:
+def assessor(settings: EvaluationSettings, log: Logger) -> Assessor:
     bubblewrap = working_bubblewrap()
     if not bubblewrap:
         log.warning("bubblewrap does not work here; programs are run in a child process with limits alone")
@@ -84,7 +84,7 @@ def assessor(settings: EvaluationSettings, log: structlog.BoundLogger) -> Assess
     return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules)
 
 
-def run(settings: Settings, log: structlog.BoundLogger) -> None:
+def run(settings: Settings, log: Logger) -> None:
     health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
     shutdown.install()
     at = settings.line

@@ -11,6 +11,7 @@ from pushline.evaluator.verdict import NotJudgeable
 from pushline.objects.manifest import DYNAMIC, Dataset, TensorSpec
 
 MAX_INPUT_BYTES = 2 * 2**30  # of one array as the model takes it: a set of small integers grows eightfold as float64
+TEXT = "string"  # the dtype of inputs that are texts, as manifests have it
 NO_SET = (
     "there is no evaluation set; let train.py call model.evaluate(x, y) or give fit validation_data, "
     'or name one in pushline.toml: [evaluate] dataset = "data/test.npz" with the arrays x and y'
@@ -48,7 +49,7 @@ def read_set(path: Path, about: Dataset, output: str, max_bytes: int) -> Evaluat
 
 
 def _check_plain(name: str, array: Array) -> None:
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in ("biufS" if name.startswith("x") else "biuf"):
         raise bad(f"array {name} is of type {array.dtype}; numbers are needed")
     if array.ndim == 0:
         raise bad(f"array {name} has no rows")
@@ -77,7 +78,9 @@ def _fitted(name: str, array: Array, spec: TensorSpec, rows: int) -> Array:
         array = array[:, np.newaxis]
     if not _fits(array.shape[1:], spec.shape[1:]):
         raise bad(f"array {name} has rows of shape {array.shape[1:]}, the model takes {_written(spec.shape[1:])}")
-    if not np.can_cast(array.dtype, spec.dtype, "same_kind"):
+    if spec.dtype == TEXT and array.dtype.kind == "S":
+        return array
+    if spec.dtype == TEXT or array.dtype.kind == "S" or not np.can_cast(array.dtype, spec.dtype, "same_kind"):
         raise bad(f"array {name} is of type {array.dtype}, the model takes {spec.dtype}")
     needed = array.size * np.dtype(spec.dtype).itemsize
     if needed > MAX_INPUT_BYTES:

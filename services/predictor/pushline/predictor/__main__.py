@@ -1,47 +1,18 @@
-"""The predictor: hears `deployed`, serves it, says `served`. Read the settings, build, run."""
+"""The predictor: hears `deployed`, serves it, says `served`.
 
+python -m pushline.predictor [--workers N]
+"""
+
+import gc
 import os
 import sys
 
-import structlog
-
-from pushline.line.kafka import KafkaLog
-from pushline.objects.minio_store import MinioStore
-from pushline.predictor.service import Service, let_go
-from pushline.predictor.settings import Settings
-from pushline.runtime import logs, ports_file
-from pushline.runtime.settings import SettingsError, read
-from pushline.runtime.shutdown import Shutdown
-from pushline.runtime.status_server import CannotListen, StatusServer
-
-
-def run(settings: Settings, log: structlog.BoundLogger) -> None:
-    shutdown = Shutdown()
-    shutdown.install()
-    process, store = settings.process, settings.store
-    at = settings.line
-    line = KafkaLog(at.kafka, at.topic_prefix, process.kafka_options, check_topics=at.check_topics)
-    objects = MinioStore(store.endpoint, store.bucket, store.access_key, store.secret_key, store.region)
-    service = Service(settings, line, objects, log)
-    status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
-    status.start()
-    service.start()
-    ports_file.announce(log, {"grpc": service.door.port, "rest": service.rest.port, "metrics": status.port}, process.ports_file)
-    shutdown.wait()
-    log.info("stopping")
-    service.stop()
-    status.stop()
-    let_go(line.close)
-
 
 def main() -> int:
-    log = logs.configure("pushline-predictor")
-    try:
-        run(read(Settings, os.environ), log)
-    except (SettingsError, CannotListen) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    gc.disable()  # what is imported stays: to look for garbage in it would take a quarter of the time that all imports take
+    from pushline.predictor.process import main as process  # noqa: PLC0415 - see above
+
+    return process(os.environ)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ class Calls:
 
     def _answer(self, alike: list[Asked]) -> None:
         """Answer requests of one form with as few runs as their batches take."""
-        most = self._lanes.max_batch
+        most = self._lanes.max_batch(alike[0].job.model)
         batch: list[Asked] = []
         rows = 0
         for asked in alike:

@@ -1,5 +1,6 @@
 """The gRPC server: all services, health, reflection, limits. start() listens, stop() drains."""
 
+import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from pushline.predictor.metrics import Metrics
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.telling import Telling
 from pushline.predictor.trust import Trust
-from pushline.predictor.wire import Wire
+from pushline.predictor.wire import MOST_SILENT, Wire
 from pushline.runtime.status_server import CannotListen
 from pushline.serving.v1 import serving_pb2
 
@@ -29,13 +30,15 @@ SERVICES = (
 )
 EVERYTHING = ""
 INFER, PREDICT = f"/{SERVICES[0]}/ModelInfer", f"/{SERVICES[1]}/Predict"
+OTHER_FILES = 256  # than connections of clients
 STREAMS_AT_ONCE = 8  # of reflection
-TURNED_AWAY_SECONDS = 0.1  # in which calls on open connections are told to go elsewhere
-MOST_PENDING, NONE_PENDING = 4096, 6144  # calls that wait for the loop; above, grpcio's core cancels some, above the second all
+TURNED_AWAY_SECONDS = 0.3  # in which calls on open connections are told to go elsewhere; on a busy machine one sleeps so long
 
 
 class GrpcServer:
-    def __init__(self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics, trust: Trust) -> None:
+    def __init__(
+        self, settings: DoorSettings, bind: str, lanes: Lanes, metrics: Metrics, trust: Trust, *, shared: bool = False
+    ) -> None:
         self.port = settings.grpc_port
         self._bind, self._settings, self._lanes, self._trust = bind, settings, lanes, trust
         predictions, telling = lanes.predictions, Telling(lanes.predictions, settings.metadata)
@@ -49,7 +52,7 @@ class GrpcServer:
         server = grpc.server(
             ThreadPoolExecutor(STREAMS_AT_ONCE, thread_name_prefix="grpc stream"),
             interceptors=[doorkeeper] if doorkeeper else [],
-            options=_options(settings),
+            options=_options(settings, shared=shared),
             maximum_concurrent_rpcs=STREAMS_AT_ONCE,
         )
         self._wire = Wire(server, self._calls.take, self._calls.refuse, doorkeeper, settings.body_seconds)
@@ -69,6 +72,7 @@ class GrpcServer:
 
     def start(self) -> None:
         """Raises CannotListen."""
+        _allow_files(self._settings.grpc.max_connections + self._settings.rest.max_connections + OTHER_FILES)
         try:
             self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
@@ -98,7 +102,7 @@ class GrpcServer:
         self._calls.stop()
 
 
-def _options(settings: DoorSettings) -> list[tuple[str, int]]:
+def _options(settings: DoorSettings, *, shared: bool) -> list[tuple[str, int]]:
     limits = settings.grpc
     return [
         ("grpc.max_receive_message_length", settings.max_message_bytes),
@@ -108,14 +112,26 @@ def _options(settings: DoorSettings) -> list[tuple[str, int]]:
         ("grpc.max_concurrent_streams", limits.max_streams),
         # By default the core counts calls that were answered and not yet freed, and refuses those of clients who keep to the limit.
         ("grpc.http.overload_protection", 0),
-        ("grpc.server.max_pending_requests", MOST_PENDING),
-        ("grpc.server.max_pending_requests_hard_limit", NONE_PENDING),
+        ("grpc.max_allowed_incoming_connections", limits.max_connections),
+        ("grpc.server_handshake_timeout_ms", int(settings.rest.header_seconds * 1000)),
+        ("grpc.max_connection_idle_ms", int(limits.idle_seconds * 1000)),
         ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.so_reuseport", 0),  # a second predictor on the port is an error, not half of the requests
+        # While the loop stands still, calls wait for it here; by default grpcio cancels some of them by chance from 1000 on.
+        ("grpc.server.max_pending_requests", MOST_SILENT),
+        ("grpc.server.max_pending_requests_hard_limit", MOST_SILENT),
+        ("grpc.so_reuseport", int(shared)),  # else a second predictor on the port is an error, not half of the requests
     ]
+
+
+def _allow_files(count: int) -> None:
+    """As far as the machine lets a process: of as many connections as there may be, each is an open file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _host(bind: str) -> str:

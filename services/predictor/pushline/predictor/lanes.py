@@ -6,10 +6,11 @@ What waits is joined: whoever comes to take the next job takes all of its form w
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from pushline.predictor.errors import Overloaded, RequestError
+from pushline.predictor.model_limits import NO_LIMITS, OF_ALL, ModelLimits
 from pushline.predictor.predictions import Answer, Job, Predictions
 
 IDLE_SECONDS = 10.0  # then a thread ends
@@ -105,9 +106,12 @@ class Lane:
 class Lanes:
     """A lane a model, made when it is first needed."""
 
-    def __init__(self, predictions: Predictions, threads: int, most: int, max_batch: int) -> None:
-        self.predictions, self.max_batch = predictions, max_batch
-        self._settings = (threads, most, max_batch)
+    def __init__(
+        self, predictions: Predictions, threads: int, most: int, max_batch: int, own: Mapping[str, ModelLimits] = NO_LIMITS
+    ) -> None:
+        """`own` are limits of single models."""
+        self.predictions = predictions
+        self._threads, self._most, self._max_batch, self._own = threads, most, max_batch, own
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.Lock()
 
@@ -117,8 +121,15 @@ class Lanes:
         lane = self._lanes.get(model)
         if lane is None:
             with self._lock:
-                lane = self._lanes.setdefault(model, Lane(model, self.predictions, *self._settings))
+                lane = self._lanes.setdefault(model, self._lane(model))
         lane.submit(ticket)
+
+    def max_batch(self, model: str) -> int:
+        return self._own.get(model, OF_ALL).batch or self._max_batch
+
+    def _lane(self, model: str) -> Lane:
+        own = self._own.get(model, OF_ALL)
+        return Lane(model, self.predictions, own.threads or self._threads, own.in_flight or self._most, self.max_batch(model))
 
     def wait_until_idle(self, seconds: float) -> None:
         """Wait until nothing waits or is worked on, no longer than that."""

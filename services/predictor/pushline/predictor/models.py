@@ -13,11 +13,18 @@ SURE_FOR_SECONDS = 10.0  # a reload loop that stood still for so long is not bel
 
 
 class Models:
-    """`wanted` names the models to serve; empty: every model of the line."""
+    """`wanted` names the models to serve; empty: every model of the line. `let_go` is given what is used no more, off the request
+    path.
+    """
 
-    def __init__(self, wanted: frozenset[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        wanted: frozenset[str],
+        clock: Callable[[], float] = time.monotonic,
+        let_go: Callable[[Loaded], None] = lambda loaded: loaded.engine.close(),
+    ) -> None:
         self.wanted = wanted
-        self._clock = clock
+        self._clock, self._let_go = clock, let_go
         self._slots: dict[str, Slot] = {}
         self._sure_until: dict[str, float] = {}
         self._log_was_read = False
@@ -69,11 +76,11 @@ class Models:
         return self._sure_until.get(model, 0.0) < self._clock()
 
     def free_retired(self) -> int:
-        """Close what was swapped out and has answered its last request. Called off the request path."""
+        """Let go of what was swapped out and has answered its last request. Called off the request path."""
         count = 0
         with suppress(Empty):
             while True:
-                self._freed.get_nowait().engine.close()
+                self._let_go(self._freed.get_nowait())
                 count += 1
         return count
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from open_inference import open_inference_grpc_pb2 as pb
-from pushline.engine.engine import Array, TensorSpec
+from pushline.engine.engine import TEXT, Array, TensorSpec
 from pushline.predictor.errors import BadRequest
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.serving import Identity
@@ -30,6 +30,7 @@ DATATYPES = {
     "float16": "FP16",
     "float32": "FP32",
     "float64": "FP64",
+    TEXT: "BYTES",  # in inputs alone
 }
 NUMPY = {datatype: dtype for dtype, datatype in DATATYPES.items()}
 CONTENTS = {
@@ -44,6 +45,7 @@ CONTENTS = {
     "INT64": "int64_contents",
     "FP32": "fp32_contents",
     "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
 }
 
 

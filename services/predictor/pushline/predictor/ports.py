@@ -1,6 +1,6 @@
 """What the predictor asks of its tools, as promises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -8,14 +8,36 @@ from typing import Protocol
 from pushline.engine.engine import Engine
 from pushline.line.codec import Entry
 from pushline.line.events import ModelDeployed
-from pushline.predictor.serving import Identity
+from pushline.predictor.prepared import ModelFiles, Prepared
+from pushline.predictor.serving import Identity, Loaded
 
-OpenPrograms = Callable[[Sequence[tuple[Path, int | None]]], Engine]  # raises BadProgram
+Files = Sequence[tuple[Path, int | None]]  # verified, and each program's batch; None: any
+OpenPrograms = Callable[[Files], Engine]  # raises BadProgram
 OpenModel = Callable[[Path], Engine]  # a model.h5; raises BadProgram, EngineUnavailable
-ProgramsNeed = Callable[[Sequence[tuple[Path, int | None]]], int]  # bytes of memory; raises BadProgram, OSError
-ModelNeeds = Callable[[Path], int]  # likewise, of a model.h5
 CheckProgram = Callable[[Path], None]  # raises BadProgram
+Needs = Callable[[str, Files], int]  # bytes of memory, by the engine's kind; raises BadProgram, OSError
 Deployment = Entry[ModelDeployed]
+
+
+Live = Callable[[str], Loaded | None]  # what a model is served by at the moment
+
+
+class Prepare(Protocol):
+    """Everything about a new model that costs, before it is opened to serve. Calls about one model come one after the other."""
+
+    def prepare(self, wanted: ModelFiles, /) -> Prepared:
+        """Fetch what is not on this disk, verify and check it. Raises LoadError."""
+        ...
+
+    def try_out(self, prepared: Prepared, /) -> None:
+        """Let it answer where nobody is served; the memory that it needs is there. Raises LoadError."""
+        ...
+
+    def rest(self) -> None:
+        """Give back what nobody needed for a while. Called now and then."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Room(Protocol):
@@ -23,6 +45,10 @@ class Room(Protocol):
 
     def held(self, needed: Callable[[], int]) -> AbstractContextManager[None]:
         """Keep so many bytes for what is loaded meanwhile. Raises LoadRefused where they are not there; and as `needed` does."""
+        ...
+
+    def ease(self) -> None:
+        """Give back what is kept in spite of nobody using it, where memory runs short. Called now and then."""
         ...
 
 
@@ -37,8 +63,15 @@ class Copies(Protocol):
         """Give where such a file is to be put, in one step. Raises OSError."""
         ...
 
-    def keep(self, deployment: Deployment) -> None:
-        """Follow this record from now on, a restart included; its files are in place. Raises OSError: nothing changed."""
+    def keep(self, deployment: Deployment, needed_bytes: int | None = None) -> None:
+        """Follow this record from now on, a restart included; its files are in place. Raises OSError: nothing changed.
+
+        `needed_bytes` is the memory that it needs; None: as much as what was followed last with the same files.
+        """
+        ...
+
+    def needed(self, deployment: Deployment) -> int | None:
+        """Give the memory that the files of a followed record need, where that was noted."""
         ...
 
     def prune(self, model: str) -> None:
@@ -50,10 +83,26 @@ class Copies(Protocol):
         ...
 
 
+class Crew(Protocol):
+    """The other processes that answer at the same ports. Never raises."""
+
+    def prepare(self, deployment: Deployment, seconds: float) -> None:
+        """Have each load it from this disk, and wait for them; who cannot is ended. `seconds` is what it took this process."""
+        ...
+
+    def swap(self, deployment: Deployment) -> None:
+        """Have each serve it, as the caller does next. It was prepared, or none was started yet."""
+        ...
+
+    def tell(self, sure: Mapping[str, bool], *, log_read: bool) -> None:
+        """Say of each model whether it is sure that the newest deployment is served. Told at every look."""
+        ...
+
+
 class Watch(Protocol):
     """Is told what the reload loop does. Never raises, never blocks for long."""
 
-    def swapped(self, identity: Identity, seconds: float) -> None: ...
+    def swapped(self, identity: Identity, seconds: float, swap_seconds: float) -> None: ...
 
     def load_failed(self, deployment: Deployment, reason: str, sentence: str) -> None: ...
 

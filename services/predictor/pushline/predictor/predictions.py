@@ -7,13 +7,14 @@ answered together, by one run of the engine over all their rows.
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from pushline.engine.engine import DYNAMIC, Accepts, Array, BadInput, EngineError, EngineUnavailable, RefusedInput, Signature
+from pushline.engine.engine import DYNAMIC, TEXT, Accepts, Array, BadInput, EngineError, EngineUnavailable, RefusedInput, Signature
+from pushline.predictor.classes import labels_of, probabilities_of
 from pushline.predictor.errors import (
     BadRequest,
     ModelFailed,
@@ -28,7 +29,6 @@ from pushline.predictor.models import Models
 from pushline.predictor.serving import Held, Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, fits, not_finite, wire_dtype
 
-SIGMOID_MIDDLE = 0.5
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
 JOINED_BYTES = 64 * 1024  # a larger job is answered alone: to put it to others would cost a copy and save little
 NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
@@ -58,6 +58,10 @@ class Answer(NamedTuple):
     def labels(self) -> tuple[str, ...]:
         """One a row where the model is a classifier."""
         return labels_of(self.loaded, self.scores)
+
+    def probabilities(self) -> Array | None:
+        """One a row and class where the model is a classifier."""
+        return probabilities_of(self.loaded, self.scores)
 
 
 class Job(NamedTuple):
@@ -108,6 +112,7 @@ class Predictions:
     models: Models
     limits: Limits
     note_not_finite: NoteNotFinite = not_noted
+    own_limits: Mapping[str, Limits] = field(default_factory=dict)  # of single models
 
     def predict(self, question: Question) -> Answer:
         """Answer at once, in the caller's thread. Raises RequestError."""
@@ -125,7 +130,7 @@ class Predictions:
         try:
             signature = _served(held.loaded, name, question.version).engine.signature
             wanted = _selected(question.outputs, signature)
-            inputs = bind(question.inputs, signature.inputs, self.limits)
+            inputs = bind(question.inputs, signature.inputs, self.own_limits.get(name, self.limits))
         except BaseException as error:
             slot.give_back(held)
             if isinstance(error, NotFiniteInput):
@@ -275,20 +280,12 @@ def _served(held: Loaded | None, model: str, version: str) -> Loaded:
 
 
 def _refusal(signature: Signature, error: EngineError) -> BadRequest | ModelFailed:
-    """Where the caller chose more than the rows, the sizes it chose may not go together."""
+    """Where the caller chose more than the rows, the sizes it chose may not go together; texts may be none of the model's."""
+    if any(spec.dtype == TEXT for spec in signature.inputs):
+        return BadRequest("inputs", "the model does not take these texts")
     if any(DYNAMIC in spec.shape[1:] for spec in signature.inputs):
         return BadRequest("inputs", "the model does not take inputs of these sizes")
     return ModelFailed(str(error))
-
-
-def labels_of(loaded: Loaded, scores: Array) -> tuple[str, ...]:
-    """Name the likeliest class of each row; nothing for what is no classifier over rows."""
-    if loaded.task != "classification" or scores.ndim != 2:  # noqa: PLR2004 - (batch, classes)
-        return ()
-    one_score = scores.shape[1] == 1
-    classes = np.greater(scores[:, 0], SIGMOID_MIDDLE).astype(int) if one_score else scores.argmax(axis=1)
-    named = len(loaded.labels) == (2 if one_score else scores.shape[1])
-    return tuple(loaded.labels[index] if named else str(index) for index in classes.tolist())
 
 
 def _selected(wanted: Sequence[str], signature: Signature) -> list[str]:

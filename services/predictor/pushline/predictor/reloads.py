@@ -13,9 +13,9 @@ from pushline.predictor import rollout
 from pushline.predictor.errors import LoadError, LoadRefused
 from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
-from pushline.predictor.ports import Deployment, Watch
+from pushline.predictor.ports import Crew, Deployment, Watch
 from pushline.predictor.reports import Reports
-from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Followed, Sight, Step, Trouble, Wanted
+from pushline.predictor.rollout import NO_TROUBLE, NOTHING_FOLLOWED, Coming, Followed, Sight, Step, Trouble, Wanted
 from pushline.predictor.serving import Loaded
 
 LOOK_SECONDS = 0.5
@@ -37,10 +37,13 @@ class _Line:
 
 
 class Reloads:
-    def __init__(self, tail: Tail, load: OnDeployed, models: Models, reports: Reports, watch: Watch) -> None:
+    def __init__(self, tail: Tail, load: OnDeployed, models: Models, reports: Reports, watch: Watch, crew: Crew) -> None:
         self._tail, self._load, self._models, self._reports, self._watch = tail, load, models, reports, watch
+        self._crew = crew
         self._followed: dict[str, Followed] = {}
         self._trouble: dict[str, Trouble] = {}
+        self._coming: dict[str, Coming | None] = {}
+        self._settles_at: dict[str, float] = {}
         self._failed: dict[str, str] = {}  # the sentence of the last failure, where nothing was loaded since
         self._loading: set[str] = set()
         self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
@@ -88,12 +91,14 @@ class Reloads:
             self._take_outcomes()
             self._look()
             self._models.free_retired()
+            self._load.rest()
 
     def _pause(self) -> float:
-        """Give the seconds to the next look: sooner where a retry is due before."""
+        """Give the seconds to the next look: sooner where something is due before."""
         now = time.monotonic()
         due = [trouble.retry_at - now for trouble in self._trouble.values() if not trouble.permanent and trouble.retry_at > now]
-        return min([LOOK_SECONDS, *due])
+        settled = [at - now for at in self._settles_at.values() if at > now]
+        return min([LOOK_SECONDS, *due, *settled])
 
     def _look(self) -> None:
         line = self._see()
@@ -102,6 +107,8 @@ class Reloads:
         for model in line.newest.keys() | self._followed.keys():
             self._models.know(model)
             self._consider(model, line)
+        names = self._models.names()
+        self._crew.tell({name: not self._models.is_stale(name) for name in names}, log_read=not line.problem)
         self._tell_readiness(line.problem)
 
     def _see(self) -> _Line:
@@ -113,9 +120,11 @@ class Reloads:
 
     def _consider(self, model: str, line: _Line) -> None:
         newest = line.newest.get(model)
-        followed = self._followed.get(model, NOTHING_FOLLOWED)
-        sight = Sight(_wanted(newest), not line.problem, model in line.parked, model in self._loading)
-        step = rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), time.monotonic())
+        followed, wanted, now = self._followed.get(model, NOTHING_FOLLOWED), _wanted(newest), time.monotonic()
+        self._coming[model] = coming = rollout.after_look(self._coming.get(model), wanted, followed, now)
+        settles_at = self._settles_at[model] = rollout.settles_at(coming, wanted, followed)
+        sight = Sight(wanted, not line.problem, model in line.parked, model in self._loading, settles_at)
+        step = rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), now)
         if step is Step.LOAD and newest is not None:
             self._begin(newest)
         why = rollout.why_stale(sight, followed)
@@ -124,6 +133,7 @@ class Reloads:
 
     def _begin(self, deployment: Deployment) -> None:
         self._loading.add(deployment.event.model)
+        self._coming[deployment.event.model] = None
         threading.Thread(target=self._load_one, args=(deployment,), name="load", daemon=True).start()
 
     def _load_one(self, deployment: Deployment) -> None:
@@ -132,6 +142,7 @@ class Reloads:
             result: Loaded | LoadError = LoadRefused("crashed", "loading ended in an error of the predictor itself; see its log")
             try:
                 result = self._load(deployment)
+                self._crew.prepare(deployment, time.monotonic() - began)
             except LoadError as error:
                 result = error
             finally:
@@ -149,11 +160,14 @@ class Reloads:
 
     def _adopt(self, outcome: _Outcome, loaded: Loaded) -> None:
         model = loaded.identity.model
+        self._crew.swap(outcome.deployment)
+        began = time.perf_counter()
         self._models.swap(loaded)
+        swap_seconds = time.perf_counter() - began
         self._followed[model] = Followed(loaded.identity.deploy_seq, loaded.identity.event_id, loaded=True)
         self._trouble.pop(model, None)
         self._failed.pop(model, None)
-        self._watch.swapped(loaded.identity, outcome.seconds)
+        self._watch.swapped(loaded.identity, outcome.seconds, swap_seconds)
         self._reports.serving(outcome.deployment)
 
     def _note_failure(self, deployment: Deployment, error: LoadError) -> None:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pushline.engine.engine import Array, TensorSpec
-from pushline.predictor import quick_json
+from pushline.engine.engine import TEXT, Array, TensorSpec
+from pushline.predictor import quick_json, texts
 from pushline.predictor.errors import BadRequest, NotFinite
 from pushline.predictor.oip import DATATYPES, NUMPY, little_endian_bytes
 from pushline.predictor.packed import Unclear, has_words, packed
@@ -186,6 +186,8 @@ def _flat(data: list[Any], shape: Sequence[int], where: str) -> list[Any]:
 
 
 def _numbers(values: list[Any], datatype: str, where: str) -> Scalars:
+    if datatype == DATATYPES[TEXT]:
+        return texts.utf8(values, where)
     allowed = KINDS.get(datatype[:1]) if datatype in NUMPY else None
     if allowed is None:
         return []  # the core refuses the datatype
@@ -280,8 +282,7 @@ def _flag(data: dict[str, Any], name: str, where: str, *, default: bool) -> bool
 def _plain(name: str, array: Array) -> list[Any]:
     if not all_finite(array):
         raise NotFinite(name)
-    values: list[Any] = array.ravel().tolist()
-    return values
+    return array.ravel().tolist()
 
 
 def _parameters(identity: Identity, stale: bool) -> dict[str, object]:

@@ -10,6 +10,7 @@ from enum import Enum
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 60.0
 REPORT_AFTER = 3  # failures that may pass by themselves, before the line is told
+QUIET_SECONDS, LONGEST_BURST_SECONDS = 0.1, 1.0  # several records at once wait until no more come, but not for ever
 
 
 class Step(Enum):
@@ -35,6 +36,16 @@ class Sight:
     caught_up: bool  # the log was read to its end and can be read now; before that, the newest record read is not the newest
     parked: bool  # a record of a newer version than this program knows stands in front of what follows
     loading: bool
+    settles_at: float = 0.0  # monotonic seconds; until then more records are expected
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What came since the record that is followed, or is being loaded."""
+
+    event_id: str  # the newest
+    first_at: float
+    newest_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +81,28 @@ def next_step(sight: Sight, followed: Followed, trouble: Trouble, now: float) ->
     wanted = sight.wanted
     if sight.loading or not sight.caught_up or wanted is None or wanted.empty or not _is_ahead(wanted, followed):
         return Step.NOTHING
+    if now < sight.settles_at:
+        return Step.WAIT
     if trouble.event_id != wanted.event_id:
         return Step.LOAD
     if trouble.permanent:
         return Step.NOTHING
     return Step.LOAD if now >= trouble.retry_at else Step.WAIT
+
+
+def after_look(coming: Coming | None, wanted: Wanted | None, followed: Followed, now: float) -> Coming | None:
+    if wanted is None or not _is_ahead(wanted, followed):
+        return None
+    if coming is None:
+        return Coming(wanted.event_id, now, now)
+    return coming if coming.event_id == wanted.event_id else Coming(wanted.event_id, coming.first_at, now)
+
+
+def settles_at(coming: Coming | None, wanted: Wanted | None, followed: Followed) -> float:
+    """Say when the newest record is to be loaded: at once where it is the next one, or nothing serves."""
+    if coming is None or wanted is None or not followed.loaded or wanted.deploy_seq <= followed.deploy_seq + 1:
+        return 0.0
+    return min(coming.newest_at + QUIET_SECONDS, coming.first_at + LONGEST_BURST_SECONDS)
 
 
 def after_failure(trouble: Trouble, event_id: str, permanent: bool, now: float) -> Trouble:

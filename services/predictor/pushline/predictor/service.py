@@ -1,12 +1,10 @@
 """The predictor as one thing that starts and stops: the same wiring for __main__.py and for tests."""
 
-import math
 import secrets
 import threading
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
@@ -14,67 +12,50 @@ from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.tail import Tail
 from pushline.line.topics import DEPLOYED
-from pushline.objects.store import Store
-from pushline.predictor.adapters.disk_cache import DiskCache
-from pushline.predictor.adapters.litert_programs import check_program, open_programs, programs_need
-from pushline.predictor.adapters.memory import memory
-from pushline.predictor.adapters.tensorflow_models import model_needs, open_model
-from pushline.predictor.doorkeeper import guarded
-from pushline.predictor.grpc_server import GrpcServer
-from pushline.predictor.lanes import Lanes
+from pushline.predictor.alone import Alone
+from pushline.predictor.doors import Doors
+from pushline.predictor.leading import Leading
+from pushline.predictor.loading import from_line
 from pushline.predictor.metrics import Metrics
-from pushline.predictor.models import Models
-from pushline.predictor.on_deployed import Needs, OnDeployed
-from pushline.predictor.predictions import Predictions
+from pushline.predictor.ports import Prepare
 from pushline.predictor.reloads import Reloads
 from pushline.predictor.reports import Reports
-from pushline.predictor.rest_api import Rest
-from pushline.predictor.room import MemoryRoom
+from pushline.predictor.residents import Residents
 from pushline.predictor.settings import Settings
-from pushline.predictor.tensors import Limits
-from pushline.predictor.tfserving_rest import TensorFlowServingRest
-from pushline.predictor.trust import Trust
 from pushline.predictor.watching import Watching
 from pushline.runtime.health import Health
-from pushline.runtime.http_server import HttpServer
+from pushline.runtime.logs import Logger
 from pushline.runtime.stage_report import RecordCounter
 
 LET_GO_SECONDS = 2.0
 
 
 class Service:
-    def __init__(self, settings: Settings, log: Log, store: Store, logger: structlog.BoundLogger) -> None:
-        self.registry, self.health = CollectorRegistry(), Health(["model"])
-        self._drain_seconds = settings.door.drain_seconds
-        metrics = Metrics(self.registry)
-        self.models = Models(settings.models)
-        predictions = Predictions(self.models, Limits(settings.max_rows, settings.non_finite == "refuse"), metrics.note_not_finite)
-        self.trust = Trust(settings.trust, settings.process.bind, logger)
-        door = settings.door
-        lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch)
-        self.door = GrpcServer(door, settings.process.bind, lanes, metrics, self.trust)
-        self._rest = Rest(lanes, door, metrics)
-        tensorflow_serving = TensorFlowServingRest(self._rest.telling)
-        app = self._rest.app([tensorflow_serving], tensorflow_serving.routes())
-        self.rest = HttpServer(
-            settings.process.bind,
-            settings.door.rest_port,
-            guarded(app, self.trust.tokens, metrics) if self.trust.tokens else app,
-            setting="PUSHLINE_REST_PORT",
-            drain_seconds=math.ceil(settings.door.grace_seconds),
-            limits=door.rest.of_server,
-            tls=self.trust.context,
-        )
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        prepare: Prepare,
+        logger: Logger,
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`environ` is what further processes are started with."""
+        registry = self.registry = CollectorRegistry()
+        self.health = Health(["model"])
+        metrics = Metrics(registry)
+        self._leading = None if settings.workers == 1 else Leading(settings, registry, logger, environ)
+        if self._leading is not None:
+            self.registry = self._leading.registry
+        self.residents, self._prepare = Residents(keeps=settings.keep_previous), prepare
+        self.doors = Doors(settings, metrics, logger, self.residents, shared=self._leading is not None)
+        self.models, self.trust, self.door, self.rest = self.doors.models, self.doors.trust, self.doors.grpc, self.doors.rest
         self.reports = Reports(log, settings.replica_name, secrets.token_hex(8))
-        limit = settings.max_program_bytes
-        check = partial(check_program, max_bytes=limit)
-        needs = Needs(MemoryRoom(memory(settings.memory_bytes)), partial(programs_need, threads=door.threads), model_needs)
-        opened = open_model(settings.tensorflow, limit)
-        load = OnDeployed(store, DiskCache(settings.cache), check, open_programs, needs, limit, opened)
-        self._records = RecordCounter(self.registry)
+        self._records = RecordCounter(registry)
         self.tail = Tail(log, [DEPLOYED.name], on_fold=self._note)
         watch = Watching(logger, metrics, self.health, self.door.serve, self.door.serve_model)
-        self.reloads = Reloads(self.tail, load, self.models, self.reports, watch)
+        crew = Alone() if self._leading is None else self._leading.workers
+        load = from_line(settings, prepare, self.residents, self.models.current)
+        self.reloads = Reloads(self.tail, load, self.models, self.reports, watch, crew)
 
     def _note(self, _record: Record, judgements: tuple[Judgement, ...]) -> None:
         self._records.note(judgements)
@@ -82,10 +63,12 @@ class Service:
 
     def start(self) -> None:
         """What the disk holds is served before broker and store are asked. Raises CannotListen."""
+        if self._leading is not None:
+            self._leading.hold_ports(self.doors)
         self.reloads.recover()
-        self.trust.start()
-        self.door.start()
-        self.rest.start()
+        self.doors.start()
+        if self._leading is not None:
+            self._leading.start(self.doors.ports)
         self.reports.start()
         self.tail.start()
         self.reloads.start()
@@ -93,21 +76,17 @@ class Service:
     def stop(self) -> None:
         """Drain first: what is served stays until the last call has its answer."""
         self.health.report("process", "stopping")
-        self._rest.stopping = True
-        rest = threading.Thread(target=self._stop_rest, name="stopping-rest")
-        rest.start()
-        self.door.stop()
-        rest.join()
+        if self._leading is not None:
+            self._leading.begin_stop()
+        self.doors.stop()
+        if self._leading is not None:
+            self._leading.end()
         self.reloads.stop()
         self.reports.stop(LET_GO_SECONDS)
         let_go(self.tail.stop)
-        self.trust.stop()
-        self.models.close()
-
-    def _stop_rest(self) -> None:
-        """Beside the other door, so that clients who hang on both cost one grace period."""
-        threading.Event().wait(self._drain_seconds)
-        self.rest.stop()
+        self.doors.close()
+        self.residents.drop_spare()
+        self._prepare.close()
 
 
 def let_go(close: Callable[[], None]) -> None:

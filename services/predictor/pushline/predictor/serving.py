@@ -28,6 +28,7 @@ class Loaded:
     engine: Engine
     task: str
     labels: tuple[str, ...]
+    from_logits: bool = False  # a classifier's scores are those before softmax or sigmoid
     pace: Pace = field(default_factory=Pace, compare=False, repr=False)
 
 

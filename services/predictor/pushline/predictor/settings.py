@@ -1,9 +1,13 @@
 """What this service is told from outside."""
 
+import re
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushline.predictor import model_limits
+from pushline.predictor.model_limits import NO_LIMITS, ModelLimits
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.http_limits import HttpLimits
 from pushline.runtime.settings import (
@@ -11,6 +15,7 @@ from pushline.runtime.settings import (
     ProcessSettings,
     StoreSettings,
     count,
+    describe,
     group,
     one_of,
     port,
@@ -18,6 +23,8 @@ from pushline.runtime.settings import (
     yes_or_no,
 )
 from pushline.runtime.tls import TlsSettings
+
+MOST_WORKERS = 64
 
 
 def models(text: str) -> frozenset[str]:
@@ -35,6 +42,18 @@ class GrpcLimits:
         default=1800.0,
         parse=parse_duration,
         help="gRPC: how old a connection gets; then its client resolves the name again and finds new replicas",
+    )
+    idle_seconds: float = setting(
+        "PUSHLINE_CONNECTION_IDLE",
+        default=300.0,
+        parse=parse_duration,
+        help="gRPC: how long a connection without calls is kept; its client makes another at its next call",
+    )
+    max_connections: int = setting(
+        "PUSHLINE_MAX_GRPC_CONNECTIONS",
+        default=4096,
+        parse=count,
+        help="gRPC: connections at once; a further one is closed as soon as it comes",
     )
     max_metadata_bytes: int = setting(
         "PUSHLINE_MAX_METADATA", default=16 << 10, parse=parse_size, help="gRPC: largest metadata of a call"
@@ -63,7 +82,7 @@ class RestLimits:
         "PUSHLINE_HEADER_TIMEOUT",
         default=10.0,
         parse=parse_duration,
-        help="REST: longest that a request's headers may take to come",
+        help="longest that headers over REST may take to come, and over gRPC the greeting of a new connection, TLS included",
     )
     idle_seconds: float = setting(
         "PUSHLINE_IDLE_TIMEOUT", default=5.0, parse=parse_duration, help="REST: how long a connection is kept between two requests"
@@ -147,19 +166,55 @@ class TrustSettings:
     )
 
 
+def workers(text: str) -> int:
+    if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not 1 <= int(text) <= MOST_WORKERS:
+        raise ValueError(f'"{text}" is no number of processes from 1 to {MOST_WORKERS}')
+    return int(text)
+
+
 @dataclass(frozen=True)
-class Settings:
+class ServingSettings:
+    """What every process that answers is told; none of it is about broker or store."""
+
     cache: Path = setting("PUSHLINE_CACHE", parse=Path, help="folder for verified copies of what is served")
     models: frozenset[str] = setting(
         "PUSHLINE_MODELS", default=frozenset(), parse=models, help="models to serve, separated by commas; empty: all of the line"
     )
-    replica: str = setting("PUSHLINE_REPLICA", default="", help="name of this replica; default: the machine's name")
     max_rows: int = setting("PUSHLINE_MAX_ROWS", default=65536, parse=count, help="most rows in one request")
+    model_limits: Mapping[str, ModelLimits] = setting(
+        "PUSHLINE_MODEL_LIMITS",
+        default=NO_LIMITS,
+        parse=model_limits.parse,
+        help="limits of single models, such as `iris: in_flight=16 threads=1; photo: batch=8 rows=100`; others are as for all",
+    )
     non_finite: str = setting(
         "PUSHLINE_NON_FINITE", default="refuse", parse=one_of("refuse", "allow"), help="NaN and infinities in inputs and answers"
     )
     max_program_bytes: int = setting(
         "PUSHLINE_MAX_PROGRAM", default=256 << 20, parse=parse_size, help="largest serving program that is fetched, such as 256MiB"
+    )
+    keep_previous: bool = setting(
+        "PUSHLINE_KEEP_PREVIOUS",
+        default=True,
+        parse=yes_or_no,
+        help="yes or no: keep the model before the live one open, for a rollback at once; it goes when memory runs short",
+    )
+    door: DoorSettings = group()
+    trust: TrustSettings = group()
+    tensorflow: TensorFlowSettings = group()
+    process: ProcessSettings = group(metrics_port=9104)
+
+
+@dataclass(frozen=True)
+class Settings(ServingSettings):
+    """What the process is told that follows the line; it answers too."""
+
+    replica: str = setting("PUSHLINE_REPLICA", default="", help="name of this replica; default: the machine's name")
+    workers: int = setting(
+        "PUSHLINE_WORKERS",
+        default=1,
+        parse=workers,
+        help="processes that answer, all at the same ports; limits of requests, threads and connections count for each of them",
     )
     memory_bytes: int | None = setting(
         "PUSHLINE_MEMORY",
@@ -168,13 +223,16 @@ class Settings:
         help="memory of the predictor with all that it serves, such as 2GiB; a model that does not fit is not loaded; "
         "default: what its cgroup allows",
     )
-    door: DoorSettings = group()
-    trust: TrustSettings = group()
-    tensorflow: TensorFlowSettings = group()
     line: LineSettings = group()
     store: StoreSettings = group()
-    process: ProcessSettings = group(metrics_port=9104)
 
     @property
     def replica_name(self) -> str:
         return self.replica or socket.gethostname()
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Give what is left for processes that neither follow the line nor fetch anything."""
+    settings = (*describe(LineSettings), *describe(StoreSettings), *describe(ProcessSettings))
+    names = {each.name for each in settings if each.secret or each.name in ("PUSHLINE_KAFKA", "PUSHLINE_S3_ENDPOINT")}
+    return {name: text for name, text in environ.items() if name.removesuffix("_FILE") not in names}

@@ -9,17 +9,19 @@ from typing import NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from pushline.engine.engine import DYNAMIC, Array, TensorSpec
+from pushline.engine.engine import DYNAMIC, TEXT, Array, TensorSpec
+from pushline.predictor import texts
 from pushline.predictor.errors import BadRequest, NotFiniteInput, TooLarge
 
-DTYPES = frozenset(
+NUMERIC = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 float16 float32 float64".split(),  # noqa: SIM905 - reads as a row
 )
+DTYPES = NUMERIC | {TEXT}
 Numbers = npt.NDArray[np.number]
 FINITE_PART = 120_000  # numbers: what is found out about each, a byte, is less than malloc asks the kernel for
 # NumPy's own guess would make floats of 0 and 2**64 - 1.
 WIDEST = {"u": np.uint64, "i": np.int64, "f": np.float64, "b": np.int64}
-Scalars = Sequence[int] | Sequence[float] | Sequence[bool]
+Scalars = Sequence[int] | Sequence[float] | Sequence[bool] | Sequence[bytes]
 
 
 class Claim(NamedTuple):
@@ -28,7 +30,7 @@ class Claim(NamedTuple):
     name: str | None  # None: the model's only input
     dtype: str | None  # NumPy's name; None: whatever the model takes, the values are plain numbers
     shape: tuple[int, ...]
-    content: bytes | Scalars  # little-endian row-major bytes, or one number an element
+    content: bytes | Scalars  # little-endian row-major bytes, or one number an element; of texts see texts.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,11 @@ def bind(claims: Sequence[Claim], specs: Sequence[TensorSpec], limits: Limits) -
 
 def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
     if claim.dtype is not None and claim.dtype != spec.dtype:
-        raise BadRequest(f"inputs.{spec.name}.datatype", f"is {claim.dtype}; the model takes {spec.dtype}")
-    if not _fits(claim.shape, spec.shape):
+        raise BadRequest(f"inputs.{spec.name}.datatype", f"is {_said(claim.dtype)}; the model takes {_said(spec.dtype)}")
+    if not has_form(claim.shape, spec):
         sizes = f"is {_cut(claim.shape)}; the model takes {shape_text(spec.shape)}, each size above 0"
         raise BadRequest(f"inputs.{spec.name}.shape", sizes)
-    make = _from_bytes if isinstance(claim.content, bytes) else _from_numbers
-    array = make(claim, spec, math.prod(claim.shape), f"inputs.{spec.name}")
+    array = _array(claim, spec, f"inputs.{spec.name}")
     if claim.shape and claim.shape[0] > limits.max_rows:
         raise TooLarge(f"inputs.{spec.name}.shape", f"has {claim.shape[0]} rows; the limit is {limits.max_rows} a request")
     check_finite(array, spec.name, limits)
@@ -66,7 +67,19 @@ def to_array(claim: Claim, spec: TensorSpec, limits: Limits) -> Array:
 
 def fits(claim: Claim, spec: TensorSpec) -> bool:
     """Say whether any bytes of the claimed size are the input asked for: each value is checked in a bool alone."""
-    return (claim.name, claim.dtype) == (spec.name, spec.dtype) and spec.dtype != "bool" and _fits(claim.shape, spec.shape)
+    fixed = spec.dtype not in ("bool", TEXT)
+    return (claim.name, claim.dtype) == (spec.name, spec.dtype) and fixed and has_form(claim.shape, spec)
+
+
+def _array(claim: Claim, spec: TensorSpec, where: str) -> Array:
+    if spec.dtype == TEXT:
+        return texts.array(claim.content, claim.shape, where)
+    make = _from_bytes if isinstance(claim.content, bytes) else _from_numbers
+    return make(claim, spec, math.prod(claim.shape), where)
+
+
+def _said(dtype: str) -> str:
+    return "BYTES" if dtype == TEXT else dtype
 
 
 def check_finite(array: Array, name: str, limits: Limits) -> None:
@@ -116,10 +129,10 @@ def _name_of(claim: Claim, known: Sequence[str]) -> str:
     return known[0]
 
 
-def _fits(shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    if len(shape) != len(wanted):
+def has_form(shape: Sequence[int], spec: TensorSpec) -> bool:
+    if len(shape) != len(spec.shape):
         return False
-    return all(got > 0 and size in (got, DYNAMIC) for got, size in zip(shape, wanted, strict=True))
+    return all(got > 0 and size in (got, DYNAMIC) for got, size in zip(shape, spec.shape, strict=True))
 
 
 def _cut(shape: tuple[int, ...]) -> str:

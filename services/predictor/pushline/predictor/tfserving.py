@@ -1,7 +1,7 @@
 """TensorFlow Serving's messages to questions, and answers back. Translation alone; the core checks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.any_pb2 import Any
 from google.protobuf.wrappers_pb2 import Int64Value
 
-from pushline.engine.engine import Array, TensorSpec
+from pushline.engine.engine import TEXT, Array, TensorSpec
 from pushline.predictor.errors import BadRequest, TooLarge
 from pushline.predictor.oip import little_endian_bytes
 from pushline.predictor.predictions import Answer, Description, Question
@@ -45,10 +45,11 @@ KINDS = {
     "float16": Kind(pb.DT_HALF, "half_val", "uint16"),
     "float32": Kind(pb.DT_FLOAT, "float_val", "float32"),
     "float64": Kind(pb.DT_DOUBLE, "double_val", "float64"),
+    TEXT: Kind(pb.DT_STRING, "string_val", TEXT),
 }
 DTYPES = {kind.code: dtype for dtype, kind in KINDS.items()}
 NARROW = frozenset({"int_val", "half_val"})  # fields whose numbers may be wider than the tensor's
-FIELDS = (*sorted({kind.field for kind in KINDS.values()}), "string_val")
+FIELDS = sorted({kind.field for kind in KINDS.values()})
 
 
 @dataclass(slots=True)
@@ -57,10 +58,13 @@ class Filling:
 
     most_rows: int
     bytes_left: int
+    takes: Callable[[str, Sequence[int]], bool]  # whether the model has an input of this name and shape; nothing else is filled
 
-    def up(self, given: Array, shape: Sequence[int], where: str) -> Array:
+    def up(self, given: Array, name: str, shape: Sequence[int]) -> Array:
         """Repeat the last value up to the shape; none at all are zeros, as TensorFlow has it. Raises TooLarge."""
-        count = math.prod(shape)
+        where, count = f"inputs.{name[:80]}", math.prod(shape)
+        if not self.takes(name, shape):
+            return given  # the core refuses the shape, or the name
         if shape and shape[0] > self.most_rows:
             raise TooLarge(f"{where}.tensor_shape", f"has {shape[0]} rows; the limit is {self.most_rows} a request")
         if count * given.itemsize > self.bytes_left:
@@ -135,14 +139,20 @@ def _claim(name: str, tensor: pb.TensorProto, filling: Filling) -> Claim:
     dtype = DTYPES.get(tensor.dtype)
     if dtype is None:
         return Claim(name, _name_of(tensor.dtype), shape, b"")  # the core refuses the datatype
+    if dtype == TEXT:  # whole, and in their own field, as TensorFlow writes them
+        _check_fields(tensor, KINDS[TEXT].field, where)
+        if tensor.tensor_content:
+            raise BadRequest(f"{where}.tensor_content", "must be empty; texts are read from string_val")
+        return Claim(name, dtype, shape, list(tensor.string_val))
     if tensor.tensor_content:
         _check_fields(tensor, "tensor_content", where)
         return Claim(name, dtype, shape, tensor.tensor_content)
     _check_fields(tensor, KINDS[dtype].field, where)
-    return Claim(name, dtype, shape, little_endian_bytes(_typed(tensor, KINDS[dtype], shape, where, filling)))
+    return Claim(name, dtype, shape, little_endian_bytes(_typed(tensor, KINDS[dtype], shape, name, filling)))
 
 
-def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], where: str, filling: Filling) -> Array:
+def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], name: str, filling: Filling) -> Array:
+    where = f"inputs.{name[:80]}"
     values = list(getattr(tensor, kind.field))
     given: Array = np.array(values, np.int32 if kind.field in NARROW else kind.bits)
     kept = given.astype(kind.bits)
@@ -153,7 +163,7 @@ def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], where: st
     count = math.prod(shape)
     if kept.size > count:
         raise BadRequest(f"{where}.{kind.field}", f"has {kept.size} values; its shape needs {count}")
-    return kept if kept.size == count else filling.up(kept, shape, where)
+    return kept if kept.size == count else filling.up(kept, name, shape)
 
 
 def _tensor(array: Array, kind: Kind) -> pb.TensorProto:
@@ -165,7 +175,7 @@ def _tensor(array: Array, kind: Kind) -> pb.TensorProto:
 def _check_fields(tensor: pb.TensorProto, used: str, where: str) -> None:
     others = [field for field in FIELDS if field != used and len(getattr(tensor, field))]
     if others:
-        raise BadRequest(f"{where}.{others[0]}", f"must be empty; the numbers of this tensor are read from {used}")
+        raise BadRequest(f"{where}.{others[0]}", f"must be empty; the values of this tensor are read from {used}")
 
 
 def _name_of(code: int) -> str:

@@ -9,15 +9,15 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from pushline.engine.engine import Array, TensorSpec
-from pushline.predictor import tfserving
+from pushline.engine.engine import TEXT, Array, TensorSpec
+from pushline.predictor import texts, tfserving
 from pushline.predictor.errors import BadRequest
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.tensors import Claim
 
 ROWS, COLUMNS = "instances", "inputs"
 KINDS: dict[str, set[type]] = {"b": {bool}, "f": {int, float}, "u": {int}, "i": {int}}  # by a dtype's first letter
-BASE64 = {"b64"}
+BASE64 = "b64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _only(specs: Sequence[TensorSpec], where: str) -> str:
 
 
 def _is_named(value: object) -> bool:
-    return isinstance(value, dict) and value.keys() != BASE64
+    return isinstance(value, dict) and value.keys() != {BASE64}
 
 
 def _claim(name: str, dtype: str | None, value: object) -> Claim:
@@ -92,9 +92,11 @@ def _claim(name: str, dtype: str | None, value: object) -> Claim:
     if dtype is None:
         return Claim(name, None, (), [])  # the core refuses the name
     shape, values = _flat(value, where)
+    if dtype == TEXT:
+        return Claim(name, dtype, shape, texts.utf8_or_base64(values, BASE64, where))
     kinds = set(map(type, values))
     if dict in kinds:
-        raise BadRequest(where, "holds an object; models here take numbers, and no text in base64 (b64) either")
+        raise BadRequest(where, "holds an object; the model takes numbers, and no text in base64 (b64) either")
     if not kinds <= KINDS[dtype[0]]:
         raise BadRequest(where, f"holds something that is no {dtype}")
     return Claim(name, dtype, shape, values)

@@ -6,10 +6,10 @@ Without settings of its own there is no TLS, and everybody may ask.
 from ipaddress import ip_address
 
 import grpc
-import structlog
 
 from pushline.predictor.settings import TrustSettings
 from pushline.runtime.file_watch import FileWatch
+from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError
 from pushline.runtime.tls import Certificates, NewestContext, read_certificates
 from pushline.runtime.tokens import Tokens
@@ -20,7 +20,7 @@ TOKENS_FILE = "PUSHLINE_TOKENS_FILE"
 class Trust:
     """`tokens` is None where everybody may ask; `context` is None where there is no TLS. Both are of the newest files for ever."""
 
-    def __init__(self, settings: TrustSettings, bind: str, log: structlog.BoundLogger) -> None:
+    def __init__(self, settings: TrustSettings, bind: str, log: Logger) -> None:
         """Raises SettingsError with one sentence."""
         self._settings, self._log = settings, log
         self._watches = []

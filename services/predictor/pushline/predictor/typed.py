@@ -20,9 +20,11 @@ def question(request: pb.PredictRequest) -> Question:
 def response(answer: Answer) -> pb.PredictResponse:
     identity = answer.identity
     outputs = {name: _tensor(array) for name, array in answer.outputs.items()}
+    probabilities = answer.probabilities()
     return pb.PredictResponse(
         y=next(iter(outputs.values())),
         labels=answer.labels(),
+        probabilities=None if probabilities is None else _tensor(probabilities),
         answered_by=pb.ModelIdentity(
             model=identity.model,
             digest=identity.digest,

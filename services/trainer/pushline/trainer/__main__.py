@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.line.kafka import KafkaLog
@@ -15,6 +14,7 @@ from pushline.objects.minio_store import MinioStore
 from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
+from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import OperatorFile, OperatorFileError, read_operator_file
 from pushline.runtime.settings import SettingsError, StoreSettings, read
 from pushline.runtime.shutdown import Shutdown
@@ -38,7 +38,7 @@ from pushline.trainer.training import Training
 MOST_BYTES, MOST_FILES = 2**62, 10_000  # packages are bounded each, and by number; data by size
 
 
-def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log: structlog.BoundLogger) -> None:
+def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log: Logger) -> None:
     shutdown, around = Shutdown(), Surroundings(log, CollectorRegistry(), Health())
     shutdown.install()
     at = settings.line
@@ -105,7 +105,7 @@ def _work(settings: Settings) -> Path:
     return work
 
 
-def _sandbox(settings: Settings, work: Path, log: structlog.BoundLogger) -> Sandbox:
+def _sandbox(settings: Settings, work: Path, log: Logger) -> Sandbox:
     if settings.sandbox == "off":
         log.warning("PUSHLINE_SANDBOX=off: scripts of committers run unconfined, with the rights of this process")
         return Unboxed(settings.training_python, work)

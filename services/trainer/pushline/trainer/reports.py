@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable, Collection
 
-import structlog
-
 from pushline.line.events import CommitPushed
 from pushline.line.ledger import Judgement
+from pushline.runtime.logs import Logger
 from pushline.trainer.look import LookFailed, Seen
 from pushline.trainer.metrics import Metrics
 from pushline.trainer.webhook.intake import Answer
@@ -15,7 +14,7 @@ from pushline.trainer.webhook.intake import Answer
 class UnknownModels:
     """Says once of each model of the log that the operator's file does not name it."""
 
-    def __init__(self, log: structlog.BoundLogger, models: Collection[str]) -> None:
+    def __init__(self, log: Logger, models: Collection[str]) -> None:
         self._log, self._known = log, set(models)
 
     def note(self, judgements: tuple[Judgement, ...]) -> None:
@@ -29,7 +28,7 @@ class UnknownModels:
 class LookLog:
     """A look that is counted and, where it fails, logged once for each new reason."""
 
-    def __init__(self, model: str, look: Callable[[], Seen], log: structlog.BoundLogger, metrics: Metrics) -> None:
+    def __init__(self, model: str, look: Callable[[], Seen], log: Logger, metrics: Metrics) -> None:
         self._model, self._look, self._log, self._metrics = model, look, log, metrics
         self._problem = ""
 
@@ -52,7 +51,7 @@ class LookLog:
 
 
 class WebhookLog:
-    def __init__(self, log: structlog.BoundLogger, metrics: Metrics) -> None:
+    def __init__(self, log: Logger, metrics: Metrics) -> None:
         self._log, self._metrics = log, metrics
 
     def __call__(self, form: str, answer: Answer) -> None:

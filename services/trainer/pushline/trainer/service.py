@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import structlog
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
@@ -17,6 +16,7 @@ from pushline.line.topics import COMMIT, TOPIC_NAMES, inputs_of
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
+from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.trainer.look import LAG_SECONDS, Look, Seen, SharedLook
@@ -56,7 +56,7 @@ class Wishes:
 class Surroundings:
     """What every process has."""
 
-    log: structlog.BoundLogger
+    log: Logger
     registry: CollectorRegistry
     health: Health
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!pushline/serving/v1/serving.proto\x12\x13pushline.serving.v1\"\'\n\x06Tensor\x12\r\n\x05shape\x18\x01 \x03(\x03\x12\x0e\n\x06values\x18\x02 \x03(\x02\"\xd4\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12&\n\x01x\x18\x02 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor\x12?\n\x06inputs\x18\x03 \x03(\x0b\x32/.pushline.serving.v1.PredictRequest.InputsEntry\x1aJ\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor:\x02\x38\x01\"q\n\rModelIdentity\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x03 \x01(\t\x12\x12\n\ndeploy_seq\x18\x04 \x01(\r\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\r\n\x05stale\x18\x06 \x01(\x08\"\x93\x02\n\x0fPredictResponse\x12&\n\x01y\x18\x01 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x37\n\x0b\x61nswered_by\x18\x03 \x01(\x0b\x32\".pushline.serving.v1.ModelIdentity\x12\x42\n\x07outputs\x18\x04 \x03(\x0b\x32\x31.pushline.serving.v1.PredictResponse.OutputsEntry\x1aK\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor:\x02\x38\x01\x32\x61\n\tPredictor\x12T\n\x07Predict\x12#.pushline.serving.v1.PredictRequest\x1a$.pushline.serving.v1.PredictResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!pushline/serving/v1/serving.proto\x12\x13pushline.serving.v1\"\'\n\x06Tensor\x12\r\n\x05shape\x18\x01 \x03(\x03\x12\x0e\n\x06values\x18\x02 \x03(\x02\"\xd4\x01\n\x0ePredictRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12&\n\x01x\x18\x02 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor\x12?\n\x06inputs\x18\x03 \x03(\x0b\x32/.pushline.serving.v1.PredictRequest.InputsEntry\x1aJ\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor:\x02\x38\x01\"q\n\rModelIdentity\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x03 \x01(\t\x12\x12\n\ndeploy_seq\x18\x04 \x01(\r\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\r\n\x05stale\x18\x06 \x01(\x08\"\xc7\x02\n\x0fPredictResponse\x12&\n\x01y\x18\x01 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor\x12\x0e\n\x06labels\x18\x02 \x03(\t\x12\x37\n\x0b\x61nswered_by\x18\x03 \x01(\x0b\x32\".pushline.serving.v1.ModelIdentity\x12\x42\n\x07outputs\x18\x04 \x03(\x0b\x32\x31.pushline.serving.v1.PredictResponse.OutputsEntry\x12\x32\n\rprobabilities\x18\x05 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor\x1aK\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.pushline.serving.v1.Tensor:\x02\x38\x01\x32\x61\n\tPredictor\x12T\n\x07Predict\x12#.pushline.serving.v1.PredictRequest\x1a$.pushline.serving.v1.PredictResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,9 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELIDENTITY']._serialized_start=314
   _globals['_MODELIDENTITY']._serialized_end=427
   _globals['_PREDICTRESPONSE']._serialized_start=430
-  _globals['_PREDICTRESPONSE']._serialized_end=705
-  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_start=630
-  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_end=705
-  _globals['_PREDICTOR']._serialized_start=707
-  _globals['_PREDICTOR']._serialized_end=804
+  _globals['_PREDICTRESPONSE']._serialized_end=757
+  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_start=682
+  _globals['_PREDICTRESPONSE_OUTPUTSENTRY']._serialized_end=757
+  _globals['_PREDICTOR']._serialized_start=759
+  _globals['_PREDICTOR']._serialized_end=856
 # @@protoc_insertion_point(module_scope)

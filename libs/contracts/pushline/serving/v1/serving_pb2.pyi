@@ -167,6 +167,7 @@ class PredictResponse(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     ANSWERED_BY_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    PROBABILITIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def y(self) -> Global___Tensor:
         """the first output"""
@@ -181,6 +182,10 @@ class PredictResponse(_message.Message):
     def outputs(self) -> _containers.MessageMap[_builtins.str, Global___Tensor]:
         """every output by name"""
 
+    @_builtins.property
+    def probabilities(self) -> Global___Tensor:
+        """(rows, classes) where the model is a classifier; a single score makes two classes"""
+
     def __init__(
         self,
         *,
@@ -188,10 +193,11 @@ class PredictResponse(_message.Message):
         labels: _abc.Iterable[_builtins.str] | None = ...,
         answered_by: Global___ModelIdentity | None = ...,
         outputs: _abc.Mapping[_builtins.str, Global___Tensor] | None = ...,
+        probabilities: Global___Tensor | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "y", b"y"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "probabilities", b"probabilities", "y", b"y"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "labels", b"labels", "outputs", b"outputs", "y", b"y"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_by", b"answered_by", "labels", b"labels", "outputs", b"outputs", "probabilities", b"probabilities", "y", b"y"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ LAYERS = _words("""
     RandomHue RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom ReLU RepeatVector
     Rescaling Reshape Resizing STFTSpectrogram SeparableConv1D SeparableConv2D Sequential SimpleRNN SimpleRNNCell
     Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells StringLookup
-    Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D
+    Subtract TextVectorization TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D
     ZeroPadding3D
 """)
 PARTS = _words("""
@@ -47,7 +47,10 @@ ACTIVATIONS = _words("""
     sparsemax squareplus swish tanh tanh_shrink threshold
 """)
 NAMES_OF_ACTIVATIONS = frozenset(("activation", "recurrent_activation"))
-MAY_BE_PATHS = frozenset(("vocabulary", "idf_weights", "encoding", "vocabulary_file"))
+MAY_BE_PATHS = frozenset(("vocabulary", "idf_weights", "vocabulary_file"))
+LOOKUPS = frozenset(("IntegerLookup", "StringLookup", "TextVectorization"))
+WORDS = {"standardize": ("lower_and_strip_punctuation", "lower", "strip_punctuation"), "split": ("whitespace", "character")}
+ENCODING = "utf-8"
 SIZES = _words("""
     units filters input_dim output_dim key_dim value_dim num_heads depth_multiplier head_dim num_query_heads
 """)
@@ -88,6 +91,10 @@ class _Walk:
             raise Refused(f"uses the activation {value[:80]!r}; {ONLY}")
         if key in MAY_BE_PATHS and isinstance(value, str) and value:
             raise Refused(f"names a file in its model_config ({key})")
+        if key in WORDS and value is not None and value not in WORDS[key]:
+            raise Refused(f"has {key}={str(value)[:80]!r} in its model_config; known are {', '.join(WORDS[key])}")
+        if key == "encoding" and value != ENCODING:
+            raise Refused(f"has encoding={str(value)[:80]!r} in its model_config; known is {ENCODING}")
         if key == "name" and (not isinstance(value, str) or not _is_name(value)):
             raise Refused(f"has the name {str(value)[:80]!r} in its model_config")
         if key == "batch_shape":
@@ -105,6 +112,8 @@ def _check_class(part: Mapping[str, Any]) -> None:
         raise Refused(f"says {str(unknown[0])[:80]!r} of {name}, which Keras does not")
     if name in LAYERS and not isinstance(part.get("config"), dict):
         raise Refused(f"has a {name} without a config")
+    if name in LOOKUPS and not part["config"].get("vocabulary"):
+        raise Refused(f"does not hold the vocabulary of its {name}, as HDF5 keeps none that was adapted: give it as vocabulary=…")
 
 
 def _is_name(text: str) -> bool:

@@ -22,6 +22,7 @@ from .frames import BadFrame, Ended, receive, send
 from .model import Failed, Model
 from .preflight import Refused
 from .shared import Array, ChildsMemory
+from .texts import TEXT, shown
 
 READY, RESULT = "ready", "result.json"
 CHUNK_ROWS = 256
@@ -60,9 +61,9 @@ def _answer(connection: socket.socket, shared: ChildsMemory | None) -> None:
         return
     send(connection, {"say": "loaded", "inputs": model.inputs, "outputs": model.outputs})
     while True:
-        _, inputs = receive(connection, sys.maxsize, shared=shared)
+        asked, inputs = receive(connection, sys.maxsize, shared=shared)
         try:
-            answers = model.run(inputs)
+            answers = model.run(shown(asked["texts"], inputs))
         except (Failed, MemoryError) as error:
             send(connection, {"say": "failed", "sentence": str(error) or "it needs more memory than it may have"})
         else:
@@ -112,10 +113,14 @@ def _named(inputs: dict[str, Array], names: list[str], order: list[str] | None) 
 
 
 def _run(model: Model, inputs: dict[str, Array]) -> dict[str, Array]:
-    typed = {each["name"]: inputs[each["name"]].astype(each["dtype"], copy=False) for each in model.inputs}
+    typed = {each["name"]: _typed(inputs[each["name"]], each["dtype"]) for each in model.inputs}
     rows = len(next(iter(typed.values())))
     parts = [model.run({name: array[at : at + CHUNK_ROWS] for name, array in typed.items()}) for at in range(0, rows, CHUNK_ROWS)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _typed(array: Array, dtype: str) -> Array:
+    return array if dtype == TEXT else array.astype(dtype, copy=False)
 
 
 def _read(name: str) -> dict[str, Array]:

@@ -1,7 +1,7 @@
 """From a checked file to a function with a fixed signature. TensorFlow and Keras are imported by then."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from . import allowed
 from .frames import DTYPES
 from .preflight import Refused, inspect
 from .shared import Array
+from .texts import TEXT
 
 DYNAMIC = -1
 MADE_UP = ("keras_tensor", "input_layer")  # names that Keras counts up
@@ -53,7 +54,7 @@ class Model:
     def _prove(self, rows: int) -> None:
         """Every answer has a row for each row asked."""
         zeros = {
-            each["name"]: np.zeros([rows, *(max(size, 1) for size in each["shape"][1:])], each["dtype"]) for each in self.inputs
+            each["name"]: _nothing([rows, *(max(size, 1) for size in each["shape"][1:])], each["dtype"]) for each in self.inputs
         }
         try:
             answers = self.run(zeros)
@@ -62,6 +63,10 @@ class Model:
         for name, answer in answers.items():
             if answer.ndim == 0 or len(answer) != rows:
                 raise Refused(f"answers {rows} rows with {name} of the shape {list(answer.shape)}")
+
+
+def _nothing(shape: Sequence[int], dtype: str) -> Array:
+    return np.full(shape, b"", object) if dtype == TEXT else np.zeros(shape, dtype)
 
 
 def _count(config: dict[str, Any], values: int) -> None:
@@ -90,7 +95,7 @@ def _inputs(model: Any) -> list[dict[str, Any]]:  # noqa: ANN401 a Keras model
     names = [name if name and not name.startswith(MADE_UP) else "x" for name in _names(structure, "")]
     if len(set(names)) < len(names):
         names = [f"{name}_{number}" for number, name in enumerate(names)]
-    return [_spec(name, tensor.dtype, tensor.shape) for name, tensor in zip(names, leaves(structure), strict=True)]
+    return [_spec(name, tensor.dtype, tensor.shape, {*DTYPES, TEXT}) for name, tensor in zip(names, leaves(structure), strict=True)]
 
 
 def _structure(model: Any) -> Nested:  # noqa: ANN401 a Keras model
@@ -100,8 +105,8 @@ def _structure(model: Any) -> Nested:  # noqa: ANN401 a Keras model
     return functional._inputs_struct  # noqa: SLF001 `inputs` is flat: the nesting is nowhere else
 
 
-def _spec(name: str, dtype: str, shape: Any) -> dict[str, Any]:  # noqa: ANN401 Keras'
-    if str(dtype) not in DTYPES:
+def _spec(name: str, dtype: str, shape: Any, known: Collection[str] = DTYPES) -> dict[str, Any]:  # noqa: ANN401 Keras'
+    if str(dtype) not in known:
         raise Refused(f"takes or gives {name} as {dtype}, which is no numbers")
     return {"name": name, "dtype": str(dtype), "shape": [DYNAMIC, *(DYNAMIC if size is None else int(size) for size in shape[1:])]}
 

@@ -41,17 +41,27 @@ class DiskCache:
         self._files(model).mkdir(parents=True, exist_ok=True)
         return self._files(model) / sha256
 
-    def keep(self, deployment: Deployment) -> None:
+    def keep(self, deployment: Deployment, needed_bytes: int | None = None) -> None:
         current, previous = self._state(deployment.event.model)
-        if current is not None and current.id != deployment.id and _files(current) != _files(deployment):
+        before = (current, previous)
+        if needed_bytes is None:
+            needed_bytes = next(
+                (each.needed_bytes for each in before if each and _files(each.deployment) == _files(deployment)), None
+            )
+        if current is not None and current.deployment.id != deployment.id and _files(current.deployment) != _files(deployment):
             previous = current
-        state = {"schema": SCHEMA, "current": _plain(deployment), "previous": _plain(previous) if previous else None}
+        now = _plain(_Kept(deployment, needed_bytes))
+        state = {"schema": SCHEMA, "current": now, "previous": _plain(previous) if previous else None}
         path = self._path(deployment.event.model)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, json.dumps(state, ensure_ascii=False, sort_keys=True).encode())
 
+    def needed(self, deployment: Deployment) -> int | None:
+        kept, _ = self._state(deployment.event.model)
+        return kept.needed_bytes if kept is not None and kept.deployment.id == deployment.id else None
+
     def prune(self, model: str) -> None:
-        needed = {name for kept in self._state(model) if kept is not None for name in _files(kept)}
+        needed = {name for kept in self._state(model) if kept is not None for name in _files(kept.deployment)}
         with suppress(OSError):
             for path in self._files(model).iterdir():
                 if path.name not in needed:
@@ -63,22 +73,28 @@ class DiskCache:
         except OSError:
             return ()
         states = ((name, self._state(name)[0]) for name in names)
-        return tuple(current for name, current in states if current is not None and current.event.model == name)
+        return tuple(kept.deployment for name, kept in states if kept is not None and kept.deployment.event.model == name)
 
-    def _state(self, model: str) -> tuple[Deployment | None, Deployment | None]:
+    def _state(self, model: str) -> "tuple[_Kept | None, _Kept | None]":
         try:
             state = json.loads(self._path(model).read_bytes())
         except (OSError, ValueError, RecursionError):
             return None, None
         if not isinstance(state, dict) or state.get("schema") != SCHEMA:
             return None, None
-        return _deployment(state.get("current")), _deployment(state.get("previous"))
+        return _kept(state.get("current")), _kept(state.get("previous"))
 
     def _path(self, model: str) -> Path:
         return self.folder / model / "state.json"
 
     def _files(self, model: str) -> Path:
         return self.folder / model / "files"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    deployment: Deployment
+    needed_bytes: int | None  # of memory; a note that proves nothing
 
 
 def _files(deployment: Deployment) -> frozenset[str]:
@@ -89,11 +105,22 @@ def _files(deployment: Deployment) -> frozenset[str]:
     )
 
 
-def _plain(deployment: Deployment) -> dict[str, str]:
+def plain(deployment: Deployment) -> dict[str, str]:
+    """As JSON has it."""
     return {"id": deployment.id, "source": deployment.source, "value": deployment.value.decode()}
 
 
-def _deployment(plain: Any) -> Deployment | None:  # noqa: ANN401 - whatever the file holds
+def _plain(kept: _Kept) -> dict[str, str | int | None]:
+    return {**plain(kept.deployment), "needed_bytes": kept.needed_bytes}
+
+
+def _kept(plain: Any) -> _Kept | None:  # noqa: ANN401 - whatever the file holds
+    deployment = rebuilt(plain)
+    needed = plain.get("needed_bytes") if deployment is not None else None
+    return _Kept(deployment, needed if type(needed) is int and needed >= 0 else None) if deployment is not None else None
+
+
+def rebuilt(plain: Any) -> Deployment | None:  # noqa: ANN401 - whatever the file holds
     """Rebuild a record, where what was kept proves itself; else None."""
     if not isinstance(plain, dict) or not all(isinstance(plain.get(name), str) for name in ("id", "source", "value")):
         return None

@@ -22,6 +22,25 @@ def memory(limit: int | None) -> Callable[[], Memory | None]:
     return lambda: of_cgroups(CGROUPS, _text(PROC / "self" / "cgroup"))
 
 
+def machine() -> Memory | None:
+    return of_machine(_text(PROC / "meminfo"))
+
+
+def tightest() -> Memory | None:
+    """Give what this process may have by its cgroups, or what its machine has, whichever has less room."""
+    found = (machine(), memory(None)())
+    return min((each for each in found if each is not None), key=lambda each: each.free, default=None)
+
+
+def of_machine(told: str) -> Memory | None:
+    """Give what all processes together have; `told` is what /proc/meminfo says."""
+    found = dict(re.findall(r"^(MemTotal|MemAvailable):\s+(\d+) kB$", told, re.MULTILINE))
+    if len(found) < 2:  # noqa: PLR2004 - both
+        return None
+    total = int(found["MemTotal"]) * 1024
+    return Memory(total, total - int(found["MemAvailable"]) * 1024, "this machine")
+
+
 def of_cgroups(root: Path, told: str) -> Memory | None:
     """Give the one with the least room among those that limit a process; `told` is what its /proc/self/cgroup says."""
     lines = re.findall(r"^\d+:([^:\n]*):(/.*)$", told, re.MULTILINE)

@@ -1,8 +1,5 @@
-"""TensorFlow behind the ports OpenModel and ModelNeeds."""
+"""TensorFlow behind the port OpenModel."""
 
-from pathlib import Path
-
-from pushline.engine import estimate
 from pushline.engine.tensorflow import TensorFlow
 from pushline.engine.tensorflow_process import Limits
 from pushline.predictor.ports import OpenModel
@@ -15,7 +12,3 @@ def open_model(settings: TensorFlowSettings, max_model_bytes: int) -> OpenModel 
         return None
     limits = Limits(memory_bytes=settings.memory_bytes, model_bytes=max_model_bytes, run_seconds=settings.timeout_seconds)
     return TensorFlow(settings.python, limits).open
-
-
-def model_needs(path: Path) -> int:
-    return estimate.of_model(path.stat().st_size)

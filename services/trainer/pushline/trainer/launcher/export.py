@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .freeze import Array, leaves
-from .interface import Interface, output_names
+from .interface import TEXT, Interface, output_names
 from .program import NotConverted, Opened, Tensor, convert
 from .result import Failed, what
 
@@ -54,6 +54,8 @@ class Answers:
 
 def export(model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> Exported:  # noqa: ANN401 a Keras model
     """Raises NotCompiled, and Failed, with the reason not_servable."""
+    if any(each.dtype == TEXT for each in interface.inputs):
+        raise NotCompiled("not_servable", "the model takes texts, which no serving program of builtin operators does")
     sample, answers = sampled(model, interface, rows)
     complaints = []
     for batches in ((None,), FIXED_BATCHES):
@@ -142,6 +144,9 @@ def _made_up(interface: Interface) -> dict[str, Array]:
     made = {}
     for each in interface.inputs:
         shape = (COMPARED_ROWS, *(size or 1 for size in each.shape[1:]))
+        if each.dtype == TEXT:
+            made[each.name] = np.full(shape, b"a text")
+            continue
         made[each.name] = (random.normal(size=shape) if each.dtype.startswith("float") else random.integers(0, 2, shape)).astype(
             each.dtype
         )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 MAX_ROWS = 100_000
 MAX_BYTES = 512 * 1024 * 1024
+TEXT_KINDS = "SUO"  # of NumPy's dtypes
 
 Array = npt.NDArray[Any]
 Nested = Any  # an array, or a dict, list or tuple of Nested
@@ -48,7 +49,7 @@ def from_arrays(x: Nested, y: Nested, taken_from: str) -> Frozen:
     """Raises ValueError where there is nothing to judge by."""
     if x is None or y is None:
         raise ValueError("the data has no targets")
-    x, y = mapped(_numeric, x), mapped(_numeric, y)
+    x, y = mapped(_numeric_or_texts, x), mapped(_numeric, y)
     every = leaves(x) + leaves(y)
     rows = len(every[0])
     if rows == 0 or any(len(array) != rows for array in every):
@@ -110,7 +111,7 @@ def _is_arrays(data: Any) -> bool:  # noqa: ANN401 whatever a script passes
 def _pair(batch: Any) -> tuple[Nested, Nested]:  # noqa: ANN401 whatever a data set yields
     if not isinstance(batch, list | tuple) or len(batch) < 2:  # noqa: PLR2004 inputs and targets
         raise ValueError("the data has no targets")
-    return mapped(_numeric, batch[0]), mapped(_numeric, batch[1])
+    return mapped(_numeric_or_texts, batch[0]), mapped(_numeric, batch[1])
 
 
 def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
@@ -118,6 +119,21 @@ def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
     if array.ndim == 0 or array.dtype.kind not in "biuf":
         raise ValueError(f"the data is of the kind {array.dtype}, not numbers in rows")
     return array
+
+
+def _numeric_or_texts(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
+    array = np.asarray(leaf)
+    return _texts(array) if array.ndim and array.dtype.kind in TEXT_KINDS else _numeric(array)
+
+
+def _texts(array: Array) -> Array:
+    """In UTF-8, each as wide as the widest, cut to as many rows as there is room for: files of arrays hold no others unpickled."""
+    values = [value.encode() if isinstance(value, str) else value for value in array.ravel().tolist()]
+    if not set(map(type, values)) <= {bytes}:
+        raise ValueError(f"the data is of the kind {array.dtype}, neither numbers nor texts in rows")
+    row_bytes = max(map(len, values), default=0) * (len(values) // max(len(array), 1))
+    rows = max(1, min(len(array), MAX_BYTES // max(row_bytes, 1)))
+    return np.array(values[: rows * (len(values) // max(len(array), 1))], "S").reshape(rows, *array.shape[1:])
 
 
 def _rows_that_fit(every: list[Array]) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 from .freeze import Frozen, Nested, leaves, mapped
 from .result import Failed
 
+TEXT = "string"  # Keras' name of the dtype
+
 
 @dataclass(frozen=True)
 class Input:
@@ -63,7 +65,9 @@ def _fitted(array: Any, each: Input) -> Any:  # noqa: ANN401 an array
         array = array[..., 0]
     if array.ndim != len(each.shape) or any(want not in (None, got) for want, got in zip(each.shape, array.shape, strict=True)):
         raise ValueError(f"{each.name} has the shape {list(array.shape)}, the model takes {list(each.shape)}")
-    return array.astype(each.dtype)
+    if (each.dtype == TEXT) != (array.dtype.kind == "S"):
+        raise ValueError(f"{each.name} holds {array.dtype}, the model takes {each.dtype}")
+    return array if each.dtype == TEXT else array.astype(each.dtype)
 
 
 def _of_tensors(tensors: Nested) -> Interface:
@@ -125,6 +129,8 @@ def _wrapped(shapes: Nested) -> Nested:
 
 def _taken_dtype(model: Any, dtype: str) -> str:  # noqa: ANN401 Keras'
     """Keras casts whatever floats it is given to the model's own."""
+    if dtype.startswith(("|S", "<U", "<dtype: 'string", "object")):
+        return TEXT
     return "float32" if dtype.startswith(("float", "<dtype: 'float")) or dtype == str(model.input_dtype) else dtype
 
 

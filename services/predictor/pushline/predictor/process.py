@@ -1,0 +1,77 @@
+"""The process of a predictor: read the settings, build, run. __main__.py starts it."""
+
+import argparse
+import gc
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from pushline.predictor.adapters.kafka_later import KafkaLater
+from pushline.predictor.adapters.preparer import Preparer
+from pushline.predictor.loading import bounds
+from pushline.predictor.service import Service, let_go
+from pushline.predictor.settings import Settings
+from pushline.runtime import logs, ports_file
+from pushline.runtime.logs import Logger
+from pushline.runtime.settings import SettingsError, read
+from pushline.runtime.shutdown import Shutdown
+from pushline.runtime.status_server import CannotListen, StatusServer
+
+SWITCH_SECONDS = 0.0005  # that a thread which loads may keep the interpreter to itself while one that answers waits for it
+
+
+def with_arguments(environ: Mapping[str, str]) -> dict[str, str]:
+    """What is set, and what the command line says instead."""
+    parser = argparse.ArgumentParser("pushline.predictor", description="Serves what is deployed; its settings are PUSHLINE_*.")
+    parser.add_argument("--workers", metavar="N", help="processes that answer; instead of PUSHLINE_WORKERS")
+    asked = parser.parse_args()
+    return dict(environ) if asked.workers is None else {**environ, "PUSHLINE_WORKERS": asked.workers}
+
+
+def run(settings: Settings, log: Logger, environ: Mapping[str, str]) -> None:
+    sys.setswitchinterval(SWITCH_SECONDS)
+    shutdown = Shutdown()
+    shutdown.install()
+    process = settings.process
+    line = KafkaLater(settings.line, process.kafka_options)
+    service = Service(settings, line, preparer(settings), log, environ)
+    status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
+    status.start()
+    service.start()
+    gc.freeze()  # what is there by now stays: no collection is to walk through it while requests wait
+    gc.enable()
+    ports_file.announce(log, {"grpc": service.door.port, "rest": service.rest.port, "metrics": status.port}, process.ports_file)
+    shutdown.wait()
+    log.info("stopping")
+    service.stop()
+    status.stop()
+    let_go(line.close)
+
+
+def preparer(settings: Settings, **limits: float) -> Preparer:
+    store = settings.store
+    told = {
+        "store": {
+            "endpoint_url": store.endpoint,
+            "bucket": store.bucket,
+            "access_key": store.access_key,
+            "secret_key": store.secret_key,
+            "region": store.region,
+        },
+        "cache": str(settings.cache),
+        "threads": settings.door.threads,
+        "bounds": asdict(bounds(settings)),
+    }
+    return Preparer(told, **limits)
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Give the exit code."""
+    log = logs.configure("pushline-predictor")
+    try:
+        environ = with_arguments(environ)
+        run(read(Settings, environ), log, environ)
+    except (SettingsError, CannotListen) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0

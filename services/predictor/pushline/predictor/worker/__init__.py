@@ -1,0 +1,1 @@
+"""The program of a further process of a predictor."""
