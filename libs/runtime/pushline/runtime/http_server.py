@@ -10,6 +10,7 @@ from typing import Any, cast
 import uvicorn
 
 from pushline.runtime.http_limits import HttpLimits
+from pushline.runtime.known_heads import KnownHeads
 from pushline.runtime.patience import PatientProtocol
 from pushline.runtime.status_server import CannotListen
 
@@ -38,7 +39,7 @@ class HttpServer:
         config = uvicorn.Config(
             app,
             loop="asyncio",
-            http=cast("type[PatientProtocol]", partial(PatientProtocol, limits=limits)),
+            http=cast("type[PatientProtocol]", partial(PatientProtocol, limits=limits, heads=KnownHeads())),
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -18,7 +18,7 @@ from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.refused import Refused
-from pushline.predictor.rest_door import BROKEN, JSON, STATUSES, App, Head, Read, Reply, RestDoor, RestDoors, Told, answered_by
+from pushline.predictor.rest_door import BROKEN, JSON, STATUSES, Again, App, Head, Read, Reply, RestDoor, RestDoors, Told, answered_by
 from pushline.predictor.rest_repeats import Repeats
 from pushline.predictor.rest_room import RETRY, Held, Receive, Room, size
 from pushline.predictor.settings import DoorSettings
@@ -42,10 +42,13 @@ class OipRest:
     def begin(self, head: Head) -> Read:
         return partial(self._read, head.model, head.version, _json_size(head.headers))
 
-    def again(self, head: Head, body: bytes) -> tuple[Job, Reply] | None:
+    def again(self, head: Head) -> Again | None:
         if JSON_SIZE_BYTES in head.headers or head.headers.get(b"content-type", PLAIN) != PLAIN:
             return None
-        found = self._repeats.prepare(head.model, head.version, body)
+        return partial(self._again, head.model, head.version)
+
+    def _again(self, model: str, version: str, body: bytes) -> tuple[Job, Reply] | None:
+        found = self._repeats.prepare(model, version, body)
         return None if found is None else (found[0], partial(_reply, found[1]))
 
     def _read(self, model: str, number: str, json_size: int | None, body: bytes) -> tuple[Job, Reply]:

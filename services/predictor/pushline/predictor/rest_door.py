@@ -25,6 +25,7 @@ from pushline.predictor.rest_room import RETRY, Held, Receive, Room
 from pushline.predictor.serving import Identity
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.tally import Tally
+from pushline.runtime.known_heads import Ask
 
 STATUSES: dict[type[errors.RequestError], int] = {
     errors.BadRequest: 400,
@@ -66,6 +67,7 @@ class Told(NamedTuple):
 
 Reply = Callable[[Answer], Told]
 Read = Callable[[bytes], tuple[Job, Reply]]
+Again = Callable[[bytes], tuple[Job, Reply] | None]
 
 
 class RestDoor(Protocol):
@@ -80,8 +82,8 @@ class RestDoor(Protocol):
         """Give what reads the body, in any thread; that raises RequestError. Raises Refused."""
         ...
 
-    def again(self, head: Head, body: bytes) -> tuple[Job, Reply] | None:
-        """Read a body that is like one before; None where it is not, and has to be read the long way."""
+    def again(self, head: Head) -> Again | None:
+        """Give what reads a body that is like one before; that gives None where it is not, and has to be read the long way."""
         ...
 
 
@@ -109,30 +111,38 @@ class RestDoors:
                 return door, found
         return None, None
 
-    def at_once(self, scope: Mapping[str, Any], body: bytes) -> tuple[bytes, bytes] | None:
-        """Answer a request like one before, if that is quick: head without its end, and body. None: ask the usual way."""
-        if len(body) > AT_ONCE_BYTES or scope["method"] != "POST" or self._room.is_full:
+    def at_once(self, scope: Mapping[str, Any]) -> Ask | None:
+        """Give what answers a body like one before, if that is quick: head without its end, and body. It gives None, or None is given
+        here: ask the usual way.
+        """
+        if scope["method"] != "POST":
+            return None
+        door, path = self._door_of(scope["path"])
+        headers = dict(scope["headers"])
+        if door is None or path is None or encodings.CONTENT_ENCODING in headers:
+            return None
+        again = door.again(Head(path["model"], path["version"] or "", headers))
+        return None if again is None else partial(self._told_at_once, again, headers.get(encodings.ACCEPT_ENCODING, b""))
+
+    def _told_at_once(self, again: Again, accepted: bytes, body: bytes) -> tuple[bytes, bytes] | None:
+        if len(body) > AT_ONCE_BYTES or self._room.is_full:
             return None
         began = time.perf_counter()
         try:
-            told = self._again(scope, body)
+            told = self._again(again, accepted, body)
         except errors.RequestError as refused:
             told = refusal(refused)
         except Exception:  # a defect; the usual way answers
-            logging.getLogger(__name__).exception("a request to %s could not be answered at once", scope["path"][:120])
+            logging.getLogger(__name__).exception("a request could not be answered at once")
             told = None
         if told is None:
             return None
         self._tally.note("rest", str(told.status), time.perf_counter() - began)
         return _head_of(told.status, tuple(told.headers)), told.content
 
-    def _again(self, scope: Mapping[str, Any], body: bytes) -> Told | None:
+    def _again(self, again: Again, accepted: bytes, body: bytes) -> Told | None:
         """Raises RequestError."""
-        door, path = self._door_of(scope["path"])
-        headers = dict(scope["headers"])
-        if door is None or path is None or encodings.CONTENT_ENCODING in headers:
-            return None
-        found = door.again(Head(path["model"], path["version"] or "", headers), body)
+        found = again(body)
         if found is None:
             return None
         job, reply = found
@@ -142,7 +152,7 @@ class RestDoors:
         result = self._predictions.answer([job])[0]
         if isinstance(result, errors.RequestError):
             raise result
-        return _write(reply, result, headers.get(encodings.ACCEPT_ENCODING, b""))
+        return _write(reply, result, accepted)
 
     async def _counted(self, door: RestDoor, found: re.Match[str], headers: dict[bytes, bytes], receive: Receive) -> Told:
         began = time.perf_counter()

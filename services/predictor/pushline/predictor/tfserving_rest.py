@@ -26,7 +26,7 @@ class TensorFlowServingRest:
     def begin(self, head: Head) -> Read:
         return partial(_read, self._predictions, head.model, head.version)
 
-    def again(self, head: Head, body: bytes) -> None:  # noqa: ARG002 - as the doors have it
+    def again(self, head: Head) -> None:  # noqa: ARG002 - as the doors have it
         return None
 
     def routes(self) -> Sequence[Route]:
