@@ -186,16 +186,16 @@ class _Sized:
         return ""
 
     def run(self) -> dict[str, Array]:
-        interpreter, answers, name = self._interpreter, {}, self._program.name
+        interpreter, answers = self._interpreter, {}
         try:
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
-            raise BadProgram(f"{name} does not run: {error}") from error
+            raise BadProgram(f"{self._program.name} does not run: {error}") from error
         rows = self.shapes[0][0]
         for given, index in self._outputs:
             answers[given] = answer = interpreter.get_tensor(index)
             if answer.ndim == 0 or answer.shape[0] != rows:
-                raise BadProgram(f"{name} gives {given} of shape {answer.shape} for {rows} rows")
+                raise BadProgram(f"{self._program.name} gives {given} of shape {answer.shape} for {rows} rows")
         return answers
 
     def _resize(self, shapes: Shapes) -> None:

@@ -20,7 +20,7 @@ def loads(body: bytes) -> dict[str, Any] | None:
 
 
 def dumps(value: object) -> bytes:
-    """`value` has no number that JSON does not have: the library would write null."""
+    """Of a number that JSON does not have the library makes null."""
     return orjson.dumps(value)
 
 

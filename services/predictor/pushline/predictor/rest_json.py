@@ -16,7 +16,7 @@ from pushline.predictor.packed import Unclear, has_words, packed
 from pushline.predictor.predictions import Answer, Description, Question
 from pushline.predictor.serving import Identity
 from pushline.predictor.telling import Listed
-from pushline.predictor.tensors import Claim, Scalars, all_finite
+from pushline.predictor.tensors import Claim, Scalars
 
 KINDS: dict[str, set[type]] = {"B": {bool, int}, "F": {int, float}, "U": {int}, "I": {int}}  # by a datatype's first letter
 BIGGEST = 2**64
@@ -71,7 +71,7 @@ def written(asked: Asked, answer: Answer) -> Body:
             tail.append(little_endian_bytes(array))
             tensors.append(b'%s"parameters":{"binary_data_size":%d}}' % (beginning, len(tail[-1])))
         else:
-            tensors.append(b'%s"data":%s}' % (beginning, quick_json.dumps(_plain(name, array))))
+            tensors.append(b'%s"data":%s}' % (beginning, _plain(name, array)))
     named = b"" if asked.id is None else b'"id":%s,' % json.dumps(asked.id).encode()
     content = b'{%s%s"outputs":[%s]}' % (named, _head(answer.identity, answer.stale), b",".join(tensors))
     return Body(content + b"".join(tail), len(content)) if tail else Body(content, None)
@@ -279,10 +279,12 @@ def _flag(data: dict[str, Any], name: str, where: str, *, default: bool) -> bool
     return found
 
 
-def _plain(name: str, array: Array) -> list[Any]:
-    if not all_finite(array):
+def _plain(name: str, array: Array) -> bytes:
+    """NOTE: JSON has null for a number that it does not have, and of numbers and truths null alone has this letter."""
+    plain = quick_json.dumps(array.ravel().tolist())
+    if b"n" in plain:
         raise NotFinite(name)
-    return array.ravel().tolist()
+    return plain
 
 
 def _parameters(identity: Identity, stale: bool) -> dict[str, object]:

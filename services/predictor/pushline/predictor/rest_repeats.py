@@ -4,13 +4,10 @@ What stands in front of the numbers and behind them is kept. A body that begins 
 nothing else, asks the same of other numbers.
 """
 
-import struct
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
-from pushline.predictor import quick_json, rest_json
+from pushline.predictor import json_numbers, quick_json, rest_json
 from pushline.predictor.oip import DATATYPES
 from pushline.predictor.packed import CODES
 from pushline.predictor.predictions import Alike, Answer, Job, Predictions
@@ -25,7 +22,7 @@ Reply = Callable[[Answer], rest_json.Body]
 class Repeat:
     __slots__ = ("alike", "asked", "pack", "tail")
 
-    def __init__(self, asked: rest_json.Asked, alike: Alike, pack: struct.Struct, tail: bytes) -> None:
+    def __init__(self, asked: rest_json.Asked, alike: Alike, pack: json_numbers.Pack, tail: bytes) -> None:
         self.asked, self.alike, self.pack, self.tail = asked, alike, pack, tail
 
     def reply(self, answer: Answer) -> rest_json.Body:
@@ -45,7 +42,7 @@ class Repeats:
         repeat = self._known.get((model, version, body[:place])) if place else None
         if repeat is None or not body.endswith(repeat.tail):
             return None
-        content = _packed(body[place : len(body) - len(repeat.tail)], repeat.pack)
+        content = repeat.pack(body[place - 1 : len(body) - len(repeat.tail) + 1])
         job = None if content is None else self._predictions.prepare_alike(repeat.alike, content, 0)
         if job is None and content is not None and repeat.alike is not (anew := self._anew(repeat)):
             job = self._predictions.prepare_alike(anew, content, 0)
@@ -63,7 +60,7 @@ class Repeats:
             return
         if len(self._known) >= MOST:
             self._known = {}
-        pack = struct.Struct(f"<{alike.size // alike.dtype.itemsize}{CODES[datatype]}")
+        pack = json_numbers.pack(datatype, alike.size // alike.dtype.itemsize)
         without = asked.question._replace(inputs=[alike.claim])
         self._known[model, version, body[:place]] = Repeat(rest_json.Asked(without, None, asked.binary), alike, pack, body[end:])
 
@@ -80,16 +77,6 @@ def _place_of_numbers(body: bytes) -> int:
     while place and body[place : place + 1] == b"[":
         place += 1
     return place
-
-
-def _packed(text: bytes, pack: struct.Struct) -> bytes | None:
-    """NOTE: true and false would pass for numbers; each has a letter that no number has."""
-    if b"r" in text or b"l" in text:
-        return None
-    try:
-        return pack.pack(*orjson.loads(b"[%s]" % text))
-    except (orjson.JSONDecodeError, struct.error, OverflowError):
-        return None
 
 
 def _is_data(body: bytes, place: int, end: int) -> bool:

@@ -19,6 +19,10 @@ class Identity:
     run_id: str
     event_id: str
 
+    def __hash__(self) -> int:
+        """No two deployments have the same number; to make one of all fields costs a microsecond an answer."""
+        return self.deploy_seq
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
