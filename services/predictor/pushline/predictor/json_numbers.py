@@ -20,7 +20,7 @@ _parser = simdjson.Parser(MOST_BYTES)  # NOTE: one that is in use by another thr
 
 
 def pack(datatype: str, count: int) -> Pack:
-    """Give what reads a list with its brackets. It gives None where that is not as many plain numbers as fit the datatype."""
+    """Give what reads a list with its brackets. It gives None where that is not as many plain numbers as fit the datatype, all finite."""
     if datatype in ("FP32", "FP64"):
         narrow = datatype == "FP32"
         return lambda text: _floats(text, count, narrow)

@@ -150,8 +150,10 @@ class Predictions:
         finally:
             slot.give_back(held)
 
-    def prepare_alike(self, alike: Alike, data: bytes, offset: int) -> Job | None:
-        """Ask it of the numbers that begin at the offset; None where they are not as many, or another deployment is live by now."""
+    def prepare_alike(self, alike: Alike, data: bytes, offset: int, *, checked: bool = False) -> Job | None:
+        """Ask it of the numbers that begin at the offset, `checked` where they are known to be finite; None where they are not as
+        many, or another deployment is live by now.
+        """
         if len(data) - offset != alike.size:
             return None
         held = alike.slot.take()
@@ -162,7 +164,7 @@ class Predictions:
         claim = alike.claim
         form = alike.form if alike.size <= JOINED_BYTES else (object(), *alike.form[1:])
         array = np.frombuffer(data, alike.dtype, -1, offset).reshape(claim.shape)
-        return Job(alike.model, alike.slot, held, {claim.name or "": array}, alike.outputs, claim.shape[0], form, checked=False)
+        return Job(alike.model, alike.slot, held, {claim.name or "": array}, alike.outputs, claim.shape[0], form, checked)
 
     def is_quick(self, job: Job) -> bool:
         """Say whether it may be answered by whoever must not wait."""

@@ -43,9 +43,9 @@ class Repeats:
         if repeat is None or not body.endswith(repeat.tail):
             return None
         content = repeat.pack(body[place - 1 : len(body) - len(repeat.tail) + 1])
-        job = None if content is None else self._predictions.prepare_alike(repeat.alike, content, 0)
+        job = None if content is None else self._predictions.prepare_alike(repeat.alike, content, 0, checked=True)
         if job is None and content is not None and repeat.alike is not (anew := self._anew(repeat)):
-            job = self._predictions.prepare_alike(anew, content, 0)
+            job = self._predictions.prepare_alike(anew, content, 0, checked=True)
         return None if job is None else (job, repeat.reply)
 
     def note(self, model: str, version: str, body: bytes, asked: rest_json.Asked) -> None:
