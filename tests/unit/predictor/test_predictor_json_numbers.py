@@ -63,7 +63,9 @@ def test_an_odd_one_among_numbers_is_read_as_strictly_or_left(odd: str, datatype
     assert json_numbers.pack(datatype, 3)(text) in (None, strictly(text, datatype, 3))
 
 
-@pytest.mark.parametrize("text", [b"", b"[", b"]", b"[]", b"1", b"null", b"[1,]", b"[,1]", b"[1", b"[1]]", b"[1]x", b'"[1]"', b"\xff"])
+@pytest.mark.parametrize(
+    "text", [b"", b"[", b"]", b"[]", b"1", b"null", b"[1,]", b"[,1]", b"[1", b"[1]]", b"[1]x", b'"[1]"', b"\xff"]
+)
 @pytest.mark.parametrize("datatype", ["FP32", "INT32"])
 def test_what_is_no_list_of_one_number_is_none(text: bytes, datatype: str) -> None:
     assert json_numbers.pack(datatype, 1)(text) is None

@@ -9,8 +9,7 @@ from typing import Any
 MOST = 512  # heads that are kept
 MOST_BYTES = 1024  # of a head; a longer one is parsed each time
 END = b"\r\n\r\n"
-# What makes a request more than a head and a body of the size it says, or its connection one that is not kept.
-SPECIAL = frozenset((b"transfer-encoding", b"expect", b"upgrade", b"connection"))
+SPECIAL = frozenset((b"transfer-encoding", b"expect", b"upgrade"))  # more than a head and a body of the size it says
 
 Ask = Callable[[bytes], tuple[bytes, bytes] | None]
 AtOnce = Callable[[Mapping[str, Any]], Ask | None]
