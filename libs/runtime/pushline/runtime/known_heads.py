@@ -25,13 +25,13 @@ class KnownHeads:
         self._lines = b""
 
     def find(self, data: bytes) -> tuple[Ask, int] | None:
-        """Give who answers and where the body begins, where this is one whole request, neither more nor less, whose head is known."""
+        """Give who answers and where the body begins, where this is one whole request, no more, whose head is known."""
         end = data.find(END, 0, MOST_BYTES) + len(END)
         known = self._known.get(data[:end])
         return (known[0], end) if known is not None and len(data) == end + known[1] else None
 
     def note(self, data: bytes, headers: Sequence[Header], ask: Ask) -> None:
-        """Keep the head of this request, which was answered at once and its connection kept, if it came whole and has nothing special."""
+        """Keep the head of this request, which was answered at once, its connection kept, if it came whole and is plain."""
         end = data.find(END, 0, MOST_BYTES) + len(END)
         names = [name for name, _ in headers]
         sizes = [value for name, value in headers if name == b"content-length"]

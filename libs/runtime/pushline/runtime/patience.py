@@ -6,7 +6,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from pushline.runtime.http_limits import HttpLimits
-from pushline.runtime.known_heads import Ask, AtOnce, KnownHeads
+from pushline.runtime.known_heads import AtOnce, KnownHeads
 
 
 class TooMuchHead(Exception):
@@ -116,7 +116,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def _is_free(self) -> bool:
-        """Say whether a request that comes now would be answered before any other one of this connection, and by the application."""
+        """Say whether a request that comes now would be this connection's next to be answered, and by the application."""
         if self._newest is not None and not self._newest.response_complete:
             return False
         most = self.limit_concurrency

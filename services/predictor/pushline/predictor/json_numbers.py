@@ -6,6 +6,7 @@ is no whole number has to be told from one that is.
 
 import struct
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import orjson
@@ -20,7 +21,7 @@ _parser = simdjson.Parser(MOST_BYTES)  # NOTE: one that is in use by another thr
 
 
 def pack(datatype: str, count: int) -> Pack:
-    """Give what reads a list with its brackets. It gives None where that is not as many plain numbers as fit the datatype, all finite."""
+    """Give what reads a list with its brackets: None where that is not as many plain numbers that fit the datatype, all finite."""
     if datatype in ("FP32", "FP64"):
         narrow = datatype == "FP32"
         return lambda text: _floats(text, count, narrow)
@@ -29,11 +30,11 @@ def pack(datatype: str, count: int) -> Pack:
 
 
 def _floats(text: bytes, count: int, narrow: bool) -> bytes | None:
-    """NOTE: lists within the list would be taken for their numbers. What is too large for a double, or not a number, raises."""
+    """NOTE: lists within the list would be taken for their numbers. What is no list of numbers, or too large, raises."""
     if text.find(b"[", 1) >= 0:
         return None
     try:
-        wide = np.frombuffer(_parser.parse(text).as_buffer(of_type="d"), np.float64)
+        wide = np.frombuffer(cast("simdjson.Array", _parser.parse(text)).as_buffer(of_type="d"), np.float64)
     except (ValueError, TypeError, RuntimeError, AttributeError):
         return None
     if wide.size != count:

@@ -18,22 +18,10 @@ from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.refused import Refused
-from pushline.predictor.rest_door import (
-    BROKEN,
-    JSON,
-    STATUSES,
-    Again,
-    App,
-    Head,
-    Read,
-    Reply,
-    RestDoor,
-    RestDoors,
-    Told,
-    answered_by,
-)
+from pushline.predictor.rest_door import BROKEN, Again, App, Head, Read, RestDoor, RestDoors
 from pushline.predictor.rest_repeats import Repeats
 from pushline.predictor.rest_room import RETRY, Held, Receive, Room, size
+from pushline.predictor.rest_told import JSON, STATUSES, Reply, Told, answered_by
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.telling import Telling
 

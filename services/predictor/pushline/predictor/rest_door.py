@@ -5,51 +5,31 @@ than the prediction does.
 """
 
 import asyncio
-import json
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache, partial
-from http import HTTPStatus
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from pushline.predictor import encodings, errors
-from pushline.predictor.grpc_api import trailing_metadata
 from pushline.predictor.lanes import Lanes, Ticket
 from pushline.predictor.predictions import Answer, Job
 from pushline.predictor.refused import Refused
-from pushline.predictor.rest_room import RETRY, Held, Receive, Room
-from pushline.predictor.serving import Identity
+from pushline.predictor.rest_room import Held, Receive, Room
+from pushline.predictor.rest_told import Reply, Send, Told, error, head_of, refusal, say, written
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.tally import Tally
 from pushline.runtime.known_heads import Ask
 
-STATUSES: dict[type[errors.RequestError], int] = {
-    errors.BadRequest: 400,
-    errors.NotFiniteInput: 400,
-    errors.UnknownModel: 404,
-    errors.UnknownVersion: 404,
-    errors.NothingDeployed: 503,
-    errors.ModelUnavailable: 503,
-    errors.TooLarge: 413,
-    errors.NotFinite: 400,
-    errors.Overloaded: 429,
-    errors.MetadataOff: 403,
-    errors.ModelFailed: 500,
-}
 AT_ONCE_BYTES = 64 * 1024  # a larger body is read by a thread, a larger answer written by one
 THREADS = 4
 COPIES = 2  # of an unpacked body, while it is put together and read
-KEPT = 512  # headers of answers
 CLIENT_LEFT = 499  # no client reads it; it is what the metrics say
-JSON = (b"content-type", b"application/json")
 BROKEN = "the request could not be answered; the log has the reason"
 
-Header = tuple[bytes, bytes]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 
 
@@ -59,13 +39,6 @@ class Head(NamedTuple):
     headers: Mapping[bytes, bytes]  # names in small letters
 
 
-class Told(NamedTuple):
-    status: int
-    headers: Sequence[Header]
-    content: bytes
-
-
-Reply = Callable[[Answer], Told]
 Read = Callable[[bytes], tuple[Job, Reply]]
 Again = Callable[[bytes], tuple[Job, Reply] | None]
 
@@ -112,8 +85,8 @@ class RestDoors:
         return None, None
 
     def at_once(self, scope: Mapping[str, Any]) -> Ask | None:
-        """Give what answers a body like one before, if that is quick: head without its end, and body. It gives None, or None is given
-        here: ask the usual way.
+        """Give what answers a body like one before, if that is quick: head without its end, and body. None, in either place: ask
+        the usual way.
         """
         if scope["method"] != "POST":
             return None
@@ -138,7 +111,7 @@ class RestDoors:
         if told is None:
             return None
         self._tally.note("rest", str(told.status), time.perf_counter() - began)
-        return _head_of(told.status, tuple(told.headers)), told.content
+        return head_of(told.status, tuple(told.headers)), told.content
 
     def _again(self, again: Again, accepted: bytes, body: bytes) -> Told | None:
         """Raises RequestError."""
@@ -152,7 +125,7 @@ class RestDoors:
         result = self._predictions.answer([job])[0]
         if isinstance(result, errors.RequestError):
             raise result
-        return _write(reply, result, accepted)
+        return written(reply, result, accepted)
 
     async def _counted(self, door: RestDoor, found: re.Match[str], headers: dict[bytes, bytes], receive: Receive) -> Told:
         began = time.perf_counter()
@@ -220,7 +193,7 @@ class RestDoors:
     async def _written(self, reply: Reply, result: Answer | errors.RequestError, head: Head) -> Told:
         if isinstance(result, errors.RequestError):
             raise result
-        write = partial(_write, reply, result, head.headers.get(encodings.ACCEPT_ENCODING, b""))
+        write = partial(written, reply, result, head.headers.get(encodings.ACCEPT_ENCODING, b""))
         if sum([array.nbytes for array in result.outputs.values()]) <= AT_ONCE_BYTES:
             return write()
         return await asyncio.get_running_loop().run_in_executor(self._pool, write)
@@ -268,47 +241,11 @@ class Waiting:
             self.future.set_result(result)
 
 
-async def say(send: Send, told: Told) -> None:
-    headers = [*told.headers, (b"content-length", b"%d" % len(told.content))]
-    await send({"type": "http.response.start", "status": told.status, "headers": headers})
-    await send({"type": "http.response.body", "body": told.content})
-
-
-def error(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Told:
-    more = [(name.lower().encode(), text.encode()) for name, text in (headers or {}).items()]
-    return Told(status, [JSON, *more], json.dumps({"error": sentence}).encode())
-
-
-def refusal(refused: errors.RequestError) -> Told:
-    status = STATUSES[type(refused)]
-    return error(status, str(refused), RETRY if status in (429, 503) else None)
-
-
-@lru_cache(maxsize=KEPT)
-def answered_by(identity: Identity, stale: bool) -> tuple[Header, ...]:
-    return tuple((name.encode(), text.encode()) for name, text in trailing_metadata(identity, stale))
-
-
-@lru_cache(maxsize=KEPT)
-def _head_of(status: int, headers: tuple[Header, ...]) -> bytes:
-    lines = [b"HTTP/1.1 %d %s" % (status, HTTPStatus(status).phrase.encode()), *[b"%s: %s" % each for each in headers]]
-    return b"\r\n".join(lines)
-
-
 def _unpacked(read: Read, body: bytes, coding: bytes, held: Held) -> tuple[Job, Reply]:
     if coding:
         body = encodings.unpack(body, coding, held.count_unpacked())
         held.hold(COPIES * len(body))
     return read(body)
-
-
-def _write(reply: Reply, answer: Answer, accepted: bytes) -> Told:
-    told = reply(answer)
-    coding = encodings.wanted(accepted) if accepted and len(told.content) >= encodings.WORTH_IT else b""
-    if not coding:
-        return told
-    headers = [*told.headers, (encodings.CONTENT_ENCODING, coding), (b"vary", b"accept-encoding")]
-    return Told(told.status, headers, encodings.pack(told.content, coding))
 
 
 async def _gone(receive: Receive) -> None:

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from pushline.predictor import tfserving_json
 from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.rest_api import named
-from pushline.predictor.rest_door import JSON, Head, Read, Told, answered_by
+from pushline.predictor.rest_door import Head, Read
+from pushline.predictor.rest_told import JSON, Told, answered_by
 from pushline.predictor.telling import Telling
 
 
