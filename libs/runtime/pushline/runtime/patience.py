@@ -40,7 +40,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._at_once: AtOnce | None = getattr(self.app, "at_once", None)
         self._held_back: tuple[RequestResponseCycle, Any] | None = None  # while its body may be in the same piece
         self._in_head = self._in_request = self._asked = False
-        self._whole: bytes | None = None  # what is parsed just now, where its beginning is that of a request
+        self._whole: bytes | None = None  # what is parsed just now, where its beginning is that of the request in work
         self._begun = 0  # requests
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
@@ -55,6 +55,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._silent += len(data)
         self._whole = None if self._in_request else data
         super().data_received(data)
+        self._whole = None
         self._begin_held_back()
         if self._silent > self._limits.header_bytes and not self.transport.is_closing():
             self.send_400_response("The request's headers are too large.")
