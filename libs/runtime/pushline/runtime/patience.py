@@ -23,7 +23,8 @@ class PatientProtocol(HttpToolsProtocol):
     An application may have `at_once(scope)`. It gives None or what answers the bodies of such requests without waiting: that is
     called where a whole request came in one piece, and gives head (status line and headers, without the empty line) and body of the
     answer, or None: then the application is called as usual. This spares a task, an event and half of the writing for each request.
-    A further request with the same head, byte for byte, is not parsed: its body goes straight to who answered the first one's.
+    A further request with the same head, byte for byte, is not parsed: its body goes straight to who answered the first one's, on
+    whatever connection it comes; so that must look at nothing but headers and body.
 
     NOTE: the parser keeps what it was given of a header, a trailer or a chunk's head until that is whole. Bytes of which nothing
     came out are counted, and above `header_bytes` the connection ends; so do headers that are larger together.
