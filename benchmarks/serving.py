@@ -20,9 +20,14 @@ from pathlib import Path
 import grpc
 import numpy as np
 
+from benchmarks.goals import Goal, at_least, at_most
+from benchmarks.goals import table as goals_table
+from benchmarks.hostile.overload import GOAL, Overloaded, overload
+from benchmarks.hostile.overload import table as overload_table
+from benchmarks.serving_server import MODEL
 from open_inference import open_inference_grpc_pb2 as oip
 
-ROUNDS, ROUND_SECONDS, IN_FLIGHT = 5, 2.0, 32
+ROUNDS, ROUND_SECONDS, SIZE_SECONDS, OVERLOAD_SECONDS = 5, 2.0, 1.0, 5.0
 TICKS = os.sysconf("SC_CLK_TCK")
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 ROW, IMAGE = (784,), (224, 224, 3)
@@ -39,6 +44,18 @@ class Server:
     cpu_us: list[float] = field(default_factory=list)  # a request, by round
     per_second: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+
+    @property
+    def grpc(self) -> int:
+        return self.port
+
+    @property
+    def processes(self) -> list[int]:
+        return [self.pid]
+
+    def fresh(self, name: str) -> "Server":
+        """The same process with figures of its own."""
+        return Server(name, self.pid, self.port)
 
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
@@ -70,7 +87,7 @@ def request(rows: int, shape: Sequence[int]) -> bytes:
     return oip.ModelInferRequest(model_name="numbers", inputs=[tensor], raw_input_contents=[numbers]).SerializeToString()
 
 
-def load(subject: Server, body: bytes, in_flight: int) -> None:
+def load(subject: Server, body: bytes, in_flight: int, seconds: float = ROUND_SECONDS) -> None:
     """Ask for one round, so many in flight on one connection; note CPU a request, requests a second, latencies."""
     latencies: list[float] = []
     room = threading.Semaphore(in_flight)
@@ -84,7 +101,7 @@ def load(subject: Server, body: bytes, in_flight: int) -> None:
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(METHOD)
         call(body, timeout=60)
         began, cpu = time.perf_counter(), subject.cpu_seconds()
-        while (sent := time.perf_counter()) - began < ROUND_SECONDS:
+        while (sent := time.perf_counter()) - began < seconds:
             if in_flight == 1:
                 call(body, timeout=60)
                 latencies.append(time.perf_counter() - sent)
@@ -99,16 +116,20 @@ def load(subject: Server, body: bytes, in_flight: int) -> None:
     subject.latencies.extend(latencies)
 
 
-def measured(names: Sequence[str], folder: Path, body: bytes, in_flight: int, program: str = "mlp") -> list[Server]:
+def measured(names: Sequence[str], folder: Path, body: bytes, in_flight: int) -> list[Server]:
     with ExitStack() as stack:
-        servers = [stack.enter_context(server(name, folder, program)) for name in names]
-        for each in servers:
-            load(each, body, in_flight)
-            del each.cpu_us[:], each.per_second[:], each.latencies[:]  # the first round warms up
-        for _ in range(ROUNDS):
-            for each in servers:
-                load(each, body, in_flight)
+        servers = [stack.enter_context(server(name, folder)) for name in names]
+        interleaved([(each, body) for each in servers], in_flight)
         return servers
+
+
+def interleaved(asked: Sequence[tuple[Server, bytes]], in_flight: int, seconds: float = ROUND_SECONDS) -> None:
+    """A B A B …, so that a machine that drifts drifts for all; the first round warms up."""
+    for round_number in range(1 + ROUNDS):
+        for subject, body in asked:
+            load(subject, body, in_flight, seconds)
+            if not round_number:
+                del subject.cpu_us[:], subject.per_second[:], subject.latencies[:]
 
 
 def table(title: str, servers: Sequence[Server]) -> str:
@@ -135,36 +156,59 @@ def table(title: str, servers: Sequence[Server]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def rows_table(folder: Path) -> str:
-    """Rows a second, where a request has one row or 64."""
-    lines = ["### Rows a request, 8 in flight", "", "| rows a request | n | rows per second | ratio |", "|---|---|---|---|"]
-    base = 0.0
-    for rows in (1, 64):
-        found = measured(["predictor"], folder, request(rows, ROW), 8)[0]
-        speed = rows * statistics.median(found.per_second)
-        base = base or speed
-        lines.append(f"| {rows} | {len(found.latencies)} | {speed:.0f} | {speed / base:.1f} |")
-    return "\n".join(lines) + "\n"
+def rows_table(folder: Path) -> tuple[str, float]:
+    """Rows a second, where a request has one row or 64; and their ratio."""
+    with server("predictor", folder) as subject:
+        one, many = subject.fresh("1"), subject.fresh("64")
+        interleaved([(one, request(1, ROW)), (many, request(64, ROW))], 8)
+    lines = ["### Rows a request, 8 in flight", "", "| rows a request | n | CPU µs a request | rows per second | ratio |"]
+    lines.append("|---|---|---|---|---|")
+    speeds = [int(each.name) * statistics.median(each.per_second) for each in (one, many)]
+    for each, speed in zip((one, many), speeds, strict=True):
+        cpu = statistics.median(each.cpu_us)
+        lines.append(f"| {each.name} | {len(each.latencies)} | {cpu:.0f} | {speed:.0f} | {speed / speeds[0]:.1f} |")
+    return "\n".join(lines) + "\n", speeds[1] / speeds[0]
 
 
-def bytes_table(folder: Path) -> str:
-    """CPU a MB of request, as the slope over sizes; the model looks at a few pixels alone."""
-    names = ("predictor", "sink")
-    cost: dict[str, list[float]] = {name: [] for name in names}
-    count = 0
-    for size in SIZES:
-        for found in measured(names, folder, request(size, IMAGE), 2, "image"):
-            cost[found.name].append(statistics.median(found.cpu_us))
-            count += len(found.latencies)
+def bytes_table(folder: Path) -> tuple[str, float]:
+    """CPU a MB of request, as the slope over sizes, and their ratio; the model looks at a few pixels alone."""
+    bodies = {size: request(size, IMAGE) for size in SIZES}
+    with server("predictor", folder, "image") as predictor, server("sink", folder, "image") as sink:
+        asked = [(each.fresh(each.name), size) for size in SIZES for each in (predictor, sink)]
+        interleaved([(each, bodies[size]) for each, size in asked], 2, SIZE_SECONDS)
+    cost = {name: [statistics.median(each.cpu_us) for each, _ in asked if each.name == name] for name in ("predictor", "sink")}
+    count = sum(len(each.latencies) for each, _ in asked)
     megabytes = [size * int(np.prod(IMAGE)) * 4 / 1e6 for size in SIZES]
-    slopes = {name: float(np.polyfit(megabytes, cost[name], 1)[0]) for name in names}
+    slopes = {name: float(np.polyfit(megabytes, figures, 1)[0]) for name, figures in cost.items()}
     sizes = " | ".join(f"{each:.1f} MB" for each in megabytes)
     lines = [f"### Images of 0.6 MB each, 2 in flight (n {count}): CPU µs a request", "", f"| server | {sizes} | µs a MB | ratio |"]
     lines.append("|---" * (len(SIZES) + 3) + "|")
-    for name in names:
+    for name, slope in slopes.items():
         figures = " | ".join(f"{each:.0f}" for each in cost[name])
-        lines.append(f"| {name} | {figures} | {slopes[name]:.0f} | {slopes[name] / slopes['sink']:.2f} |")
-    return "\n".join(lines) + "\n"
+        lines.append(f"| {name} | {figures} | {slope:.0f} | {slope / slopes['sink']:.2f} |")
+    return "\n".join(lines) + "\n", slopes["predictor"] / slopes["sink"]
+
+
+def one_row_goals(servers: Sequence[Server]) -> list[Goal]:
+    """Of the servers with 32 in flight."""
+    cpu = {each.name: statistics.median(each.cpu_us) for each in servers}
+    speed = {each.name: statistics.median(each.per_second) for each in servers}
+    return [
+        at_least("one row, 32 in flight: echo's CPU a request ÷ the predictor's", 0.75, cpu["echo"] / cpu["predictor"]),
+        at_least("one row, 32 in flight: requests a second ÷ echo's", 0.75, speed["predictor"] / speed["echo"]),
+        at_least("the naive server's CPU a request ÷ the predictor's", 200, cpu["naive"] / cpu["predictor"]),
+        at_least("requests a second ÷ the naive server's", 200, speed["predictor"] / speed["naive"]),
+    ]
+
+
+def one_at_a_time_goal(servers: Sequence[Server]) -> Goal:
+    p50 = {each.name: statistics.median(each.latencies) for each in servers}
+    return at_most("one row, 1 in flight: p50 ÷ echo's", 1.3, p50["predictor"] / p50["echo"])
+
+
+def overloaded(folder: Path) -> Overloaded:
+    with server("predictor", folder) as subject:
+        return overload(subject, MODEL, OVERLOAD_SECONDS, request(1, ROW))
 
 
 def main() -> None:
@@ -173,17 +217,24 @@ def main() -> None:
         folder = Path(name)
         subprocess.run([TRAINING, "benchmarks/programs.py", name], check=True, capture_output=True)
         row, rounds = request(1, ROW), f"{ROUNDS} interleaved rounds of {ROUND_SECONDS:g} s"
-        print(
-            table(
-                f"MLP 784-128-64-10, one row, 32 in flight, {rounds}",
-                measured(("predictor", "handler", "naive", "echo"), folder, row, 32),
-            )
-        )
-        print(
-            table(f"MLP 784-128-64-10, one row, 1 in flight, {rounds}", measured(("predictor", "handler", "echo"), folder, row, 1))
-        )
-        print(rows_table(folder))
-        print(bytes_table(folder))
+        many = measured(("predictor", "handler", "naive", "echo"), folder, row, 32)
+        print(table(f"MLP 784-128-64-10, one row, 32 in flight, {rounds}", many))
+        one = measured(("predictor", "handler", "echo"), folder, row, 1)
+        print(table(f"MLP 784-128-64-10, one row, 1 in flight, {rounds}", one))
+        rows, rows_ratio = rows_table(folder)
+        print(rows)
+        megabytes, bytes_ratio = bytes_table(folder)
+        print(megabytes)
+        load_of_three = overloaded(folder)
+        print(overload_table([load_of_three]))
+    goals = [
+        *one_row_goals(many),
+        one_at_a_time_goal(one),
+        at_least("rows a second with 64 a request ÷ with one", 20, rows_ratio),
+        at_most("CPU a MB of request ÷ a sink's", 1.5, bytes_ratio),
+        at_least("answers in time at 3 times the peak ÷ the peak", GOAL, load_of_three.ratio),
+    ]
+    print(f"load now {os.getloadavg()[0]:.1f}\n\n{goals_table(goals)}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import os
 import selectors
 import socket
+import statistics
 import subprocess
 import tempfile
 import time
@@ -18,11 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.goals import Goal, at_least
+from benchmarks.goals import table as goals_table
 from benchmarks.serving import ROUND_SECONDS, ROUNDS, ROW, TRAINING, Server, server, table
 
 IN_FLIGHT = 32
 READ_BYTES = 1 << 18
 SUBJECTS = ("rest", "asgi-handler", "asgi-h11", "asgi")
+ECHOES = {"asgi-h11": "on uvicorn alone", "asgi": "on uvicorn with httptools"}
 
 
 def request(rows: int, shape: Sequence[int]) -> bytes:
@@ -95,16 +99,25 @@ def measured(folder: Path, text: bytes, in_flight: int) -> list[Server]:
         return servers
 
 
+def goals_of(servers: Sequence[Server], in_flight: int) -> list[Goal]:
+    """A bare echo is what uvicorn alone makes of it, or with the parser that the predictor has: beside both."""
+    cpu = {each.name: statistics.median(each.cpu_us) for each in servers}
+    what = f"REST, JSON, one row, {in_flight} in flight: CPU a request of an ASGI echo"
+    return [at_least(f"{what} {how} ÷ the predictor's", 0.5, cpu[name] / cpu["rest"]) for name, how in ECHOES.items()]
+
+
 def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    goals: list[Goal] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([TRAINING, "benchmarks/programs.py", name], check=True, capture_output=True)
         row, rounds = request(1, ROW), f"{ROUNDS} interleaved rounds of {ROUND_SECONDS:g} s"
         for in_flight in (IN_FLIGHT, 1):
-            print(
-                table(f"REST, JSON, MLP 784-128-64-10, one row, {in_flight} in flight, {rounds}", measured(folder, row, in_flight))
-            )
+            servers = measured(folder, row, in_flight)
+            print(table(f"REST, JSON, MLP 784-128-64-10, one row, {in_flight} in flight, {rounds}", servers))
+            goals += goals_of(servers, in_flight)
+    print(f"load now {os.getloadavg()[0]:.1f}\n\n{goals_table(goals)}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What more processes bring: `--workers 2` against one, each process held to 40 % of a core, rounds interleaved.
 
+Then, under load, how long a swap takes from the first process to the last, and what memory each process takes.
+
 The load comes frame by frame over many connections, so that it costs little and the kernel's division of connections evens out. A
 process is held by its cgroup's CPU quota; where none can be made, by stopping it for 60 % of the time. Each table row says how much
 of a core the processes and the load used: a server that did not use what it was allowed was not the bottleneck.
@@ -7,6 +9,7 @@ of a core the processes and the load used: a server that did not use what it was
 
 import json
 import os
+import re
 import select
 import signal
 import statistics
@@ -15,19 +18,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.serving import METHOD, ROW, TICKS, TRAINING, request
 from tests.fixtures.predictor.http2 import HEADERS, OK, Connection, grpc_message, header_block
+
+if TYPE_CHECKING:
+    from pushline.predictor.service import Service
 
 ROUNDS, ROUND_SECONDS, WARM_UP_SECONDS = 7, 3.0, 2.0
 CONNECTIONS, IN_FLIGHT = 64, 4  # calls on each connection
 PART = 0.4  # of a core
 PERIOD_US = 20_000
-MODEL, START_SECONDS = "numbers", 60.0
+MODEL, START_SECONDS, SWAPS = "numbers", 60.0, 100
+SPREAD = "pushline_predictor_swap_spread_seconds"
 VERSION_1, VERSION_2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
 
 
@@ -35,6 +44,7 @@ VERSION_1, VERSION_2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
 class Subject:
     """A predictor of so many processes."""
 
+    process: "subprocess.Popen[str]"
     port: int
     pids: Sequence[int]  # the first process, then the others
     per_second: list[float] = field(default_factory=list)
@@ -63,7 +73,21 @@ def serve(count: int, program: Path) -> None:
             assert time.monotonic() < deadline, "not all processes serve"
             time.sleep(0.05)
         print(json.dumps({"port": service.door.port, "pids": [os.getpid(), *worker_pids(os.getpid())]}), flush=True)
-        sys.stdin.read()
+        for asked in sys.stdin:
+            found = [swapped(service, lambda: line.deploy(program.read_bytes(), MODEL)) for _ in range(int(asked))]
+            print(json.dumps(found), flush=True)
+
+
+def swapped(service: "Service", deploy: Callable[[], object]) -> float:
+    """Give the seconds from the first process that serves a new deployment to the last."""
+    count, total = (partial(service.registry.get_sample_value, f"{SPREAD}_{what}") for what in ("count", "sum"))
+    before, seconds = count() or 0.0, total() or 0.0
+    deploy()
+    deadline = time.monotonic() + START_SECONDS
+    while (count() or 0.0) == before:
+        assert time.monotonic() < deadline, "not all processes swapped"
+        time.sleep(0.02)
+    return (total() or 0.0) - seconds
 
 
 @contextmanager
@@ -71,7 +95,8 @@ def subject(count: int, program: Path) -> Iterator[Subject]:
     command = [sys.executable, "-m", "benchmarks.workers", str(count), str(program)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        yield Subject(**json.loads(process.stdout.readline()))
+        found = Subject(process, **json.loads(process.stdout.readline()))
+        yield found
         process.terminate()
 
 
@@ -219,6 +244,44 @@ def table(subjects: Sequence[Subject], means: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def spread_table(found: Subject, load: Load) -> str:
+    """What the load's answers say of a swap is in the tests; here is when the processes themselves swapped."""
+    asking = threading.Event()
+    thread = threading.Thread(target=_keep_on, args=(load, asking))
+    thread.start()
+    assert found.process.stdin is not None
+    assert found.process.stdout is not None
+    found.process.stdin.write(f"{SWAPS}\n")
+    found.process.stdin.flush()
+    taken = sorted(each * 1e3 for each in json.loads(found.process.stdout.readline()))
+    asking.set()
+    thread.join()
+    p99 = taken[min(len(taken) - 1, round(0.99 * len(taken)))]
+    lines = [f"### From the first process that serves a new deployment to the last, {found.name}, under the same load", ""]
+    lines += ["| swaps | median ms | p99 ms | longest ms | failed calls |", "|---" * 5 + "|"]
+    lines.append(f"| {len(taken)} | {statistics.median(taken):.2f} | {p99:.2f} | {taken[-1]:.2f} | {load.failures} |")
+    return "\n".join(lines) + "\n"
+
+
+def _keep_on(load: Load, stop: threading.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        load.run(0.5)
+        failures += load.failures
+    load.failures = failures
+
+
+def memory_table(subjects: Sequence[Subject]) -> str:
+    lines = ["### Memory, MiB: of its own and its part of what is shared (PSS); resident", ""]
+    lines += ["| predictor | process | PSS | resident |", "|---" * 4 + "|"]
+    for each in subjects:
+        for number, pid in enumerate(each.pids):
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            pss, rss = (int(re.findall(rf"^{what}:\s+(\d+)", text, re.MULTILINE)[0]) / 1024 for what in ("Pss", "Rss"))
+            lines.append(f"| {each.name} | {number} | {pss:.0f} | {rss:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         subprocess.run([TRAINING, "benchmarks/programs.py", name], check=True, capture_output=True)
@@ -231,9 +294,11 @@ def main() -> None:
         for _ in range(ROUNDS):
             for each, load in zip(subjects, loads, strict=True):
                 round_of(each, load, ROUND_SECONDS)
+        print(table(subjects, means[0]))
+        print(memory_table(subjects))
+        print(spread_table(subjects[1], loads[1]))
         for load in loads:
             load.close()
-        print(table(subjects, means[0]))
 
 
 if __name__ == "__main__":

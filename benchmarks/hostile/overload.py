@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from benchmarks.hostile import requests
 from benchmarks.hostile.subject import HEAVY_MODEL, INFER, LIGHT_MODEL, Subject
@@ -22,6 +23,16 @@ CONNECTIONS = 8
 IN_FLIGHT = (8, 16, 32, 64)
 FACTOR, GOAL, DEADLINE_SECONDS = 3.0, 0.8, 1.0
 CHUNK = 64
+
+
+class Served(Protocol):
+    @property
+    def grpc(self) -> int:
+        """Its port."""
+        ...
+
+    @property
+    def processes(self) -> list[int]: ...
 
 
 @dataclass
@@ -116,19 +127,20 @@ class Overloaded:
         return [f"overload, {self.model}: {self.ratio:.2f} of the peak at {times:.1f} times as much; the goal is {GOAL}"]
 
 
-def overload(subject: Subject, model: str, seconds: float) -> Overloaded:
-    """The server has one core to itself, the load the others, where there are more."""
+def overload(subject: Served, model: str, seconds: float, request: bytes = b"") -> Overloaded:
+    """The server has one core to itself, the load the others, where there are more. `request` is in place of the usual one."""
+    message = grpc_message(request or requests.raw(model))
     with kept_apart(subject):
-        best = max(_closed_loop(subject, model, in_flight, seconds / 2) for in_flight in IN_FLIGHT)
-        return _open_loop(subject, model, best, seconds)
+        best = max(_closed_loop(subject, message, in_flight, seconds / 2) for in_flight in IN_FLIGHT)
+        return _open_loop(subject, model, message, best, seconds)
 
 
-def _load(subject: Subject, model: str) -> Load:
-    return Load(subject.grpc, header_block(INFER, {"grpc-timeout": f"{DEADLINE_SECONDS:.0f}S"}), grpc_message(requests.raw(model)))
+def _load(subject: Served, message: bytes) -> Load:
+    return Load(subject.grpc, header_block(INFER, {"grpc-timeout": f"{DEADLINE_SECONDS:.0f}S"}), message)
 
 
-def _closed_loop(subject: Subject, model: str, in_flight: int, seconds: float) -> float:
-    load, began = _load(subject, model), time.perf_counter()
+def _closed_loop(subject: Served, message: bytes, in_flight: int, seconds: float) -> float:
+    load, began = _load(subject, message), time.perf_counter()
     while time.perf_counter() - began < seconds:
         load.send(in_flight - load.in_flight)
         load.receive(0.1)
@@ -137,8 +149,8 @@ def _closed_loop(subject: Subject, model: str, in_flight: int, seconds: float) -
     return load.answered / took
 
 
-def _open_loop(subject: Subject, model: str, best: float, seconds: float) -> Overloaded:
-    load, rate = _load(subject, model), best * FACTOR
+def _open_loop(subject: Served, model: str, message: bytes, best: float, seconds: float) -> Overloaded:
+    load, rate = _load(subject, message), best * FACTOR
     began = time.perf_counter()
     offered = 0
     while (past := time.perf_counter() - began) < seconds:
@@ -165,7 +177,7 @@ def _open_loop(subject: Subject, model: str, best: float, seconds: float) -> Ove
 
 
 @contextmanager
-def kept_apart(subject: Subject) -> Iterator[None]:
+def kept_apart(subject: Served) -> Iterator[None]:
     ours = os.sched_getaffinity(0)
     first = min(ours)
     others = ours - {first} or ours

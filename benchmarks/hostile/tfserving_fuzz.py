@@ -103,12 +103,12 @@ def _content(request: pb.PredictRequest, chance: Chance) -> None:
 
 
 def _names(request: pb.PredictRequest, chance: Chance) -> None:
-    for _ in range(chance.choice((1, 1, 500))):
-        request.inputs[chance.choice(NAMES) + str(chance.randrange(3))].dtype = pb.DT_FLOAT
+    for number in range(chance.choice((1, 1, 500))):
+        request.inputs[chance.choice(NAMES) if number == 0 else f"x{number}"].dtype = pb.DT_FLOAT
 
 
 def _wanted(request: pb.PredictRequest, chance: Chance) -> None:
-    request.output_filter.extend([chance.choice(("output_0", *NAMES)) for _ in range(chance.choice((1, 2, 2000)))])
+    request.output_filter.extend([chance.choice(("output_0", *NAMES[:-1])) for _ in range(chance.choice((1, 2, 2000)))])
 
 
 CHANGES: tuple[Callable[[pb.PredictRequest, Chance], None], ...] = (

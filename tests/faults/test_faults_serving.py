@@ -1,22 +1,21 @@
 """Promises 5, 6, 8 and 9: what a predictor serves, while objects rot, models change under load, and nobody else is there."""
 
 import random
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pushline.client import Answer, Client, PredictionFailed
 from pushline.line.events import ModelDeployed, ModelServed
 from pushline.line.ledger import Ledger
 from pushline.objects import keys
+from tests.faults.asking import ask, serves, times, under_load
 from tests.faults.evidence import report, seeded
 from tests.faults.places import Place
 from tests.faults.processes import FaultLine, Wish, fault_line
-from tests.faults.repositories import X, program
+from tests.faults.repositories import program
 from tests.faults.services import Service, frozen
 from tests.fixtures.predictor.deploying import Line
 from tests.waiting import until
@@ -36,26 +35,6 @@ def line(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[Fau
 def deployer(line: FaultLine) -> Line:
     """What the deployer would write."""
     return Line(line.seen.log, line.seen.store)
-
-
-def times(factor: float) -> list[list[float]]:
-    return [[factor * x for x in X[0][:3]]]
-
-
-def ask(service: Service, model: str) -> Answer | None:
-    with Client(f"127.0.0.1:{service.child.ports['grpc']}") as client, suppress(PredictionFailed):
-        return client.predict(X, model=model)
-    return None
-
-
-def serves(service: Service, event: ModelDeployed, seconds: float = 30) -> Answer:
-    """Wait until it is sure to serve this record."""
-
-    def found() -> Answer | None:
-        answer = ask(service, event.model)
-        return answer if answer is not None and answer.deploy_seq == event.deploy_seq and not answer.stale else None
-
-    return until(found, seconds, f"deploy_seq {event.deploy_seq} of {event.model}")
 
 
 def told_to_have_failed(line: FaultLine, event: ModelDeployed) -> ModelServed:
@@ -169,50 +148,21 @@ def test_it_starts_and_serves_with_broker_and_store_both_away_and_says_stale(
     say(report("cold-start-from-the-cache", trials, 0, SEED))
 
 
-@dataclass
-class Load:
-    """Asks until it is stopped; each thread over one connection."""
-
-    answers: list[tuple[int, list[list[float]]]] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def ask(self, address: str, model: str) -> None:
-        newest = 0
-        with Client(address) as client:
-            while not self.stop.is_set():
-                try:
-                    answer = client.predict(X, model=model)
-                except PredictionFailed as error:
-                    self.failures.append(f"{error.code} {error.sentence}")
-                    continue
-                if answer.deploy_seq < newest:
-                    self.failures.append(f"deploy_seq went back from {newest} to {answer.deploy_seq}")
-                newest = answer.deploy_seq
-                self.answers.append((answer.deploy_seq, answer.y.tolist()))
-
-
 @pytest.mark.timeout(120)
 def test_under_load_no_request_fails_while_models_are_swapped(line: FaultLine, deployer: Line, say: Callable[[str], None]) -> None:
-    predictor, chance, load = line.services["predictor"], seeded(SEED), Load()
+    predictor, chance = line.services["predictor"], seeded(SEED)
     event = deployer.deploy(program(1.0))
     serves(predictor, event)
-    address = f"127.0.0.1:{predictor.child.ports['grpc']}"
-    asking = [threading.Thread(target=load.ask, args=(address, event.model)) for _ in range(CONNECTIONS)]
-    for thread in asking:
-        thread.start()
-    for number in range(2, SWAPS + 2):
-        event = deployer.deploy(program(float(number)))
-        if chance.random() < 0.7:  # else the next follows at once
-            serves(predictor, event)
-    serves(predictor, event)
-    load.stop.set()
-    for thread in asking:
-        thread.join()
+    with under_load([predictor], event.model, CONNECTIONS) as load:
+        for number in range(2, SWAPS + 2):
+            event = deployer.deploy(program(float(number)))
+            if chance.random() < 0.7:  # else the next follows at once
+                serves(predictor, event)
+        serves(predictor, event)
 
-    seen = {seq for seq, _ in load.answers}
+    seen = {said.deploy_seq for said in load.answers}
     assert load.failures == []
-    assert [answer for answer in load.answers if answer[1] != times(float(answer[0]))] == []
+    assert load.wrong({seq: float(seq) for seq in range(1, SWAPS + 2)}) == []
     assert len(seen) >= SWAPS // 2
     say(report("reload-under-load", len(load.answers), 0, SEED, swaps=SWAPS, models_seen=len(seen)))
 

@@ -29,7 +29,7 @@ from tests.servers import ENVIRON
 from tests.waiting import until
 
 STOPS, LANES, SEED = int(ENVIRON.get("PUSHLINE_TEST_STOPS", "50")), 3, 9
-PROCESSES = {"one process": ("1", STOPS), "three processes": ("3", max(LANES, STOPS // 4))}
+SUBJECTS = {"one process": (1, STOPS, LANES), "two processes": (2, max(1, STOPS // 4), 1)}  # how many, stops, of them at once
 DRAIN_SECONDS, GRACE_SECONDS = 0.5, 5.0
 END_SECONDS = DRAIN_SECONDS + GRACE_SECONDS + 3.0  # and what else has to end
 FORCED_SECONDS = 2.0
@@ -47,14 +47,14 @@ class Replicas:
         return self.line.services["predictor"]
 
     @contextmanager
-    def another(self, name: str, cache: str, workers: str = "1") -> Iterator[Service]:
+    def another(self, name: str, cache: str, workers: int = 1) -> Iterator[Service]:
         """Start one more in this thread, which it is bound to."""
         folder = self.folder / name
         folder.mkdir()
-        own = {"PUSHLINE_CACHE": str(self.folder / cache), "PUSHLINE_REPLICA": name, "PUSHLINE_WORKERS": workers}
+        own = {"PUSHLINE_CACHE": str(self.folder / cache), "PUSHLINE_REPLICA": name, "PUSHLINE_WORKERS": str(workers)}
         with one_more(self.steady, folder, own) as service:
             service.ready()
-            until(lambda: workers == "1" or f"processes {workers}.0" in service.metrics(), START_SECONDS, "all processes")
+            until(lambda: workers == 1 or f"processes {workers}.0" in service.metrics(), START_SECONDS, "all processes")
             yield service
 
 
@@ -88,19 +88,19 @@ class Stop:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("processes", PROCESSES)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_no_accepted_call_fails_when_a_predictor_is_stopped_under_load(
-    replicas: Replicas, say: Callable[[str], None], processes: str
+    replicas: Replicas, say: Callable[[str], None], subject: str
 ) -> None:
-    workers, count = PROCESSES[processes]
+    workers, count, lanes = SUBJECTS[subject]
 
     def lane(number: int) -> list[Stop]:
         chance, cache = seeded(SEED + number), f"cache-{number}"
-        names = [f"{workers}-{number}-{trial}" for trial in range(number, count, LANES)]
+        names = [f"{workers}-{number}-{trial}" for trial in range(number, count, lanes)]
         return [stop_under_load(replicas, name, cache, chance, workers) for name in names]
 
-    with ThreadPoolExecutor(LANES) as lanes:
-        stops = [stop for done in lanes.map(lane, range(LANES)) for stop in done]
+    with ThreadPoolExecutor(lanes) as pool:
+        stops = [stop for done in pool.map(lane, range(lanes)) for stop in done]
 
     wrong = [sentence for stop in stops for sentence in stop.wrong]
     answered, refused = sum(stop.calls.answered for stop in stops), sum(stop.calls.refused for stop in stops)
@@ -108,18 +108,18 @@ def test_no_accepted_call_fails_when_a_predictor_is_stopped_under_load(
     slowest = round(max(stop.seconds for stop in stops), 2)
     lost = sum(len(stop.calls.lost) for stop in stops)
     figures: dict[str, float | str] = {"answered": answered, "refused": refused, "cancelled": cancelled, "slowest_seconds": slowest}
-    say(report(f"sigterm-under-load ({processes})", len(stops), lost, SEED, **figures))
+    say(report(f"sigterm-under-load ({subject})", len(stops), lost, SEED, **figures))
     assert not wrong, "\n".join(wrong)
     assert len(stops) == count
 
 
-def stop_under_load(replicas: Replicas, name: str, cache: str, chance: random.Random, workers: str) -> Stop:
+def stop_under_load(replicas: Replicas, name: str, cache: str, chance: random.Random, workers: int) -> Stop:
     calls, finish = Calls(), threading.Event()
     with replicas.another(name, cache, workers) as service:
         ports = service.child.ports
         both = f"ipv4:{HOST}:{ports['grpc']},{HOST}:{replicas.steady.child.ports['grpc']}"
         work: list[tuple[Callable[..., object], tuple[object, ...]]] = [
-            (GrpcCaller(ports["grpc"], calls, finish).run, ()) for _ in range(int(workers))
+            (GrpcCaller(ports["grpc"], calls, finish).run, ()) for _ in range(workers)
         ]
         work += [(call_rest, (ports["rest"], calls, finish))] * 3 + [(call_either, (both, calls, finish))]
         threads = [threading.Thread(target=target, args=arguments) for target, arguments in work]

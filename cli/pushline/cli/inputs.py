@@ -1,4 +1,4 @@
-"""What a person wants predicted: numbers from JSON, CSV or an .npz, as arrays by input name."""
+"""What a person wants predicted: numbers from JSON, CSV or an .npz, texts from JSON or an .npz, as arrays by input name."""
 
 import csv
 import io
@@ -53,8 +53,8 @@ def _json(text: str) -> dict[str, Array]:
         named = value.get("inputs", value)
         if not isinstance(named, Mapping) or not named:
             raise ValueError('"inputs" must be an object of arrays by name')
-        return {str(name): _numbers(str(name), rows) for name, rows in named.items()}
-    return {ONE: _numbers(ONE, value)}
+        return {str(name): _rows(str(name), rows) for name, rows in named.items()}
+    return {ONE: _rows(ONE, value)}
 
 
 def _csv(text: str) -> Array:
@@ -75,11 +75,12 @@ def _is_numbers(cells: list[str]) -> bool:
         return False
 
 
-def _numbers(name: str, rows: object) -> Array:
+def _rows(name: str, rows: object) -> Array:
     try:
         array = np.array(rows)
     except ValueError:
         raise ValueError(f"{name}: rows differ in length") from None
-    if array.dtype.kind not in "biuf" or array.size == 0:
-        raise ValueError(f"{name}: not numbers in rows of equal length")
+    texts = array.dtype.kind == "U" and set(map(type, np.array(rows, object).flat)) == {str}  # where NumPy made none of them
+    if not (array.dtype.kind in "biuf" or texts) or array.size == 0:
+        raise ValueError(f"{name}: neither numbers nor texts in rows of equal length")
     return array

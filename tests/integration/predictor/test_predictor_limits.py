@@ -108,16 +108,19 @@ def test_metadata_of_a_call_above_the_limit_is_refused(limited: Live) -> None:
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_a_connection_takes_as_many_calls_at_once_as_it_may(limited: Live) -> None:
+def test_a_connection_takes_as_many_calls_at_once_as_it_may(tmp_path: Path) -> None:
     """Further ones wait in their client for a place on the connection: both calls are answered, one after the other."""
     tensor = oip.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=[HEAVY_ROWS, 4])
     heavy = oip.ModelInferRequest(model_name="heavy", inputs=[tensor], raw_input_contents=[bytes(HEAVY_ROWS * 16)])
-    with open_inference(limited.service) as stub:
+    labels = {"method": "ModelInfer", "code": "OK"}
+    with live(tmp_path, max_streams="1") as predictor, open_inference(predictor.service) as stub:
         stub.ServerLive(oip.ServerLiveRequest(), timeout=10)
         first = stub.ModelInfer.future(heavy, timeout=20)
         stub.ServerLive(oip.ServerLiveRequest(), timeout=20)
+        answered = predictor.service.registry.get_sample_value("pushline_predictor_requests_total", labels)
 
-        assert first.done()
+        assert answered == 1
+        assert first.result(timeout=20).outputs
 
 
 def test_a_connection_that_is_old_is_ended_and_its_client_makes_another(limited: Live) -> None:

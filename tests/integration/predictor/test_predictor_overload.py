@@ -95,3 +95,16 @@ def test_a_message_above_the_limit_is_refused_by_its_size_unpacked(tmp_path: Pat
             oip.ModelInfer(pb.ModelInferRequest(id="0" * (8 << 20)), compression=grpc.Compression.Gzip)
 
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_calls_beyond_what_a_connection_may_have_at_once_wait_in_their_client_and_are_answered(tmp_path: Path) -> None:
+    line, log, store = a_line()
+    line.deploy(DOUBLE)
+    x = pb.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=(1, 4))
+    request = pb.ModelInferRequest(model_name="numbers", inputs=[x], raw_input_contents=[b"\0" * 16])
+    with running(tmp_path, log, store, max_streams="8") as service, open_inference(service) as oip:
+        wait_until_sure(service, 1)
+        calls = [oip.ModelInfer.future(request, timeout=20) for _ in range(2000)]
+        codes = {call.code() for call in calls}
+
+    assert codes == {grpc.StatusCode.OK}

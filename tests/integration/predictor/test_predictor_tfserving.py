@@ -129,7 +129,8 @@ def test_metadata_and_status_say_who_is_live(deployed: Deployed) -> None:
         pytest.param(a_request(a_tensor(1, 5, float_val=[1])), Code.INVALID_ARGUMENT, "inputs.x.shape", id="wrong size"),
         pytest.param(a_request(a_tensor(1, 4, int_val=[1])), Code.INVALID_ARGUMENT, "inputs.x.int_val", id="wrong field"),
         pytest.param(a_request(a_tensor(101, 4, float_val=[1])), Code.RESOURCE_EXHAUSTED, "inputs.x.tensor_shape", id="rows"),
-        pytest.param(a_request(a_tensor(1, 2**40, float_val=[1])), Code.RESOURCE_EXHAUSTED, "inputs.x.tensor_shape", id="a claim"),
+        pytest.param(a_request(a_tensor(2**40, 4, float_val=[1])), Code.RESOURCE_EXHAUSTED, "inputs.x.tensor_shape", id="a claim"),
+        pytest.param(a_request(a_tensor(1, 2**40, float_val=[1])), Code.INVALID_ARGUMENT, "inputs.x.shape", id="a wrong claim"),
         pytest.param(a_request(a_tensor(1, 4, float_val=[3e38])), Code.OUT_OF_RANGE, "", id="an answer that is no number"),
     ],
 )

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -106,3 +108,30 @@ def test_large_messages_that_wait_are_bounded_by_their_bytes(service: Service, c
     assert {call.code() for call in calls} <= {Code.INVALID_ARGUMENT, Code.RESOURCE_EXHAUSTED}
     assert long.result().outputs[0].shape[0] == 400
     assert oip.ModelInfer(a_request(service, "numbers", 1), timeout=SECONDS).model_name == "numbers"
+
+
+def test_a_loop_that_stands_still_for_a_while_refuses_no_call(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default, grpcio cancels some of the calls that wait for it from 1000 on."""
+    many, connections = 2400, 3
+    go_on, stands = threading.Event(), threading.Event()
+    take = service.door._wire._take
+
+    def stand_still(calls: list[Any]) -> None:
+        if calls:
+            stands.set()
+            go_on.wait(SECONDS)
+        take(calls)
+
+    monkeypatch.setattr(service.door._wire, "_take", stand_still)
+    request = a_request(service, "numbers", 1)
+    with ExitStack() as stack:
+        stubs = [oip_grpc.GRPCInferenceServiceStub(stack.enter_context(channel_to(service))) for _ in range(connections)]
+        first = stubs[0].ModelInfer.future(request, timeout=SECONDS)
+        assert stands.wait(SECONDS)
+        asked = [stubs[number % connections].ModelInfer.future(request, timeout=SECONDS) for number in range(many)]
+        refused = [call for call in asked if call.done()]
+        go_on.set()
+        answers = [call.result() for call in (first, *asked)]
+
+    assert refused == []
+    assert all(answer.model_version == "1" for answer in answers)

@@ -20,9 +20,11 @@ from tests.fixtures.predictor.load import load_at
 from tests.fixtures.predictor.process import Running, a_predictor, counted, workers_of
 from tests.fixtures.predictor.running import wait_for
 from tests.servers import StoreAddress
+from tests.waiting import until
 
 PROCESSES = 3
 SWAPS = 20
+START_SECONDS = 60.0  # on a busy machine
 CONNECTIONS = 24  # of which all processes get some, but once in thousands of times
 X = [[1.0, 2.0, 3.0, 4.0]]
 REQUESTS, BY_PROCESS = "pushline_predictor_requests_total", "pushline_predictor_process_requests_total"
@@ -40,7 +42,7 @@ def line(broker: str, topic_prefix: str, kafka_options: dict[str, str], store_se
 def predictor(environ: dict[str, str], line: Line) -> Iterator[Running]:
     line.deploy(DOUBLE)
     with a_predictor(environ, "--workers", str(PROCESSES)) as running:
-        wait_for(lambda: serve(running, PROCESSES), "all processes to serve")
+        until(lambda: serve(running, PROCESSES), START_SECONDS, "all processes to serve")
         yield running
 
 
@@ -97,7 +99,7 @@ def test_a_process_that_is_killed_costs_its_own_connections_alone_and_comes_back
         before = counted(metrics(predictor), REQUESTS)['code="OK",method="ModelInfer"']
         os.kill(victim, signal.SIGKILL)
         wait_for(lambda: victim not in workers_of(predictor), "its end")
-        wait_for(lambda: serve(predictor, PROCESSES), "another one in its place")
+        until(lambda: serve(predictor, PROCESSES), START_SECONDS, "another one in its place")
         enough = len(load.answers) + 200
         wait_for(lambda: len(load.answers) > enough, "more answers")
         after = counted(metrics(predictor), REQUESTS)['code="OK",method="ModelInfer"']
@@ -113,7 +115,7 @@ def test_a_process_that_is_asked_to_end_answers_first_and_is_started_again(predi
     with load_at(predictor.address, CONNECTIONS) as load:
         wait_for(lambda: len(load.answers) > CONNECTIONS, "a load")
         os.kill(victim, signal.SIGTERM)
-        wait_for(lambda: victim not in workers_of(predictor) and serve(predictor, PROCESSES), "another one in its place")
+        until(lambda: victim not in workers_of(predictor) and serve(predictor, PROCESSES), START_SECONDS, "another one")
 
     assert load.failures == []
     total = counted(metrics(predictor), REQUESTS)['code="OK",method="ModelInfer"']
@@ -137,13 +139,13 @@ def test_a_process_that_begins_answers_nobody_before_it_can_serve(predictor: Run
 def test_a_process_that_hangs_is_replaced_and_holds_no_reload_up(environ: dict[str, str], line: Line) -> None:
     line.deploy(DOUBLE)
     with a_predictor(environ, "--workers", "2") as predictor:
-        wait_for(lambda: serve(predictor, 2), "both processes to serve")
+        until(lambda: serve(predictor, 2), START_SECONDS, "both processes to serve")
         (victim,) = workers_of(predictor)
         os.kill(victim, signal.SIGSTOP)
         line.deploy(TRIPLE)
 
         wait_for(lambda: 'deploy_seq="2"' in metrics(predictor), "the second model")
-        wait_for(lambda: victim not in workers_of(predictor) and serve(predictor, 2), "another one in its place")
+        until(lambda: victim not in workers_of(predictor) and serve(predictor, 2), START_SECONDS, "another one in its place")
 
         with ExitStack() as stack:
             clients = [stack.enter_context(Client(predictor.address)) for _ in range(CONNECTIONS)]

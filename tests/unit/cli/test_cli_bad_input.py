@@ -20,7 +20,11 @@ BAD = {
     "a config without a model": (["up", "--write-config", "a.toml"], Exit.USAGE, "--write-config needs --repository and --model"),
     "a model's name that is none": (["init", "repository", "--model", "A B"], Exit.USAGE, "'A B' is no model name"),
     "a file to predict that is not there": (["predict", "none.json"], Exit.BAD_FILE, "none.json cannot be read: No such file"),
-    "rows that are no numbers": (["predict", "words.json"], Exit.BAD_FILE, "words.json: x: not numbers in rows of equal length"),
+    "rows that are no numbers": (
+        ["predict", "words.json"],
+        Exit.BAD_FILE,
+        "words.json: x: neither numbers nor texts in rows",
+    ),
     "a hint without a commit": (["emit", "--model", "a"], Exit.USAGE, "Name the commit by --sha"),
     "a hint without a secret": (
         ["emit", "--model", "a", "--sha", "a", "--url", "http://h"],
@@ -33,7 +37,7 @@ BAD = {
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "wrong.toml").write_text("[[modles]]\n")
-    (tmp_path / "words.json").write_text('["a"]')
+    (tmp_path / "words.json").write_text('["a", 1]')
     (tmp_path / "repository").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path

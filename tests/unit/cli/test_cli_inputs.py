@@ -35,6 +35,12 @@ def test_several_inputs_keep_their_names() -> None:
     assert sorted(read_input("a.npz", an_npz(**{"x.left": [1], "x.right": [2], "y": [0]}))) == ["left", "right"]
 
 
+def test_texts_are_read_beside_numbers() -> None:
+    read = read_input("a.json", '{"review": ["good", "nøt"], "weight": [[1], [2]]}'.encode())
+
+    assert {name: array.tolist() for name, array in read.items()} == {"review": ["good", "nøt"], "weight": [[1], [2]]}
+
+
 def test_rows_can_be_cut() -> None:
     assert read_input("a.csv", b"1\n2\n3\n", 2)["x"].tolist() == [[1], [2]]
 
@@ -43,7 +49,8 @@ def test_rows_can_be_cut() -> None:
     ("name", "data"),
     [
         ("a.json", b"[[1, 2], [3]]"),
-        ("a.json", b'["a"]'),
+        ("a.json", b'["a", 1]'),
+        ("a.json", b'["a", null]'),
         ("a.json", b"[]"),
         ("a.json", b"{"),
         ("a.csv", b"1,2\n3\n"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, TensorSpec
+from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, RefusedInput, TensorSpec
 from pushline.engine.litert import LiteRtEngine, load
 
 PROGRAMS = Path(__file__).parents[2] / "fixtures" / "programs"
@@ -95,6 +95,53 @@ def test_arguments_may_be_read_only_and_strided(answers: Mapping[str, Array]) ->
     got = load(OPENED["dense"]).run({"table": table})
 
     assert np.allclose(got["output_0"], answers["dense.output_0"][:6], 1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 64, 5000])  # a few bytes, and so many that they are copied in place and in parts
+def test_inputs_need_not_be_aligned(answers: Mapping[str, Array], rows: int) -> None:
+    engine = load(OPENED["dense"])
+    (spec,) = engine.signature.inputs
+    aligned = np.resize(answers[f"dense.{spec.name}"], (rows, *spec.shape[1:])).astype(spec.dtype)
+    unaligned = np.frombuffer(b"\0\0\0" + aligned.tobytes(), spec.dtype, -1, 3).reshape(aligned.shape)
+
+    got, want = engine.run({spec.name: unaligned}), engine.run({spec.name: aligned})
+
+    assert not unaligned.flags.aligned
+    assert all(np.array_equal(got[name], want[name]) for name in want)
+
+
+@pytest.mark.parametrize("rows", [1, 9, 70, 30_000])
+def test_every_number_of_every_input_is_shown_to_who_accepts_it(name: str, answers: Mapping[str, Array], rows: int) -> None:
+    engine, seen = load(OPENED[name]), dict[str, list[float]]()
+    inputs = {
+        spec.name: np.resize(answers[f"{name}.{spec.name}"], (rows, *answers[f"{name}.{spec.name}"].shape[1:]))
+        for spec in engine.signature.inputs
+    }
+
+    def accepts(field: str, values: Array) -> bool:
+        seen.setdefault(field, []).extend(values.ravel().tolist())
+        return True
+
+    engine.run(inputs, accepts)
+
+    for field, values in inputs.items():
+        shown = seen[field][: values.size]  # a batch of fixed size is filled up with zeros at its end
+        assert shown == values.ravel().tolist()
+        assert not any(seen[field][values.size :])
+
+
+def test_what_is_not_accepted_is_named_and_the_engine_goes_on(answers: Mapping[str, Array]) -> None:
+    engine = load(OPENED["dense"])
+    (spec,) = engine.signature.inputs
+    inputs = {spec.name: np.resize(answers[f"dense.{spec.name}"], (2000, *spec.shape[1:])).astype(spec.dtype)}
+    want = engine.run(inputs)
+
+    for _ in range(3):
+        with pytest.raises(RefusedInput, match=spec.name):
+            engine.run(inputs, lambda _name, _values: False)
+
+    got = engine.run(inputs, lambda _name, _values: True)
+    assert all(np.array_equal(got[name], want[name]) for name in want)
 
 
 def test_more_shapes_than_are_kept_still_answer(answers: Mapping[str, Array]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from pushline.engine.engine import Array, BadProgram, Form, Signature, TensorSpec
+from pushline.engine.engine import Accepts, Array, BadProgram, Form, Signature, TensorSpec
 from pushline.predictor.errors import ModelFailed, Overloaded, RequestError
 from pushline.predictor.lanes import Lanes, Ticket
 from pushline.predictor.model_limits import ModelLimits
@@ -34,7 +34,7 @@ class Gated:
         self.running = 0
         self.gate, self.entered = threading.Event(), threading.Event()
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array], accepts: Accepts | None = None) -> dict[str, Array]:  # noqa: ARG002 - the port's
         x = inputs["x"]
         self.running += 1
         self.entered.set()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pushline.predictor.model_limits import ModelLimits, parse
+from pushline.predictor.model_limits import ModelLimits, check_served, parse
+from pushline.runtime.settings import SettingsError
 
 
 def test_each_model_has_its_own() -> None:
@@ -31,3 +32,12 @@ def test_each_model_has_its_own() -> None:
 def test_what_is_wrong_is_a_sentence_that_names_it(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why.replace("(", r"\(")):
         parse(text)
+
+
+def test_a_limit_of_a_model_that_is_not_served_here_is_refused() -> None:
+    limits = parse("iris: rows=1; words: rows=2")
+
+    check_served(limits, ())  # every model of the line
+    check_served(limits, {"iris", "words", "photo"})
+    with pytest.raises(SettingsError, match="model words is not among those of PUSHLINE_MODELS"):
+        check_served(limits, {"iris"})

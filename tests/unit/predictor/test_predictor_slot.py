@@ -18,7 +18,7 @@ class Numbered:
     def __init__(self) -> None:
         self.closed = 0
 
-    def run(self, inputs: object) -> dict[str, Array]:  # noqa: ARG002 - the port's shape
+    def run(self, inputs: object, accepts: object = None) -> dict[str, Array]:  # noqa: ARG002 - the port's shape
         assert self.closed == 0
         return {}
 

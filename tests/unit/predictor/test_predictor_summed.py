@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Gauge, Info, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as open_metrics
@@ -41,6 +41,7 @@ def lines(text: bytes) -> list[tuple[str, float]]:
     return sorted((name, round(float(value), 6)) for name, _, value in found if CREATED not in name and "process" not in name)
 
 
+@settings(deadline=None)  # how long it takes is no matter
 @given(st.lists(st.tuples(st.integers(0, PROCESSES - 1), CALLS)))
 def test_the_sum_is_what_one_process_would_have_counted(calls: list[tuple[int, tuple[str, str, float]]]) -> None:
     shares = [[call for where, call in calls if where == number] for number in range(PROCESSES)]

@@ -8,7 +8,7 @@ import pytest
 
 from pushline.engine.engine import DYNAMIC, TensorSpec
 from pushline.predictor.errors import BadRequest, TooLarge
-from pushline.predictor.tensors import NUMERIC, Claim, Limits, bind, to_array
+from pushline.predictor.tensors import FINITE_PART, NUMERIC, Claim, Limits, all_finite, bind, to_array
 
 LIMITS = Limits(max_rows=8, refuse_non_finite=True)
 PAIR = TensorSpec("x", "float32", (DYNAMIC, 2))
@@ -119,3 +119,24 @@ def test_non_finite_numbers_pass_where_they_are_allowed() -> None:
     array = to_array(claim(content=(1.0, float("inf"))), PAIR, Limits(8, refuse_non_finite=False))
 
     assert np.isinf(array[0, 1])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("size", [1, FINITE_PART, FINITE_PART + 1, 3 * FINITE_PART - 1])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_one_bad_number_is_found_wherever_it_stands(size: int, dtype: str, bad: float) -> None:
+    for place in {0, size // 2, min(size, FINITE_PART) - 1, size - 1}:
+        values = np.zeros(size, dtype)
+        values[place] = bad
+        unaligned = np.frombuffer(b"." + values.tobytes(), dtype, -1, 1)
+
+        assert not all_finite(values)
+        assert not all_finite(unaligned)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_largest_numbers_are_finite_however_many_there_are(dtype: str) -> None:
+    most = np.finfo(dtype).max
+    values = np.resize(np.array([most, -most, most], dtype), (2, FINITE_PART))
+
+    assert all_finite(values)

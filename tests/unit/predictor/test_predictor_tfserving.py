@@ -48,7 +48,7 @@ def a_request(model: str = "numbers", **inputs: pb.TensorProto) -> pb.PredictReq
 
 
 def filling() -> Filling:
-    return Filling(LIMITS.max_rows, MOST_BYTES)
+    return Filling(LIMITS.max_rows, MOST_BYTES, lambda name, _shape: name != "nobody")
 
 
 def array_of(tensor: pb.TensorProto, dtype: str = "float32") -> Any:
@@ -258,3 +258,12 @@ def test_every_call_that_fits_the_model_is_answered(predictions: Predictions) ->
 
     assert isinstance(came, Answer)
     assert list(tfserving.response(came).outputs["output_0"].float_val) == [2, 4, 4]
+
+
+def test_nothing_is_filled_in_for_a_shape_that_the_model_does_not_take() -> None:
+    request = pb.PredictRequest(model_spec=pb.ModelSpec(name="numbers"))
+    request.inputs["nobody"].CopyFrom(a_tensor(64, 64, dtype=pb.DT_FLOAT, float_val=[1.0]))
+
+    (claim,) = question(request, filling()).inputs
+
+    assert (claim.shape, claim.content) == ((64, 64), np.float32(1).tobytes())

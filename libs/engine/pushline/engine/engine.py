@@ -3,7 +3,7 @@
 An Engine is loaded from files that were verified before; it is safe to call from many threads at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
+Accepts = Callable[[str, Array], bool]  # an input's name and values
 DYNAMIC = -1
 Form = tuple[tuple[str, np.dtype[np.generic], tuple[int, ...]], ...]  # name, dtype and shape of each input, rows included
 TEXT = "object"  # a dtype: each value is a text, of the type bytes
@@ -34,6 +35,14 @@ class BadInput(EngineError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}" if field else problem)
         self.field, self.problem = field, problem
+
+
+class RefusedInput(EngineError):
+    """The caller's own `accepts` said no to this input."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: refused")
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +77,13 @@ class Engine(Protocol):
         """Say why it cannot answer at this moment; empty where it can."""
         ...
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array], accepts: Accepts | None = None) -> dict[str, Array]:
         """Answer a batch: each input (batch, …) in the signature's dtype, C-contiguous; each output (batch, …).
 
-        Rows are answered in order and independent of each other. Raises BadInput, BadProgram, EngineUnavailable; never changes its
-        arguments; the outputs are the caller's own.
+        Inputs need not be aligned: they are copied once. `accepts` is asked of each input, in parts where rows are split, where it
+        lies best for looking at all of it; it must neither keep what it is shown nor raise. Rows are answered in order and
+        independent of each other. Raises BadInput, RefusedInput, BadProgram, EngineUnavailable; never changes its arguments; the
+        outputs are the caller's own.
         """
         ...
 

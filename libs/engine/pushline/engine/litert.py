@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from pushline.engine.engine import DYNAMIC, Array, BadInput, BadProgram, Form, Signature, TensorSpec
+from pushline.engine.engine import DYNAMIC, Accepts, Array, BadInput, BadProgram, Form, RefusedInput, Signature, TensorSpec
 from pushline.engine.inputs import check_inputs, concrete
 
 LARGEST_BATCH = 64  # rows a dynamic program is given at once; more are split, which bounds the memory of the activations
 WARM_UP_ROWS = (1, LARGEST_BATCH)
 MOST_FORMS = 64  # of inputs that are known to fit
+IN_PLACE_BYTES = 16 * 1024  # a larger input is copied by NumPy: once, where LiteRT copies what is not aligned twice
+PART = 1 << 16  # numbers that are copied and looked at before the next ones, so that they still are in the processor's cache
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -52,20 +54,21 @@ class LiteRtEngine:
     def signature(self) -> Signature:
         return self._signature
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array], accepts: Accepts | None = None) -> dict[str, Array]:
         form = _form(inputs)
         known = self._known.get(form)
         if known is not None:
-            return known[0].run(known[1], inputs)
+            return known[0].run(known[1], inputs, accepts)
         rows = check_inputs(self._signature, inputs)
         pool, count = self._next(rows)
         if count == rows and pool.program.batch in (None, rows):
-            return self._run_first(form, pool, inputs)
+            return self._run_first(form, pool, inputs, accepts)
         parts: list[dict[str, Array]] = []
         done = 0
         while done < rows:
             pool, count = self._next(rows - done)
-            parts.append(self._run_part(pool, {name: value[done : done + count] for name, value in inputs.items()}, count))
+            part = {name: value[done : done + count] for name, value in inputs.items()}
+            parts.append(self._run_part(pool, part, count, accepts))
             done += count
         return parts[0] if len(parts) == 1 else {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -98,18 +101,18 @@ class LiteRtEngine:
                 return pool, rows
         return self._pools[-1], self._pools[-1].program.batch or 0
 
-    def _run_first(self, form: Form, pool: "_Pool", inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def _run_first(self, form: Form, pool: "_Pool", inputs: Mapping[str, Array], accepts: Accepts | None) -> dict[str, Array]:
         shapes = _shapes(pool.program, inputs)
-        answers = pool.run(shapes, inputs)
+        answers = pool.run(shapes, inputs, accepts)
         if len(self._known) >= MOST_FORMS:
             self._known = {}
         self._known[form] = pool, shapes
         return answers
 
-    def _run_part(self, pool: "_Pool", inputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+    def _run_part(self, pool: "_Pool", inputs: Mapping[str, Array], rows: int, accepts: Accepts | None) -> dict[str, Array]:
         batch = pool.program.batch or rows
         given = {name: _padded(value, batch) for name, value in inputs.items()}
-        answers = pool.run(_shapes(pool.program, given), given)
+        answers = pool.run(_shapes(pool.program, given), given, accepts)
         return answers if batch == rows else {name: answer[:rows].copy() for name, answer in answers.items()}
 
 
@@ -122,12 +125,15 @@ class _Pool:
         self._idle: list[_Sized] = []
         self._lock = threading.Lock()
 
-    def run(self, shapes: Shapes, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, shapes: Shapes, inputs: Mapping[str, Array], accepts: Accepts | None) -> dict[str, Array]:
         """One that failed is not used again."""
         sized = self._take(shapes) or self._make()
-        answers = sized.run(shapes, inputs)
+        refused = sized.fill(shapes, inputs, accepts)
+        answers = {} if refused else sized.run()
         with self._lock:
             self._idle.append(sized)
+        if refused:
+            raise RefusedInput(refused)
         return answers
 
     def run_each(self, count: int, shapes: Shapes, inputs: Mapping[str, Array]) -> None:
@@ -135,7 +141,8 @@ class _Pool:
         for _ in range(max(count, 1) - self.made):
             self._idle.append(self._make())
         for sized in self._idle:
-            sized.run(shapes, inputs)
+            sized.fill(shapes, inputs, None)
+            sized.run()
 
     def _make(self) -> "_Sized":
         with self._lock:
@@ -160,17 +167,31 @@ class _Sized:
         self._inputs, self._outputs = tuple(program.inputs.items()), tuple(program.outputs.items())
         self.shapes: Shapes = ()
 
-    def run(self, shapes: Shapes, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def fill(self, shapes: Shapes, inputs: Mapping[str, Array], accepts: Accepts | None) -> str:
+        """Take the inputs in. Gives the name of one that was not accepted, else nothing.
+
+        NOTE: an interpreter refuses to run as long as anything refers to its memory; so no view of it leaves this method.
+        """
         if shapes != self.shapes:
             self._resize(shapes)
-        interpreter, answers, name = self._interpreter, {}, self._program.name
         for given, index in self._inputs:
-            interpreter.set_tensor(index, inputs[given])
+            values = inputs[given]
+            if values.nbytes > IN_PLACE_BYTES:
+                accepted = _copied(given, values, self._interpreter.tensor(index)(), accepts)
+            else:
+                self._interpreter.set_tensor(index, values)
+                accepted = accepts is None or accepts(given, values)
+            if not accepted:
+                return given
+        return ""
+
+    def run(self) -> dict[str, Array]:
+        interpreter, answers, name = self._interpreter, {}, self._program.name
         try:
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise BadProgram(f"{name} does not run: {error}") from error
-        rows = shapes[0][0]
+        rows = self.shapes[0][0]
         for given, index in self._outputs:
             answers[given] = answer = interpreter.get_tensor(index)
             if answer.ndim == 0 or answer.shape[0] != rows:
@@ -185,6 +206,17 @@ class _Sized:
         except (RuntimeError, ValueError) as error:
             raise BadProgram(f"{self._program.name} does not take inputs of the shapes {list(shapes)}: {error}") from error
         self.shapes = shapes
+
+
+def _copied(name: str, values: Array, inside: Array, accepts: Accepts | None) -> bool:
+    """Give False where a part was not accepted."""
+    source, target = values.reshape(-1), inside.reshape(-1)
+    for at in range(0, source.size, PART):
+        part = target[at : at + PART]
+        np.copyto(part, source[at : at + PART])
+        if accepts is not None and not accepts(name, part):
+            return False
+    return True
 
 
 def _shapes(program: Program, inputs: Mapping[str, Array]) -> Shapes:

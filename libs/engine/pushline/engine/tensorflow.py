@@ -13,7 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from pushline.engine.engine import Array, BadInput, BadProgram, EngineError, EngineUnavailable, Form, Signature
+from pushline.engine.engine import (
+    Accepts,
+    Array,
+    BadInput,
+    BadProgram,
+    EngineError,
+    EngineUnavailable,
+    Form,
+    RefusedInput,
+    Signature,
+)
 from pushline.engine.inputs import blank, check_inputs
 from pushline.engine.tensorflow_process import Child, Limits
 
@@ -83,8 +93,11 @@ class TensorFlowEngine:
         child = self._child
         return child.pid if child else 0
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Array], accepts: Accepts | None = None) -> dict[str, Array]:
         rows = check_inputs(self.signature, inputs)
+        for name, values in inputs.items():
+            if accepts is not None and not accepts(name, values):
+                raise RefusedInput(name)
         parts = [
             self._run_part({name: value[at : at + LARGEST_BATCH] for name, value in inputs.items()})
             for at in range(0, rows, LARGEST_BATCH)

@@ -14,11 +14,12 @@ from pushline.predictor import errors
 from pushline.predictor.context import Aborted, Context
 from pushline.predictor.grpc_api import status_of, trailing_metadata
 from pushline.predictor.lanes import Lanes, Ticket
-from pushline.predictor.predictions import Answer, Job
+from pushline.predictor.predictions import QUICK_SECONDS, Answer, Job
 from pushline.predictor.tally import Tally
 from pushline.predictor.wire import Call, Metadata
 
-READ_AT_ONCE_BYTES = 64 * 1024  # a larger message is read by a thread
+READ_AT_ONCE_BYTES = 64 * 1024  # a larger message, unless it is known by its beginning, is read by a thread
+AT_ONCE_SECONDS = 0.004  # what is answered on the loop before it looks for more; the rest waits in lanes
 THREADS = 2  # that read large messages, and answer what is no prediction
 MOST_CALLS = 1024  # with threads, that have not been answered
 BUFFERED_MESSAGES = 8  # of the largest size: all large ones together
@@ -32,6 +33,10 @@ class Door(Protocol):
 
     def prepare(self, data: bytes) -> tuple[Job, Reply]:
         """Raises RequestError, DecodeError."""
+        ...
+
+    def again(self, data: bytes) -> tuple[Job, Reply] | None:
+        """Give the job of a request that is like one before, whatever its size in no time; None where it has to be read."""
         ...
 
 
@@ -78,9 +83,11 @@ class Calls:
         self._lanes, self._predictions, self._doors, self._tally = lanes, lanes.predictions, doors, tally
         self._room = Room(BUFFERED_MESSAGES * max_message_bytes)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="grpc")
+        self._seconds = 0.0  # that those take which are answered at once
 
     def take(self, calls: list[Call]) -> None:
         quick: Alike = {}
+        self._seconds = 0.0
         for call in calls:
             self._safely(call, self._take, quick)
         for alike in quick.values():
@@ -114,24 +121,47 @@ class Calls:
         elif not call.is_awaited:
             self._drop(call)
         elif door is not None and size <= READ_AT_ONCE_BYTES:
-            self._prepare(call, door, quick)
-        elif not self._room.enter(call, size):
-            self.refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many messages, or too many bytes of them, are being read")
-        elif door is None:
-            self._pool.submit(self._safely, call, self._handle)
+            asked = Asked(call, *door.prepare(call.data))
+            if not self._is_taken(asked, quick):
+                self._wait(asked)
         else:
-            call.watch()
-            self._pool.submit(self._safely, call, self._prepare, door)
+            self._take_large(call, door, quick)
 
-    def _prepare(self, call: Call, door: Door, quick: Alike | None = None) -> None:
-        """Put it to the others that are answered at once, or let it wait for its model."""
-        job, reply = door.prepare(call.data)
-        asked = Asked(call, job, reply)
-        if quick is not None and self._predictions.is_quick(job):
-            quick.setdefault(job.form, []).append(asked)
+    def _take_large(self, call: Call, door: Door | None, quick: Alike) -> None:
+        """What is no prediction is taken here, too."""
+        known = None if door is None else door.again(call.data)
+        asked = Asked(call, *known) if known else None
+        if asked is not None and self._is_taken(asked, quick):
             return
+        if not self._room.enter(call, len(call.data)):
+            if asked is not None:
+                asked.job.slot.give_back(asked.job.held)
+            self.refuse(call, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many messages, or too many bytes of them, are being read")
+        elif asked is not None:
+            self._wait(asked)
+        elif door is not None:
+            call.watch()
+            self._pool.submit(self._safely, call, self._read, door)
+        else:
+            self._pool.submit(self._safely, call, self._handle)
+
+    def _is_taken(self, asked: Asked, quick: Alike) -> bool:
+        """Put it to those that are answered at once, if it is quick and they are not too many by now."""
+        seconds = self._predictions.seconds(asked.job)
+        if seconds > QUICK_SECONDS or self._seconds > AT_ONCE_SECONDS:
+            return False
+        self._seconds += seconds
+        quick.setdefault(asked.job.form, []).append(asked)
+        return True
+
+    def _read(self, call: Call, door: Door) -> None:
+        self._wait(Asked(call, *door.prepare(call.data)))
+
+    def _wait(self, asked: Asked) -> None:
+        """Raises Overloaded."""
+        call = asked.call
         call.watch()
-        self._lanes.submit(Ticket(job, lambda: call.is_awaited, partial(self._tell, asked)))
+        self._lanes.submit(Ticket(asked.job, lambda: call.is_awaited, partial(self._tell, asked)))
 
     def _answer(self, alike: list[Asked]) -> None:
         """Answer requests of one form with as few runs as their batches take."""

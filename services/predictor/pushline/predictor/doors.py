@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pushline.predictor.grpc_server import GrpcServer
 from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
+from pushline.predictor.model_limits import check_served
 from pushline.predictor.models import Models
 from pushline.predictor.predictions import Predictions
 from pushline.predictor.residents import Residents
@@ -29,6 +30,7 @@ class Doors:
         door, bind = settings.door, settings.process.bind
         self._drain_seconds = door.drain_seconds
         self.models = Models(settings.models, let_go=residents.give_back)
+        check_served(settings.model_limits, settings.models)
         limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
         rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
         predictions = Predictions(self.models, limits, metrics.note_not_finite, rows)

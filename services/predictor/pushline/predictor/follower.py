@@ -4,6 +4,8 @@ It has doors, lanes, models and engines, and neither broker nor store nor a stat
 first one keeps, verified once more.
 """
 
+import gc
+import logging
 import os
 import threading
 import time
@@ -45,7 +47,7 @@ class Follower:
         self._load = from_disk(settings, self._residents, self._models.current)
         self._load_slots = threading.BoundedSemaphore(LOADS_AT_ONCE)
         self._turns, self._dropped = Turns(self._serve, self._drop), SimpleQueue[Loaded]()
-        self._open = False
+        self._open = self._eases = False
         self._look = threading.Event()
         self._can_answer: dict[str, bool] = {}
         self._asked = 0
@@ -64,30 +66,39 @@ class Follower:
         self._doors.close()
 
     def _listen(self) -> None:
-        with suppress(FramesBroken):
+        """To the end of the process: nobody says then any more what to serve."""
+        does = {
+            "begin": self._begin,
+            "state": self._note,
+            "load": self._begin_load,
+            "swap": self._swap,
+            "open": self._open_doors,
+            "count": self._count,
+            "ease": self._ease,
+            "stop": self._stop,
+        }
+        try:
             while (frame := self._frames.receive()) is not None:
-                self._do(frame)
-        os._exit(LEADER_IS_GONE)  # nobody says any more what to serve
+                does[frame["do"]](frame)
+        except FramesBroken as error:
+            self._log.warning("the first process cannot be heard any more", **{"error.message": str(error)})
+        except Exception:  # a defect; another process takes the place of this one
+            logging.getLogger(__name__).exception("what the first process says cannot be done")
+        os._exit(LEADER_IS_GONE)
 
-    def _do(self, frame: Frame) -> None:
-        """Raises FramesBroken."""
-        match frame["do"]:
-            case "begin":
-                self._doors.use(Ports(*frame["ports"]))
-                self._frames.send("here")
-            case "state":
-                self._note(frame)
-            case "load":
-                self._begin_load(frame)
-            case "swap":
-                self._turns.swap(frame["model"], frame["id"])
-            case "open":
-                self._open_doors()
-            case "count":
-                self._asked = frame["number"]
-                self._count()
-            case "stop":
-                self._shutdown.requested.set()
+    def _begin(self, frame: Frame) -> None:
+        self._doors.use(Ports(*frame["ports"]))
+        self._frames.send("here")
+
+    def _ease(self, _frame: Frame) -> None:
+        self._eases = True
+        self._look.set()
+
+    def _swap(self, frame: Frame) -> None:
+        self._turns.swap(frame["model"], frame["id"])
+
+    def _stop(self, _frame: Frame) -> None:
+        self._shutdown.requested.set()
 
     def _note(self, frame: Frame) -> None:
         if frame["log_read"]:
@@ -123,7 +134,7 @@ class Follower:
         self._dropped.put(loaded)
         self._look.set()
 
-    def _open_doors(self) -> None:
+    def _open_doors(self, _frame: Frame) -> None:
         """NOTE: a port that cannot be opened ends this process, and the first one says so."""
         self._tell_health()
         try:
@@ -133,10 +144,12 @@ class Follower:
             self._shutdown.requested.set()
             return
         self._open = True
+        gc.freeze()  # what is there by now stays
         self._frames.send("opened")
 
-    def _count(self) -> None:
+    def _count(self, frame: Frame | None = None) -> None:
         """Raises FramesBroken."""
+        self._asked = frame["number"] if frame is not None else self._asked
         self._frames.send("counted", number=self._asked, metrics=plain(numbers(self._registry.collect(), ADDED_UP)))
 
     def _tell(self, do: str, **more: object) -> None:
@@ -151,6 +164,9 @@ class Follower:
             self._models.free_retired()
             while not self._dropped.empty():
                 self._residents.discard(self._dropped.get())
+            if self._eases:
+                self._eases = False
+                self._residents.drop_spare()
             self._load.rest()
             if self._open:
                 self._tell_health()

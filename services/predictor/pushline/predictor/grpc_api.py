@@ -88,6 +88,9 @@ class OipDoor:
     def prepare(self, data: bytes) -> tuple[Job, Reply]:
         return self._repeats.prepare(data) or self._prepare(data)
 
+    def again(self, data: bytes) -> tuple[Job, Reply] | None:
+        return self._repeats.prepare(data)
+
     def _prepare(self, data: bytes) -> tuple[Job, Reply]:
         request = oip_pb.ModelInferRequest.FromString(data)
         question = oip.question(request)
@@ -108,6 +111,9 @@ class TypedDoor:
     def prepare(self, data: bytes) -> tuple[Job, Reply]:
         question = typed.question(serving_pb2.PredictRequest.FromString(data))
         return self._predictions.prepare(question), _typed_reply
+
+    def again(self, data: bytes) -> None:
+        """Its numbers are read one by one."""
 
 
 def _typed_reply(answer: Answer) -> bytes:

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from open_inference import open_inference_grpc_pb2 as oip_pb
 from open_inference import open_inference_grpc_pb2_grpc as oip_grpc
-from pushline.predictor import health, reflected, tfserving_api
+from pushline.predictor import health, heap, reflected, tfserving_api
 from pushline.predictor.calls import Calls, Door
 from pushline.predictor.doorkeeper import Doorkeeper
 from pushline.predictor.grpc_api import OipDoor, OpenInference, TypedDoor
@@ -78,6 +78,7 @@ class GrpcServer:
             self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
         except RuntimeError as error:
             raise CannotListen("PUSHLINE_GRPC_PORT", self._bind, self.port, OSError(str(error))) from None
+        heap.keep_freed(self._settings.max_message_bytes)
         self._wire.start()
 
     def serve(self, ready: bool) -> None:
@@ -113,10 +114,13 @@ def _options(settings: DoorSettings, *, shared: bool) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", limits.max_connections),
         ("grpc.server_handshake_timeout_ms", int(settings.rest.header_seconds * 1000)),
         ("grpc.max_connection_idle_ms", int(limits.idle_seconds * 1000)),
+        # By default the core counts calls that were answered and not yet freed, and refuses those of clients who keep to the limit.
+        ("grpc.http.overload_protection", 0),
         ("grpc.max_connection_age_ms", int(limits.connection_seconds * 1000)),
         ("grpc.max_connection_age_grace_ms", int(settings.grace_seconds * 1000)),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", int(limits.ping_seconds * 1000)),
         ("grpc.keepalive_permit_without_calls", 1),
+        # While the loop stands still, calls wait for it here; by default grpcio cancels some of them by chance from 1000 on.
         ("grpc.server.max_pending_requests", MOST_PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * MOST_PENDING),
         ("grpc.so_reuseport", int(shared)),  # else a second predictor on the port is an error, not half of the requests

@@ -18,13 +18,15 @@ from pushline.runtime.logs import Logger
 class Leading:
     """`registry` has the metrics of all processes; the given one has the first one's own."""
 
+    shared = True  # its ports are
+
     def __init__(self, settings: Settings, registry: CollectorRegistry, log: Logger, environ: Mapping[str, str]) -> None:
         self._settings, self._held = settings, list[HeldPort]()
         start = partial(spawn, environ=without_secrets(environ))
         door = settings.door
-        self.workers = Workers(settings.workers, start, CrewMetrics(registry), log, door.drain_seconds + door.grace_seconds)
+        self.crew = Workers(settings.workers, start, CrewMetrics(registry), log, door.drain_seconds + door.grace_seconds)
         self.registry = CollectorRegistry()
-        Everybody(registry, self.workers.told).register(self.registry)
+        Everybody(registry, self.crew.told).register(self.registry)
 
     def hold_ports(self, doors: Doors) -> None:
         """Raises CannotListen."""
@@ -34,13 +36,13 @@ class Leading:
         doors.use(Ports(*(held.number for held in self._held)))
 
     def start(self, ports: Ports) -> None:
-        self.workers.start(ports)
+        self.crew.start(ports)
 
     def begin_stop(self) -> None:
-        self.workers.stop()
+        self.crew.stop()
 
     def end(self) -> None:
         """Return when the others have ended."""
-        self.workers.wait()
+        self.crew.wait()
         for held in self._held:
             held.close()

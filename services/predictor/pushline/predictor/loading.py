@@ -1,5 +1,6 @@
 """How this predictor loads models: the tools of on_deployed.py, put together for the first process and for the others."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from pushline.predictor.adapters.disk_cache import DiskCache
@@ -10,22 +11,39 @@ from pushline.predictor.errors import LoadPostponed
 from pushline.predictor.model_files import Bounds
 from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.opening import Opening
-from pushline.predictor.ports import Live, Prepare, Room
+from pushline.predictor.ports import Crew, Live, Prepare, Room
 from pushline.predictor.prepared import ModelFiles, Prepared
 from pushline.predictor.residents import Residents
 from pushline.predictor.room import MemoryRoom
 from pushline.predictor.settings import ServingSettings, Settings
 
 
-def from_line(settings: Settings, prepare: Prepare, residents: Residents, live: Live) -> OnDeployed:
+def from_line(settings: Settings, prepare: Prepare, residents: Residents, live: Live, crew: Crew) -> OnDeployed:
     """For the first process: it has models prepared, and sees to it that there is memory for all."""
-    room = MemoryRoom(memory(settings.memory_bytes), residents, machine=machine, processes=settings.workers)
+    spare = SpareOfAll(residents, crew)
+    room = MemoryRoom(memory(settings.memory_bytes), spare, machine=machine, processes=settings.workers)
     return _tools(settings, prepare, room, residents, live)
 
 
 def from_disk(settings: ServingSettings, residents: Residents, live: Live) -> OnDeployed:
     """For the others: files that the first process has on the disk, and memory that it has found."""
     return _tools(settings, Nowhere(), MemoryRoom(lambda: None, residents, machine=tightest), residents, live)
+
+
+@dataclass(frozen=True, slots=True)
+class SpareOfAll:
+    """Implements Spare. All processes have the same open that nobody uses."""
+
+    residents: Residents
+    crew: Crew
+
+    @property
+    def spare(self) -> frozenset[str]:
+        return self.residents.spare
+
+    def drop_spare(self) -> bool:
+        self.crew.drop_spare()
+        return self.residents.drop_spare()
 
 
 def bounds(settings: ServingSettings) -> Bounds:

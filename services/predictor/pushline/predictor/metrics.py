@@ -6,6 +6,7 @@ from pushline.predictor.serving import Identity
 from pushline.predictor.tally import Tally
 
 ANSWER_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+SWAP_BUCKETS = (0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1)
 RELOAD_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 PREFIX = "pushline_predictor_"
 IN_FLIGHT = f"{PREFIX}requests_in_flight"
@@ -45,13 +46,20 @@ class Metrics:
         self.reload_seconds = Histogram(
             f"{PREFIX}reload_seconds", "Time to fetch, verify, load and warm up.", buckets=RELOAD_BUCKETS, registry=registry
         )
+        self.swap_seconds = Histogram(
+            f"{PREFIX}swap_seconds",
+            "Time to put a loaded model in the place of the one before.",
+            buckets=SWAP_BUCKETS,
+            registry=registry,
+        )
         self.reloads = Counter(f"{PREFIX}reloads", "Loads, by what came of them.", ["model", "outcome"], registry=registry)
         self._served: dict[str, Identity] = {}
 
     def note_not_finite(self, model: str, where: str) -> None:
         self.not_finite.labels(model, where).inc()
 
-    def note_swap(self, identity: Identity, seconds: float) -> None:
+    def note_swap(self, identity: Identity, seconds: float, swap_seconds: float) -> None:
+        """`seconds` are those of the load, `swap_seconds` those of the swap alone."""
         old = self._served.get(identity.model)
         if old is not None:
             self.info.remove(*_labels(old))
@@ -59,6 +67,7 @@ class Metrics:
         self.info.labels(*_labels(identity)).set(1)
         self.loaded_at.labels(identity.model).set_to_current_time()
         self.reload_seconds.observe(seconds)
+        self.swap_seconds.observe(swap_seconds)
         self.reloads.labels(identity.model, "serving").inc()
 
 

@@ -1,12 +1,12 @@
 """Limits of single models, where they differ from those of all: `iris: in_flight=16 threads=1; photo: batch=8 rows=100`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from pushline.line.ids import MODEL_NAME
-from pushline.runtime.settings import count
+from pushline.runtime.settings import SettingsError, count
 
 
 class ModelLimits(NamedTuple):
@@ -36,6 +36,13 @@ def parse(text: str) -> Mapping[str, ModelLimits]:
             raise ValueError(f"model {name} stands there twice")
         found[name] = _limits(name, words.split())
     return found
+
+
+def check_served(limits: Mapping[str, ModelLimits], models: Collection[str]) -> None:
+    """Raises SettingsError where a limit is that of a model which is not among those that are named to be served."""
+    for name in limits:
+        if models and name not in models:
+            raise SettingsError((f"PUSHLINE_MODEL_LIMITS: model {name} is not among those of PUSHLINE_MODELS",))
 
 
 def _limits(model: str, words: list[str]) -> ModelLimits:

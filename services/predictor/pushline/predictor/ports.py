@@ -94,6 +94,10 @@ class Crew(Protocol):
         """Have each serve it, as the caller does next. It was prepared, or none was started yet."""
         ...
 
+    def drop_spare(self) -> None:
+        """Have each give back what it keeps open and nobody uses."""
+        ...
+
     def tell(self, sure: Mapping[str, bool], *, log_read: bool) -> None:
         """Say of each model whether it is sure that the newest deployment is served. Told at every look."""
         ...
@@ -102,7 +106,7 @@ class Crew(Protocol):
 class Watch(Protocol):
     """Is told what the reload loop does. Never raises, never blocks for long."""
 
-    def swapped(self, identity: Identity, seconds: float) -> None: ...
+    def swapped(self, identity: Identity, seconds: float, swap_seconds: float) -> None: ...
 
     def load_failed(self, deployment: Deployment, reason: str, sentence: str) -> None: ...
 

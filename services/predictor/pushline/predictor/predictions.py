@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pushline.engine.engine import DYNAMIC, TEXT, Array, BadInput, EngineError, EngineUnavailable, Signature
+from pushline.engine.engine import DYNAMIC, TEXT, Accepts, Array, BadInput, EngineError, EngineUnavailable, RefusedInput, Signature
 from pushline.predictor.classes import labels_of, probabilities_of
 from pushline.predictor.errors import (
     BadRequest,
@@ -27,9 +27,10 @@ from pushline.predictor.errors import (
 )
 from pushline.predictor.models import Models
 from pushline.predictor.serving import Held, Identity, Loaded, Slot
-from pushline.predictor.tensors import Claim, Limits, all_finite, bind, check_finite, fits, wire_dtype
+from pushline.predictor.tensors import Claim, Limits, all_finite, bind, fits, not_finite, wire_dtype
 
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
+JOINED_BYTES = 64 * 1024  # a larger job is answered alone: to put it to others would cost a copy and save little
 NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
 
 
@@ -159,16 +160,19 @@ class Predictions:
                 alike.slot.give_back(held)
             return None
         claim = alike.claim
+        form = alike.form if alike.size <= JOINED_BYTES else (object(), *alike.form[1:])
         array = np.frombuffer(data, alike.dtype, -1, offset).reshape(claim.shape)
-        return Job(
-            alike.model, alike.slot, held, {claim.name or "": array}, alike.outputs, claim.shape[0], alike.form, checked=False
-        )
+        return Job(alike.model, alike.slot, held, {claim.name or "": array}, alike.outputs, claim.shape[0], form, checked=False)
 
     def is_quick(self, job: Job) -> bool:
         """Say whether it may be answered by whoever must not wait."""
+        return self.seconds(job) <= QUICK_SECONDS
+
+    def seconds(self, job: Job) -> float:
+        """How long its run will take, by what those before took; infinite where that is not known or waits for another process."""
         loaded = job.held.loaded
         took = loaded.pace.seconds_a_row(job.form[1:])
-        return took is not None and not loaded.engine.waits and took * job.rows <= QUICK_SECONDS
+        return math.inf if took is None or loaded.engine.waits else took * job.rows
 
     def answer(self, jobs: Sequence[Job]) -> list[Answer | RequestError]:
         """Answer jobs of one form with one run, each as if it were alone. Never raises; all are given back."""
@@ -225,18 +229,22 @@ class Predictions:
         loaded, inputs = first.held.loaded, first.inputs
         if len(jobs) > 1:
             inputs = {name: np.concatenate([job.inputs[name] for job in jobs]) for name in inputs}
-        if not all([job.checked for job in jobs]):  # noqa: C419 - a list is quicker
-            for name, array in inputs.items():
-                check_finite(array, name, self.limits)
+        look = self.limits.refuse_non_finite and not all([job.checked for job in jobs])  # noqa: C419 - a list is quicker
         began = time.perf_counter()
-        outputs = _outputs(loaded, inputs)
+        outputs = _outputs(loaded, inputs, _is_finite if look else None)
         loaded.pace.note(first.form[1:], sum([job.rows for job in jobs]), time.perf_counter() - began)
         return outputs
 
 
-def _outputs(loaded: Loaded, inputs: dict[str, Array]) -> dict[str, Array]:
+def _is_finite(_name: str, values: Array) -> bool:
+    return all_finite(values)
+
+
+def _outputs(loaded: Loaded, inputs: dict[str, Array], accepts: Accepts | None) -> dict[str, Array]:
     try:
-        return loaded.engine.run(inputs)
+        return loaded.engine.run(inputs, accepts)
+    except RefusedInput as error:
+        raise not_finite(error.field) from None
     except BadInput as error:
         raise BadRequest(f"inputs.{error.field}" if error.field else "inputs", error.problem) from None
     except EngineUnavailable as error:

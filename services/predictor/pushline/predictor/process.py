@@ -10,14 +10,12 @@ from pushline.predictor.adapters.kafka_later import KafkaLater
 from pushline.predictor.adapters.preparer import Preparer
 from pushline.predictor.loading import bounds
 from pushline.predictor.service import Service, let_go
-from pushline.predictor.settings import Settings
+from pushline.predictor.settings import SWITCH_SECONDS, Settings
 from pushline.runtime import logs, ports_file
 from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
-
-SWITCH_SECONDS = 0.0005  # that a thread which loads may keep the interpreter to itself while one that answers waits for it
 
 
 def with_arguments(environ: Mapping[str, str]) -> dict[str, str]:

@@ -161,11 +161,13 @@ class Reloads:
     def _adopt(self, outcome: _Outcome, loaded: Loaded) -> None:
         model = loaded.identity.model
         self._crew.swap(outcome.deployment)
+        began = time.perf_counter()
         self._models.swap(loaded)
+        swap_seconds = time.perf_counter() - began
         self._followed[model] = Followed(loaded.identity.deploy_seq, loaded.identity.event_id, loaded=True)
         self._trouble.pop(model, None)
         self._failed.pop(model, None)
-        self._watch.swapped(loaded.identity, outcome.seconds)
+        self._watch.swapped(loaded.identity, outcome.seconds, swap_seconds)
         self._reports.serving(outcome.deployment)
 
     def _note_failure(self, deployment: Deployment, error: LoadError) -> None:

@@ -25,6 +25,7 @@ from pushline.runtime.settings import (
 from pushline.runtime.tls import TlsSettings
 
 MOST_WORKERS = 64
+SWITCH_SECONDS = 0.0005  # that a thread which loads may keep the interpreter to itself while one that answers waits for it
 
 
 def models(text: str) -> frozenset[str]:
@@ -58,7 +59,13 @@ class GrpcLimits:
     max_metadata_bytes: int = setting(
         "PUSHLINE_MAX_METADATA", default=16 << 10, parse=parse_size, help="gRPC: largest metadata of a call"
     )
-    max_streams: int = setting("PUSHLINE_MAX_STREAMS", default=1024, parse=count, help="gRPC: calls at once on one connection")
+    max_streams: int = setting(
+        "PUSHLINE_MAX_STREAMS",
+        default=256,
+        parse=count,
+        help="gRPC: calls at once on one connection; further ones wait in their client, so that little has to be refused. "
+        "Below PUSHLINE_MAX_IN_FLIGHT, one slow model can hold all of them",
+    )
     ping_seconds: float = setting(
         "PUSHLINE_PING_INTERVAL", default=5.0, parse=parse_duration, help="gRPC: clients that ping more often are sent away"
     )

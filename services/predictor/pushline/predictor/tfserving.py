@@ -1,7 +1,7 @@
 """TensorFlow Serving's messages to questions, and answers back. Translation alone; the core checks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -58,10 +58,13 @@ class Filling:
 
     most_rows: int
     bytes_left: int
+    takes: Callable[[str, Sequence[int]], bool]  # whether the model has an input of this name and shape; nothing else is filled
 
-    def up(self, given: Array, shape: Sequence[int], where: str) -> Array:
+    def up(self, given: Array, name: str, shape: Sequence[int]) -> Array:
         """Repeat the last value up to the shape; none at all are zeros, as TensorFlow has it. Raises TooLarge."""
-        count = math.prod(shape)
+        where, count = f"inputs.{name[:80]}", math.prod(shape)
+        if not self.takes(name, shape):
+            return given  # the core refuses the shape, or the name
         if shape and shape[0] > self.most_rows:
             raise TooLarge(f"{where}.tensor_shape", f"has {shape[0]} rows; the limit is {self.most_rows} a request")
         if count * given.itemsize > self.bytes_left:
@@ -145,10 +148,11 @@ def _claim(name: str, tensor: pb.TensorProto, filling: Filling) -> Claim:
         _check_fields(tensor, "tensor_content", where)
         return Claim(name, dtype, shape, tensor.tensor_content)
     _check_fields(tensor, KINDS[dtype].field, where)
-    return Claim(name, dtype, shape, little_endian_bytes(_typed(tensor, KINDS[dtype], shape, where, filling)))
+    return Claim(name, dtype, shape, little_endian_bytes(_typed(tensor, KINDS[dtype], shape, name, filling)))
 
 
-def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], where: str, filling: Filling) -> Array:
+def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], name: str, filling: Filling) -> Array:
+    where = f"inputs.{name[:80]}"
     values = list(getattr(tensor, kind.field))
     given: Array = np.array(values, np.int32 if kind.field in NARROW else kind.bits)
     kept = given.astype(kind.bits)
@@ -159,7 +163,7 @@ def _typed(tensor: pb.TensorProto, kind: Kind, shape: tuple[int, ...], where: st
     count = math.prod(shape)
     if kept.size > count:
         raise BadRequest(f"{where}.{kind.field}", f"has {kept.size} values; its shape needs {count}")
-    return kept if kept.size == count else filling.up(kept, shape, where)
+    return kept if kept.size == count else filling.up(kept, name, shape)
 
 
 def _tensor(array: Array, kind: Kind) -> pb.TensorProto:

@@ -1,6 +1,7 @@
 """The gRPC door for clients of TensorFlow Serving, under the method names that they call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import grpc
@@ -9,6 +10,7 @@ from pushline.predictor import errors, tfserving
 from pushline.predictor.grpc_api import Reply, abort, trailing_metadata
 from pushline.predictor.predictions import Answer, Description, Job, Predictions
 from pushline.predictor.telling import Telling
+from pushline.predictor.tensors import has_form
 from pushline.tfserving.v1 import tfserving_pb2 as pb
 
 PACKAGE = "tensorflow.serving"
@@ -24,9 +26,19 @@ class PredictDoor:
         self._predictions, self._most_bytes = predictions, most_bytes
 
     def prepare(self, data: bytes) -> tuple[Job, Reply]:
-        filling = tfserving.Filling(self._predictions.limits.max_rows, self._most_bytes)
-        question = tfserving.question(pb.PredictRequest.FromString(data), filling)
+        request = pb.PredictRequest.FromString(data)
+        takes = partial(self._takes, request.model_spec)
+        limits = self._predictions.own_limits.get(request.model_spec.name, self._predictions.limits)
+        question = tfserving.question(request, tfserving.Filling(limits.max_rows, self._most_bytes, takes))
         return self._predictions.prepare(question), _reply
+
+    def _takes(self, spec: pb.ModelSpec, name: str, shape: Sequence[int]) -> bool:
+        """Raises RequestError."""
+        inputs = self._predictions.describe(*tfserving.asked(spec, named=True)).signature.inputs
+        return any(name == each.name and has_form(shape, each) for each in inputs)
+
+    def again(self, data: bytes) -> None:
+        """Every request is read."""
 
 
 def _reply(answer: Answer) -> bytes:

@@ -28,8 +28,8 @@ class Watching:
         self._missing: set[str] = set()
         self._ready: bool | None = None
 
-    def swapped(self, identity: Identity, seconds: float) -> None:
-        self._metrics.note_swap(identity, seconds)
+    def swapped(self, identity: Identity, seconds: float, swap_seconds: float) -> None:
+        self._metrics.note_swap(identity, seconds, swap_seconds)
         log = self._log.bind(**{"event.id": identity.event_id, "labels.commit": identity.commit, "labels.model": identity.model})
         log.info(
             "serving", run_id=identity.run_id, deploy_seq=identity.deploy_seq, digest=identity.digest, seconds=round(seconds, 3)

@@ -20,6 +20,7 @@ from grpc import _server as inner
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # it has no stubs
 
 MOST_AT_ONCE = 64  # calls that are taken before those that came are answered
+MOST_BYTES_AT_ONCE = 4 << 20  # likewise, of their messages
 SWEEP_SECONDS = 1.0
 MOST_SILENT = 8192  # calls whose message has not come
 NO_FLAGS = 0
@@ -128,6 +129,7 @@ class Wire(grpc.Server):
         self._take, self._refuse, self._guard, self._body_seconds = take, refuse, guard, body_seconds
         self._paths: dict[bytes, str] = {}
         self._arrived: list[Call] = []
+        self._bytes = 0  # of them
         self._silent: dict[Call, None] = {}  # in the order in which they came
         self._swept = 0.0
 
@@ -178,7 +180,7 @@ class Wire(grpc.Server):
             elif not inner._process_event_and_continue(self._state, event):  # noqa: SLF001
                 return
             del event  # it may hold the last reference to a call that has ended, which polling would wait for
-            if len(self._arrived) >= MOST_AT_ONCE:
+            if len(self._arrived) >= MOST_AT_ONCE or self._bytes >= MOST_BYTES_AT_ONCE:
                 self._hand_over()
 
     def _begin(self, event: Any) -> bool:  # noqa: ANN401
@@ -209,9 +211,10 @@ class Wire(grpc.Server):
             return
         call.data = data
         self._arrived.append(call)
+        self._bytes += len(data)
 
     def _hand_over(self) -> None:
-        calls, self._arrived = self._arrived, []
+        calls, self._arrived, self._bytes = self._arrived, [], 0
         self._take(calls)
 
     def _sweep(self, now: float) -> None:

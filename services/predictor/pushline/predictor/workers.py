@@ -24,6 +24,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 30.0
 CALM_SECONDS = 60.0  # a process that lived so long starts the pauses anew
 LOOK_SECONDS = 0.1
 ASK_SECONDS, TELL_SECONDS, ANSWER_SECONDS = 1.0, 1.0, 1.0
+START_SECONDS = 60.0  # on a busy machine
 SILENT_SECONDS = 10.0  # a process that hangs is killed
 PATIENCE_SECONDS = 10.0  # for a load, and as much for each process as the first one took
 ENDING_SECONDS = 3.0  # beyond the time that calls under way have
@@ -126,6 +127,11 @@ class Workers:
             for member in self._members():
                 member.send("state", **state)
 
+    def drop_spare(self) -> None:
+        with self._changed:
+            for member in self._members():
+                member.send("ease")
+
     def told(self) -> dict[int, Numbers]:
         """Ask each what it counted; give it by number, with what was counted by those before it."""
         with self._changed:
@@ -199,8 +205,8 @@ class Workers:
         for member in self._members():
             if member.leave_until and now > member.leave_until:
                 member.kill("it did not end in time")
-            elif now - member.heard > SILENT_SECONDS:
-                member.kill(f"it said nothing for {SILENT_SECONDS:.0f} seconds")
+            elif now - member.heard > (SILENT_SECONDS if member.here else START_SECONDS):
+                member.kill(f"it said nothing for {now - member.heard:.0f} seconds")
 
     def _ask(self) -> int:
         self._asked, self._asked_at = self._asked + 1, time.monotonic()

@@ -8,7 +8,7 @@ import sys
 
 from pushline.predictor.follower import Follower
 from pushline.predictor.frames import Frames
-from pushline.predictor.settings import ServingSettings
+from pushline.predictor.settings import SWITCH_SECONDS, ServingSettings
 from pushline.runtime import logs
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
@@ -25,6 +25,7 @@ def end_with_leader() -> None:
 def main() -> int:
     number, end = sys.argv[1:]
     end_with_leader()
+    sys.setswitchinterval(SWITCH_SECONDS)
     log = logs.configure("pushline-predictor").bind(**{"labels.worker": int(number)})
     shutdown = Shutdown()
     shutdown.install()

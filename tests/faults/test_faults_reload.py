@@ -1,0 +1,201 @@
+"""A reload that nobody notices, on a real broker and store: storms of records, rollbacks without a store, many swaps on end."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from pushline.line.codec import encode
+from pushline.line.events import ModelDeployed, Serving
+from tests.faults.asking import Load, Said, serves, under_load
+from tests.faults.evidence import report
+from tests.faults.places import Place, own_place
+from tests.faults.processes import FaultLine, Wish, fault_line
+from tests.faults.procfs import children_of, told
+from tests.faults.repositories import program
+from tests.faults.services import Service
+from tests.fixtures.predictor.deploying import SOURCE, Line
+from tests.servers import ENVIRON
+from tests.waiting import until
+
+SEED = 0  # nothing here is left to chance
+STORM, STORM_SECONDS, MOST_LOADS = 1000, 2.0, 5
+ROLLBACKS, REPLICAS, ROLLBACK_SECONDS = int(ENVIRON.get("PUSHLINE_TEST_ROLLBACKS", "20")), 3, 0.2
+SWAPS, WARM_UP_SWAPS, MORE = 100, 5, 1.05
+CONNECTIONS, REST_SECONDS = 2, 0.002
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Give a broker and a store of our own: the store is stopped."""
+    with own_place(tmp_path_factory.mktemp("servers")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[FaultLine]:
+    with fault_line(tmp_path_factory.mktemp("line"), place, Wish({}, services=("predictor",))) as running:
+        yield running
+
+
+@pytest.fixture
+def deployer(line: FaultLine) -> Line:
+    """What the deployer would write."""
+    return Line(line.seen.log, line.seen.store)
+
+
+def loads(service: Service, model: str) -> float:
+    found = re.findall(rf'^pushline_predictor_reloads_total{{model="{model}",.*}} (.*)$', service.metrics(), re.MULTILINE)
+    return sum(map(float, found))
+
+
+@pytest.mark.timeout(180)
+def test_a_storm_of_records_costs_few_loads_and_ends_on_the_last(
+    line: FaultLine, deployer: Line, place: Place, say: Callable[[str], None]
+) -> None:
+    model, predictor = "storm", line.services["predictor"]
+    serves(predictor, deployer.deploy(program(1.0), model))
+    with ThreadPoolExecutor(8) as pool:
+        servings = list(pool.map(lambda number: upload(deployer, model, number), range(2, STORM + 2)))
+    events = promotions(deployer, model, servings)
+    before = loads(predictor, model)
+    with under_load([predictor], model, CONNECTIONS) as load:
+        seconds = written(place, events)
+        serves(predictor, events[-1])
+
+    count = loads(predictor, model) - before
+    say(report("reload-storm", len(load.answers), len(load.failures), SEED, records=STORM, seconds=f"{seconds:.2f}", loads=count))
+    assert load.failures == []
+    assert load.wrong({seq: float(seq) for seq in range(1, STORM + 2)}) == []
+    assert 1 <= count <= MOST_LOADS
+
+
+def upload(deployer: Line, model: str, number: int) -> Serving:
+    return deployer.upload(model, number, program(float(number)), "classification", ())
+
+
+def promotions(deployer: Line, model: str, servings: Sequence[Serving]) -> list[ModelDeployed]:
+    found = []
+    for serving in servings:
+        found.append(deployer.promote(model, serving))
+        deployer.newest[model] = found[-1]
+    return found
+
+
+def written(place: Place, events: Sequence[ModelDeployed]) -> float:
+    """Write them evenly over the time of the storm, without waiting for each report; give the seconds until the last report."""
+    producer = Producer({"bootstrap.servers": place.kafka, "partitioner": "murmur2_random", "enable.idempotence": True})
+    began = time.perf_counter()
+    for number, event in enumerate(events):
+        message = encode(event, SOURCE)
+        producer.produce(message.topic, message.value, message.key, headers=list(message.headers))
+        producer.poll(max(0.0, began + STORM_SECONDS * number / len(events) - time.perf_counter()))
+    assert producer.flush(10) == 0
+    return time.perf_counter() - began
+
+
+@pytest.mark.timeout(240)
+def test_a_rollback_reaches_three_replicas_at_once_without_the_store(
+    line: FaultLine, deployer: Line, place: Place, say: Callable[[str], None]
+) -> None:
+    model = "rolled-back"
+    replicas = [line.services["predictor"], *(line.another(f"replica-{number}", "predictor") for number in range(2, REPLICAS + 1))]
+    first = deployed_on(replicas, deployer, model, 1.0)
+    second = deployed_on(replicas, deployer, model, 2.0)
+    place.servers["store"].kill()
+    try:
+        factors, reported = {1: 1.0, 2: 2.0}, dict[int, float]()
+        with under_load(replicas, model, 1, REST_SECONDS) as load:
+            for number in range(ROLLBACKS):
+                back, factor = (first, 1.0) if number % 2 == 0 else (second, 2.0)
+                event = deployer.rollback(back)
+                reported[event.deploy_seq] = time.perf_counter()
+                factors[event.deploy_seq] = factor
+                until(lambda seq=event.deploy_seq: followed(load, seq), 30, "answers of all replicas")  # type: ignore[misc]
+    finally:
+        place.servers["store"].start()
+
+    taken = sorted(last_older(load.answers, seq) - at for seq, at in reported.items())
+    p50, p99 = taken[len(taken) // 2], taken[min(len(taken) - 1, round(0.99 * len(taken)))]
+    figures: dict[str, float | str] = {
+        "replicas": REPLICAS,
+        "p50_ms": f"{1e3 * p50:.0f}",
+        "p99_ms": f"{1e3 * p99:.0f}",
+        "answers": len(load.answers),
+    }
+    say(report("rollback", ROLLBACKS, len(load.failures), SEED, **figures))
+    assert load.failures == []
+    assert load.wrong(factors) == []
+    assert p99 <= ROLLBACK_SECONDS
+
+
+def deployed_on(replicas: Sequence[Service], deployer: Line, model: str, factor: float) -> ModelDeployed:
+    event = deployer.deploy(program(factor), model)
+    for replica in replicas:
+        serves(replica, event)
+    return event
+
+
+def followed(load: Load, deploy_seq: int) -> bool:
+    newest = {said.replica: said.deploy_seq for said in load.answers[-100 * REPLICAS :]}
+    return len(newest) == REPLICAS and min(newest.values()) >= deploy_seq
+
+
+def last_older(answers: Sequence[Said], deploy_seq: int) -> float:
+    """Give the time from which on all answers come from this deployment."""
+    return max(said.at for said in answers if said.deploy_seq < deploy_seq)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Of all processes of a predictor."""
+
+    resident: int  # KiB
+    threads: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, service: Service) -> "Resources":
+        pids = [service.pid, *children_of(service.pid)]
+        lines = [each.split() for pid in pids for each in told(pid, "status").splitlines()]
+        sums = {name: sum(int(words[1]) for words in lines if words and words[0] == name) for name in ("VmRSS:", "Threads:")}
+        return cls(sums["VmRSS:"], sums["Threads:"], sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids))
+
+    def within(self, before: "Resources") -> bool:
+        return (
+            self.resident <= MORE * before.resident
+            and self.threads <= MORE * before.threads
+            and self.descriptors <= MORE * before.descriptors
+        )
+
+
+@pytest.mark.timeout(240)
+def test_many_swaps_leave_memory_threads_and_descriptors_as_they_were(
+    line: FaultLine, deployer: Line, say: Callable[[str], None]
+) -> None:
+    model, predictor = "worn", line.services["predictor"]
+    factors = {seq: float(seq) for seq in range(1, WARM_UP_SWAPS + SWAPS + 1)}
+    serves(predictor, deployer.deploy(program(1.0), model))
+    with under_load([predictor], model, CONNECTIONS) as load:
+        for seq in range(2, WARM_UP_SWAPS + 1):
+            serves(predictor, deployer.deploy(program(factors[seq]), model))
+        before = Resources.of(predictor)
+        for seq in range(WARM_UP_SWAPS + 1, len(factors) + 1):
+            serves(predictor, deployer.deploy(program(factors[seq]), model))
+        until(lambda: Resources.of(predictor).within(before), 20, f"no more than {MORE} times {before}")
+        after = Resources.of(predictor)
+
+    memory = f"{before.resident >> 10}->{after.resident >> 10}"
+    figures: dict[str, float | str] = {
+        "memory_mib": memory,
+        "threads": f"{before.threads}->{after.threads}",
+        "fds": f"{before.descriptors}->{after.descriptors}",
+    }
+    say(report("many-swaps", len(load.answers), len(load.failures), SEED, swaps=SWAPS, **figures))
+    assert load.failures == []
+    assert load.wrong(factors) == []
