@@ -9,6 +9,7 @@ a bare Python and the bare echo of benchmarks/serving_server.py in the same run,
 import argparse
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -89,11 +90,17 @@ def predictor(environ: Mapping[str, str], port: int) -> Iterator[tuple[int, floa
 
 
 def wait_until_serving(port: int, process: "subprocess.Popen[str]") -> None:
+    """NOTE: a channel that is refused takes its time; a bare connection says at once whether anybody listens."""
     began = time.perf_counter()
-    while not serving(port):
+    while not listens(port) or not serving(port):
         assert process.poll() is None, process.returncode
         assert time.perf_counter() - began < PATIENCE_SECONDS, "it does not get ready"
         time.sleep(PAUSE_SECONDS)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def serving(port: int) -> bool:
@@ -144,8 +151,6 @@ def environment(folder: Path, broker: BrokerAddress, prefix: str, store: StoreAd
 
 
 def free_port() -> int:
-    import socket  # noqa: PLC0415 - here alone
-
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 

@@ -134,6 +134,9 @@ def test_a_model_moves_from_litert_to_tensorflow_and_back_and_a_cold_start_serve
         line.deploy(TRIPLE)
         wait_for_seq(service, 3, "numbers")
         assert isinstance(engine, TensorFlowEngine)
+        assert engine.pid, "it is kept for a rollback"
+        line.deploy(DOUBLE)
+        wait_for_seq(service, 4, "numbers")
         until(lambda: engine.pid == 0, SECONDS, "the child of what was swapped out to end")
 
 

@@ -3,7 +3,7 @@
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from tests.fixtures.predictor.running import a_line, channel_to, running, wait_u
 from tests.waiting import until
 
 SECONDS = 20.0
+CONNECTIONS, TOO_MANY = 8, 4  # of watchers, and how many of each are more than there may be
 NOT_SERVING, SERVING = health_pb2.HealthCheckResponse.NOT_SERVING, health_pb2.HealthCheckResponse.SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 Code = grpc.StatusCode
@@ -123,21 +124,20 @@ def test_a_stop_tells_whoever_watches_and_does_not_wait_for_them_to_leave(tmp_pa
 
 def test_there_are_only_so_many_watchers_and_room_again_once_they_leave(line: tuple[Line, Service]) -> None:
     headers, message = header_block(WATCH), grpc_message(health_pb2.HealthCheckRequest().SerializeToString())
-    connections = [Connection(line[1].door.port) for _ in range(2)]
     refused: list[Event] = []
-    for connection in connections:
-        for _ in range(MOST_WATCHERS // 2 + 10):
-            connection.call(headers, message)
-
-    def all_refused() -> bool:
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(Connection(line[1].door.port))) for _ in range(CONNECTIONS)]
         for connection in connections:
-            refused.extend(connection.receive(0.01))
-        return len(refused) == 20
+            for _ in range(MOST_WATCHERS // CONNECTIONS + TOO_MANY):
+                connection.call(headers, message)
 
-    until(all_refused, SECONDS, "those that are too many to be refused")
-    assert {event.code for event in refused} == {RESOURCE_EXHAUSTED}
-    for connection in connections:
-        connection.close()
+        def all_refused() -> bool:
+            for connection in connections:
+                refused.extend(connection.receive(0.01))
+            return len(refused) == CONNECTIONS * TOO_MANY
+
+        until(all_refused, SECONDS, "those that are too many to be refused")
+        assert {event.code for event in refused} == {RESOURCE_EXHAUSTED}
     with channel_to(line[1]) as channel:
         until(lambda: has_room(channel), SECONDS, "room")
 
