@@ -13,8 +13,9 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,14 @@ from benchmarks.goals import table as goals_table
 from benchmarks.serving import ROUND_SECONDS, ROUNDS, ROW, TRAINING, Server, server, table
 
 IN_FLIGHT = 32
+TEXTS = 500  # with numbers of their own, of about a hundred sizes
 READ_BYTES = 1 << 18
 SUBJECTS = ("rest", "asgi-handler", "asgi-h11", "asgi")
 ECHOES = {"asgi-h11": "on uvicorn alone", "asgi": "on uvicorn with httptools"}
 
 
-def request(rows: int, shape: Sequence[int]) -> bytes:
-    numbers = np.random.default_rng(1).random((rows, *shape), np.float32)
+def request(rows: int, shape: Sequence[int], seed: int = 1) -> bytes:
+    numbers = np.random.default_rng(seed).random((rows, *shape), np.float32)
     tensor = {"name": "x", "datatype": "FP32", "shape": numbers.shape, "data": numbers.ravel().tolist()}
     body = json.dumps({"inputs": [tensor]}).encode()
     path, kind = "/v2/models/numbers/infer", "application/json"
@@ -39,16 +41,16 @@ def request(rows: int, shape: Sequence[int]) -> bytes:
 
 
 class Connection:
-    """One request at a time."""
+    """One request at a time, of other numbers each time."""
 
-    def __init__(self, port: int, text: bytes) -> None:
+    def __init__(self, port: int, texts: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._text, self._heard, self._sent = text, b"", 0.0
+        self._texts, self._heard, self._sent = texts, b"", 0.0
 
     def send(self) -> None:
         self._heard, self._sent = b"", time.perf_counter()
-        self.socket.sendall(self._text)
+        self.socket.sendall(next(self._texts))
 
     def receive(self) -> float | None:
         """Give the seconds that the answer took, once it is whole."""
@@ -61,12 +63,13 @@ class Connection:
         return time.perf_counter() - self._sent if len(body) == size else None
 
 
-def load(subject: Server, text: bytes, in_flight: int) -> None:
+def load(subject: Server, texts: Sequence[bytes], in_flight: int) -> None:
     """Ask for one round, one request a connection; note CPU a request, requests a second, latencies."""
     latencies: list[float] = []
+    turns = cycle(texts)
     with selectors.DefaultSelector() as waiting, ExitStack() as stack:
         for _ in range(in_flight):
-            connection = Connection(subject.port, text)
+            connection = Connection(subject.port, turns)
             stack.enter_context(connection.socket)
             waiting.register(connection.socket, selectors.EVENT_READ, connection)
         began, cpu = time.perf_counter(), subject.cpu_seconds()
@@ -87,15 +90,15 @@ def load(subject: Server, text: bytes, in_flight: int) -> None:
     subject.latencies.extend(latencies)
 
 
-def measured(folder: Path, text: bytes, in_flight: int) -> list[Server]:
+def measured(folder: Path, texts: Sequence[bytes], in_flight: int) -> list[Server]:
     with ExitStack() as stack:
         servers = [stack.enter_context(server(name, folder)) for name in SUBJECTS]
         for each in servers:
-            load(each, text, in_flight)
+            load(each, texts, in_flight)
             del each.cpu_us[:], each.per_second[:], each.latencies[:]  # the first round warms up
         for _ in range(ROUNDS):
             for each in servers:
-                load(each, text, in_flight)
+                load(each, texts, in_flight)
         return servers
 
 
@@ -112,9 +115,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         subprocess.run([TRAINING, "benchmarks/programs.py", name], check=True, capture_output=True)
-        row, rounds = request(1, ROW), f"{ROUNDS} interleaved rounds of {ROUND_SECONDS:g} s"
+        rows, rounds = [request(1, ROW, seed) for seed in range(TEXTS)], f"{ROUNDS} interleaved rounds of {ROUND_SECONDS:g} s"
         for in_flight in (IN_FLIGHT, 1):
-            servers = measured(folder, row, in_flight)
+            servers = measured(folder, rows, in_flight)
             print(table(f"REST, JSON, MLP 784-128-64-10, one row, {in_flight} in flight, {rounds}", servers))
             goals += goals_of(servers, in_flight)
     print(f"load now {os.getloadavg()[0]:.1f}\n\n{goals_table(goals)}")
