@@ -22,8 +22,8 @@ Clock = Callable[[], float]
 def make_steady(engine: Engine, pace: Pace, forms: Sequence[Form], clock: Clock | None = None) -> None:
     """`forms` are those that are asked for now, the newest last; one row is tried in any case. Raises EngineUnavailable.
 
-    Of those that differ in the number of rows alone the largest is tried: to take another number costs microseconds. Where the engine
-    runs in this thread its own time counts: beside requests a run takes as long as they let it, and would never be steady.
+    Of those that differ in the number of rows alone the largest is tried: to take another number costs microseconds. Where the
+    engine runs in this thread its own time counts: beside requests a run takes as long as they let it, and would never be steady.
     """
     clock = clock or (time.perf_counter if engine.waits else time.thread_time)
     until = clock() + LONGEST_SECONDS
