@@ -69,7 +69,7 @@ def filled(text: str) -> str:
 
 
 def registries(*, one_process: bool = False) -> dict[str, CollectorRegistry]:
-    """Service → what it shows at /metrics, as its composition root builds it; with all that a predictor of several processes adds."""
+    """Service → what it shows at /metrics, as its composition root builds it; with what a predictor of several processes adds."""
     made = {name: CollectorRegistry() for name in SETTINGS}
     log = Logger(sys.stdout)
     for name in ("trainer", "evaluator", "deployer"):
