@@ -68,8 +68,8 @@ def filled(text: str) -> str:
     return text
 
 
-def registries() -> dict[str, CollectorRegistry]:
-    """Service → what it shows at /metrics, as its composition root builds it."""
+def registries(*, one_process: bool = False) -> dict[str, CollectorRegistry]:
+    """Service → what it shows at /metrics, as its composition root builds it; with what a predictor of several processes adds."""
     made = {name: CollectorRegistry() for name in SETTINGS}
     log = Logger(sys.stdout)
     for name in ("trainer", "evaluator", "deployer"):
@@ -80,8 +80,9 @@ def registries() -> dict[str, CollectorRegistry]:
     Verdicts(made["evaluator"])
     ServedReports(log, made["deployer"])
     PredictorMetrics(made["predictor"])
-    CrewMetrics(made["predictor"])
-    Everybody(CollectorRegistry(), dict).register(made["predictor"])
+    if not one_process:
+        CrewMetrics(made["predictor"])
+        Everybody(CollectorRegistry(), dict).register(made["predictor"])
     AuditGauges(Tail(MemoryLog(), ["commit"]), History(lambda: 0), made["auditor"])
     return made
 

@@ -6,6 +6,7 @@ grpcio's client takes a core for what its server takes one for, so it could not 
 import select
 import socket
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -35,7 +36,8 @@ from tests.fixtures.predictor.http2 import (
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 NONE_CAME, WAS_RESET, WAS_CLOSED = 100, 101, 102  # beside gRPC's statuses, which end at 16
 RECEIVED = 1 << 18
-STREAM = struct.Struct(">I")
+STREAM, SETTING = struct.Struct(">I"), struct.Struct(">HI")
+MAX_CONCURRENT_STREAMS = 3
 NUMBER_AT = 5  # where a frame has the number of its stream
 PREFIX = 5  # bytes before a gRPC message
 
@@ -61,7 +63,8 @@ class Caller:
     _stream: int = -1
     _room: int = 65535
     _taken: int = 0
-    _waiting: list[int] = field(default_factory=list)  # calls for which the server has no room yet
+    _streams: int = 100  # at once, until the server says how many
+    _waiting: deque[int] = field(default_factory=deque)  # calls for which the server has no room yet
 
     def __post_init__(self) -> None:
         self.socket = socket.create_connection((HOST, self.port), timeout=10)
@@ -79,8 +82,12 @@ class Caller:
     def under_way(self) -> int:
         return len(self._open) + len(self._waiting)
 
+    @property
+    def _has_room(self) -> bool:
+        return self._room >= self._size and len(self._open) < self._streams
+
     def call(self, number: int) -> None:
-        if self._room < self._size:
+        if not self._has_room:
             self._waiting.append(number)
             return
         self._room -= self._size
@@ -101,8 +108,8 @@ class Caller:
             return self._lost()
         self._buffer += data
         ended = [found for found in map(self._take, self._frames()) if found is not None]
-        while self._waiting and self._room >= self._size:
-            self.call(self._waiting.pop(0))
+        while self._waiting and self._has_room:
+            self.call(self._waiting.popleft())
         return ended
 
     def _lost(self) -> list[Ended]:
@@ -145,6 +152,7 @@ class Caller:
         elif kind == WINDOW_UPDATE and stream == 0:
             self._room += STREAM.unpack(payload)[0]
         elif kind in (SETTINGS, PING) and not flags & ACK:
+            self._streams = _most_streams(payload, self._streams) if kind == SETTINGS else self._streams
             self._send(frame(kind, ACK, 0, payload if kind == PING else b""))
         else:
             assert kind != GOAWAY or not self._open, "the server sent the connection away"
@@ -166,3 +174,8 @@ class Caller:
         if self._taken > OPEN_WINDOW // 2:
             self._send(frame(WINDOW_UPDATE, 0, 0, STREAM.pack(self._taken)))
             self._taken = 0
+
+
+def _most_streams(settings: bytes, before: int) -> int:
+    """RFC 9113, section 6.5.2."""
+    return next((value for name, value in SETTING.iter_unpack(settings) if name == MAX_CONCURRENT_STREAMS), before)

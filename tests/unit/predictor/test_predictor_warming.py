@@ -40,9 +40,17 @@ def test_it_answers_what_is_asked_now_and_its_pace_is_known() -> None:
 
     make_steady(engine, pace, [of(5), of(3)])
 
-    assert sorted(set(engine.batches)) == [1, 3, 5]
-    assert all(engine.batches.count(rows) >= FEWEST_RUNS for rows in (1, 3, 5))
+    assert sorted(set(engine.batches)) == [1, 5]
+    assert all(engine.batches.count(rows) >= FEWEST_RUNS for rows in (1, 5))
     assert pace.seconds_a_row((("x", np.dtype(np.float32), (2,)),)) is not None
+
+
+def test_of_forms_that_differ_in_rows_alone_the_largest_is_tried_and_of_others_each() -> None:
+    engine = opened()
+
+    make_steady(engine, Pace(), [of(7, columns=3), of(2), of(64), of(9)])
+
+    assert sorted(set(engine.batches)) == [1, 7, 64]
 
 
 def test_it_runs_until_a_run_takes_no_longer_than_the_quickest() -> None:
@@ -57,7 +65,7 @@ def test_it_runs_until_a_run_takes_no_longer_than_the_quickest() -> None:
 def test_it_takes_no_longer_than_it_may() -> None:
     engine = opened()
 
-    make_steady(engine, Pace(), [of(rows) for rows in range(2, 60)], Clock(LONGEST_SECONDS / 5))
+    make_steady(engine, Pace(), [of(2, columns=columns) for columns in range(2, 60)], Clock(LONGEST_SECONDS / 5))
 
     assert len(engine.batches) < 5
 
