@@ -2,8 +2,9 @@
 
 gRPC, frame by frame: a call is answered, or refused with UNAVAILABLE, or was never accepted (its stream is above the last one that
 GOAWAY names, or the connection was refused); anything else is an accepted call that was lost. A call that is sent although one
-before was refused may be told CANCELLED too: a grpcio server that ends says so to what comes in at that moment. REST: a call counts
-as accepted from the server's `100 Continue` on. Pushline's own client knows a second replica too, and is told of nothing.
+before was refused may be told CANCELLED too, or nothing before its connection ends: a grpcio server that ends does so to what comes
+in at that moment. REST: a call counts as accepted from the server's `100 Continue` on. Pushline's own client knows a second replica
+too, and is told of nothing.
 """
 
 import socket
@@ -35,7 +36,7 @@ ROWS = (1, 1, 4, 16)  # 2 to 30 ms each
 class Calls:
     answered: int = 0
     refused: int = 0  # before they were accepted
-    cancelled: int = 0  # sent on a connection that had refused a call before
+    cancelled: int = 0  # sent on a connection that had refused a call before; or it ended with them
     lost: list[str] = field(default_factory=list)  # after
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -100,8 +101,8 @@ class GrpcCaller:
 
     def _note_closed(self, wire: Connection, error: Closed) -> None:
         accepted = {stream for stream in self._open if wire.greeted and (wire.goaway is None or stream <= wire.goaway)}
-        self._calls.note(refused=len(self._open - accepted))
-        for stream in accepted:
+        self._calls.note(refused=len(self._open - accepted), cancelled=len(accepted & self._was_told))
+        for stream in accepted - self._was_told:
             self._calls.note(lost=f"gRPC: stream {stream}, GOAWAY {wire.goaway}, closed: {error}")
         self._open.clear()
 
