@@ -101,8 +101,9 @@ class GrpcCaller:
 
     def _note_closed(self, wire: Connection, error: Closed) -> None:
         accepted = {stream for stream in self._open if wire.greeted and (wire.goaway is None or stream <= wire.goaway)}
-        self._calls.note(refused=len(self._open - accepted), cancelled=len(accepted & self._was_told))
-        for stream in accepted - self._was_told:
+        ended = accepted & self._was_told if wire.goaway is not None else set()  # the server had said that it ends
+        self._calls.note(refused=len(self._open - accepted), cancelled=len(ended))
+        for stream in accepted - ended:
             self._calls.note(lost=f"gRPC: stream {stream}, GOAWAY {wire.goaway}, closed: {error}")
         self._open.clear()
 
