@@ -55,6 +55,9 @@ class Gate:
     max_drop: float | None
     parameters: dict[str, float]  # further numbers of the gate, such as eps
     set_by: str  # operator | repository
+    sure: bool = False  # minimum and maximum hold for the whole confidence interval, not for its middle alone
+    slice_minimum: float | None = None  # of each slice
+    slice_max_drop: float | None = None  # likewise, against the live model
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Dataset:
     sha256: str
     size: int
     rows: int
-    origin: str  # repository | store
+    origin: str  # repository | store; what comes from the store was never shown to the training script
     taken_from: str  # evaluate | validation_data | validation_split | the [evaluate] dataset's own words
 
 
@@ -81,7 +84,7 @@ class Manifest:
     programs: tuple[Program, ...]
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    task: str  # classification | regression
+    task: str  # classification | multilabel | regression
     labels: tuple[str, ...]
     dataset: Dataset | None
     gates: tuple[Gate, ...]
@@ -95,6 +98,10 @@ class Manifest:
     seconds: float
     sandbox: str  # bubblewrap | off
     engine: str = "litert"  # litert: `programs` serve; tensorflow: there are none, model.h5 itself is served
+    confidence: float = 0.95  # of every interval, and of what is said about the live model
+    quantiles: tuple[float, ...] = ()  # what the columns of a regression's answers are, where they are quantiles
+    metrics: tuple[str, ...] = ()  # the repository's own: python:module:function, each run on labels and answers
+    allow_breaking: bool = False  # inputs, outputs or labels may change against the live model
 
 
 def dump(manifest: Manifest) -> bytes:
