@@ -1,22 +1,27 @@
 """One evaluation from end to end, on files that were fetched and verified before: run, compare, measure, judge."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import curves
+from pushline.evaluator import curves, trying
 from pushline.evaluator.agreement import Agreement, compare
 from pushline.evaluator.arrays import Array, BadArrays, read_arrays
 from pushline.evaluator.charts import Chart
 from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
+from pushline.evaluator.findings import Trial
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
-from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.ports import Answers, Predictors, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.signature import BREAKING, UNKNOWN, Signature, compare_signatures, measures_alike
+from pushline.evaluator.trial import sampled_rows
+from pushline.evaluator.trying import Served, Timed
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
 from pushline.objects.manifest import Dataset, Manifest
 
@@ -51,13 +56,17 @@ class Assessment:
     drawn: tuple[Chart, ...] = ()  # what was measured, for the page
     champion: Champion | None = None
     run: Answers | None = None
-    child_seconds: float = 0.0  # of all programs that were run, the live model's too
+    trial: Trial | None = None
+    cost: Mapping[str, float] = field(default_factory=dict)  # of serving it, in the names of gates
+    champion_cost: Mapping[str, float] = field(default_factory=dict)  # taken beside it, in turns
+    child_seconds: float = 0.0  # of all programs that were run, the live model's too, and of waiting for the predictor
 
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
     programs: Programs
     rules: Rules
+    predictors: Predictors | None = None  # None: nothing is tried in the production predictor, and costs are unknown
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
@@ -72,19 +81,25 @@ class Assessor:
 
     def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:
         manifest = own.manifest
+        signature = _signature(manifest, champion, found)
         if manifest.dataset is None or own.dataset is None:
             raise NotJudgeable("no_evaluation_set", NO_SET)
         output = manifest.outputs[0].name if manifest.outputs else ""
         data = read_set(own.dataset, manifest.dataset, output, self.rules.max_dataset_bytes)
         keras = self._keras_answers(own)
         self._check(own.programs)
-        found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
-        found.child_seconds = found.run.child_seconds
-        with self._beside(data, champion, cancelled) as live:
-            found.agreements = self._agreements(own.programs, found.run, keras)
-            found.measured = self._measure(manifest, data, output, found.run)
-            found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
-            found.champion = self._champion(manifest, data, champion, live, found)
+        inputs = inputs_for(data, manifest.inputs)
+        with self._tried(own, champion, cancelled) as served:
+            found.run = self.programs.run(own.programs, inputs, cancelled)
+            found.child_seconds = found.run.child_seconds
+            with self._beside(data, champion, cancelled) as live:
+                found.agreements = self._agreements(own.programs, found.run, keras)
+                found.measured = self._measure(manifest, data, output, found.run)
+                found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
+                found.champion = self._champion(manifest, data, champion, live, found)
+            self._try(served, data, found)
+        if signature.kind == BREAKING and found.champion is not None and found.champion.problem:
+            found.champion = replace(found.champion, broken_off=True)
         evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
         found.judged = judge_gates(manifest.gates, evidence)
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
@@ -142,6 +157,34 @@ class Assessor:
         self._check(champion.programs)
         return self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
 
+    @contextmanager
+    def _tried(
+        self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event
+    ) -> "Iterator[list[Timed]]":
+        """Have predictors started meanwhile, so that nobody waits for that."""
+        if self.predictors is None:
+            yield []
+            return
+        live = Served(champion.manifest, champion.programs) if isinstance(champion, Material) else None
+        with trying.started(self.predictors, Served(own.manifest, own.programs), live, cancelled) as served:
+            yield served
+
+    def _try(self, served: Sequence[Timed], data: EvaluationSet, found: Assessment) -> None:
+        if not served or found.run is None or found.trial is None:
+            return
+        rows, began = sampled_rows(data.rows), time.monotonic()
+        samples = [(each, _sample(data, each.served.about, rows)) for each in served]
+        try:
+            answers = {name: array[rows] for name, array in found.run.together.items()}
+            agreed = trying.ask_golden(served[0], samples[0][1] or {}, answers)
+            found.trial = replace(
+                found.trial, requests=agreed.requests, rows=agreed.rows, max_abs_difference=agreed.difference
+            )
+            trying.take_times([(each, sample) for each, sample in samples if sample is not None])
+        finally:
+            found.child_seconds += time.monotonic() - began
+        found.cost, found.champion_cost = served[0].cost, served[1].cost if len(served) > 1 else {}
+
     def _champion(
         self,
         own: Manifest,
@@ -154,16 +197,43 @@ class Assessor:
         if live is None or not isinstance(champion, Material):
             return None if isinstance(champion, Material) else champion
         try:
-            run = live.result()
+            run, about = live.result(), champion.manifest
             found.child_seconds += run.child_seconds
-            said = run.together[champion.manifest.outputs[0].name]
-            return Champion(measure(own.task, data.truth, said, own.labels, from_logits=own.from_logits).metrics)
+            why = measures_alike(own, about)
+            if why:
+                return Champion({}, f"the live model cannot be measured on this run's set: {why}")
+            said = run.together[about.outputs[0].name]
+            return Champion(measure(own.task, data.truth, said, own.labels, from_logits=about.from_logits).metrics)
         except NotJudgeable as refusal:
             return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
         except ProgramFailed as failure:
             return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
         except (IndexError, KeyError):
             return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+
+
+def _signature(own: Manifest, champion: "Material | Champion | None", found: Assessment) -> Signature:
+    """Raises NotJudgeable for a change that breaks callers, or may break them, unless that is allowed."""
+    if isinstance(champion, Champion):
+        signature = Signature(UNKNOWN)
+        if not own.allow_breaking:
+            sentence = f"nothing tells whether callers of the live model would break: {champion.problem}"
+            raise NotJudgeable("champion_not_comparable", sentence, "inconclusive")
+    else:
+        signature = compare_signatures(own, champion.manifest if champion else None)
+    found.trial = Trial(0, 0, None, signature.kind, signature.sentences)
+    if signature.kind == BREAKING and not own.allow_breaking:
+        hint = "bring it under another model's name, or set allow_breaking = true under [deploy] in pushline.toml"
+        raise NotJudgeable("breaking_change", f"callers of the live model would break: {signature.broken}; {hint}")
+    return signature
+
+
+def _sample(data: EvaluationSet, about: Manifest, rows: Array) -> "Mapping[str, Array] | None":
+    """Give these rows as a model takes them; None where it does not take this set."""
+    try:
+        return {name: array[rows] for name, array in inputs_for(data, about.inputs).items()}
+    except NotJudgeable:
+        return None
 
 
 class _Refused(threading.Event):

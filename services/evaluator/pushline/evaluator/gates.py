@@ -25,10 +25,14 @@ SLACK = 1e-9  # so that 0.955 - 0.005 is 0.95, whatever binary fractions say
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The live model on the same set; `problem` says why there are no numbers."""
+    """The live model on the same set; `problem` says why there are no numbers.
+
+    `broken_off`: it cannot be held against this run because inputs, outputs or labels changed, and somebody allowed that.
+    """
 
     metrics: Numbers
     problem: str = ""
+    broken_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def _compared(worse: float, word: str) -> str:
 
 def _default(evidence: Evidence) -> Judged:
     metric = FIRST_METRIC[evidence.task]
-    if evidence.champion is None:
+    if evidence.champion is None or evidence.champion.broken_off:
         return _better_than_constant(metric, evidence)
     before = usable(evidence.champion.metrics.get(metric))
     allowed = DEFAULT_DROP * before if is_error(metric) and not math.isnan(before) else DEFAULT_DROP

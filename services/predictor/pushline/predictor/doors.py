@@ -23,6 +23,15 @@ class Ports(NamedTuple):
     rest: int
 
 
+def lanes_of(models: Models, settings: ServingSettings, metrics: Metrics) -> Lanes:
+    """Raises SettingsError."""
+    check_served(settings.model_limits, settings.models)
+    limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
+    rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
+    predictions = Predictions(models, limits, metrics.note_not_finite, rows)
+    return Lanes(predictions, settings.door.threads, settings.door.max_in_flight, settings.door.max_batch, own)
+
+
 class Doors:
     """start() listens, stop() drains. With `shared`, others listen on the same ports, and the kernel divides the connections."""
 
@@ -30,11 +39,7 @@ class Doors:
         door, bind = settings.door, settings.process.bind
         self._drain_seconds = door.drain_seconds
         self.models = Models(settings.models, let_go=residents.give_back)
-        check_served(settings.model_limits, settings.models)
-        limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
-        rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
-        predictions = Predictions(self.models, limits, metrics.note_not_finite, rows)
-        lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch, own)
+        lanes = lanes_of(self.models, settings, metrics)
         self.trust = Trust(settings.trust, bind, log)
         self.grpc = GrpcServer(door, bind, lanes, metrics, self.trust, shared=shared)
         self.rest = RestServer(bind, door, lanes, metrics, self.trust, shared=shared)

@@ -46,6 +46,7 @@ class Plan:
     requirements: str = ""  # a file of the repository
     pins: tuple[Pin, ...] = ()  # what stands in it
     data: tuple[DataFile, ...] = ()
+    allow_breaking: bool = False  # inputs, outputs or labels may change against the live model
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -92,11 +93,11 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     tests = _tests(table.table("test"), config.limits)
     dataset, slices = _evaluate(table.table("evaluate"))
     gates = merge_gates(config.gates, read_gates(table.table("gates")))
-    deploy = table.table("deploy")
-    deploy.parsed("strategy", _strategy, "immediate")
-    deploy.finish()
+    allow_breaking = _deploy(table.table("deploy"), config)
     table.finish()
-    return Plan(task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data)
+    return Plan(
+        task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data, allow_breaking
+    )
 
 
 def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
@@ -171,6 +172,16 @@ def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
         raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
     table.finish()
     return dataset, slices
+
+
+def _deploy(table: StrictTable, config: ModelConfig) -> bool:
+    """Say whether callers of the live model may break."""
+    table.parsed("strategy", _strategy, "immediate")
+    allowed = table.flag("allow_breaking", default=False)
+    if allowed and not config.allow_breaking:
+        raise table.wrong("allow_breaking", "the operator's file forbids it for this model")
+    table.finish()
+    return allowed
 
 
 def _inside(text: str) -> str:
