@@ -76,9 +76,9 @@ def test_the_predictor_serves_it_in_a_trial(made: Made, boxed: bool) -> None:
 def test_a_hostile_file_is_refused_by_the_predictor_too(made: Made) -> None:
     predictors = PredictorProcess(TrialLimits(), working_bubblewrap(), tensorflow_python=PYTHON)
 
-    with predictors.serve(about(model(made, "lambda")), [model(made, "lambda")], threading.Event()) as predictor:
-        with pytest.raises(ProgramFailed, match="needs 'Lambda'") as caught:
-            predictor.ask(made.inputs)
+    serving = predictors.serve(about(model(made, "lambda")), [model(made, "lambda")], threading.Event())
+    with serving as predictor, pytest.raises(ProgramFailed, match="needs 'Lambda'") as caught:
+        predictor.ask(made.inputs)
 
     assert caught.value.reason == "predictor_refused"
 

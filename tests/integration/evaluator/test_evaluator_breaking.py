@@ -1,4 +1,4 @@
-"""A model that takes or gives something else than the live one: refused before it is run, unless the repository lets callers break."""
+"""A model that takes or gives something else than the live one: refused before it is run, unless its repository allows that."""
 
 import threading
 from typing import Any
@@ -12,10 +12,10 @@ from pushline.objects.manifest import TensorSpec
 from pushline.objects.memory_store import MemoryStore
 from tests.fixtures.evaluator.judging import NeverRuns, judge, page_of, report_of
 from tests.fixtures.evaluator.story import Trained, first_work, gate, put_run, serving_of
-from tests.integration.evaluator.test_evaluator_trial import material
+from tests.fixtures.evaluator.trials import material
 
 NEW_INPUT = {"inputs": (TensorSpec("image", "float32", (-1, 64)),)}
-LABELS = tuple("zero one two three four five six seven eight nine".split())
+LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def with_another_input(store: MemoryStore, generation: int, **changes: Any) -> Trained:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
-from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
+from pushline.evaluator.adapters.predictor_process import PredictorProcess, TrialLimits
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.assessment import Assessment, Assessor, Material, Rules
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFailed, ProgramFile
@@ -25,11 +25,10 @@ from pushline.objects.manifest import Dataset, Manifest, TensorSpec
 from pushline.objects.memory_store import MemoryStore
 from tests.faults.procfs import children_of, processes, runs, told
 from tests.fixtures.evaluator.story import RUNS, npz, put_run
+from tests.fixtures.evaluator.trials import ABOUT, PIXELS, material, program_of
 from tests.waiting import until
 
 PROGRAMS = RUNS.parent / "programs"
-ABOUT = put_run(MemoryStore(), "digits").manifest
-PIXELS = np.linspace(0, 1, 3 * 64, dtype=np.float32).reshape(3, 64)
 
 
 @pytest.fixture(params=["bubblewrap", "limits alone"])
@@ -37,16 +36,12 @@ def bubblewrap(request: pytest.FixtureRequest) -> str:
     return working_bubblewrap() if request.param == "bubblewrap" else ""
 
 
-def program_of(name: str) -> ProgramFile:
-    return ProgramFile("program.tflite", RUNS / name / "program.tflite", None)
-
-
 def stub(code: str, bubblewrap: str = "", limits: TrialLimits | None = None, scratch: Path | None = None) -> PredictorProcess:
     """A predictor that does this instead, given the words --model FOLDER --socket PATH."""
     return PredictorProcess(limits or TrialLimits(seconds=20), bubblewrap, (sys.executable, "-I", "-c", code), scratch)
 
 
-OPENING = "print('{\"message\":\"opening\"}', flush=True)\n"
+OPENING = 'print(\'{"message":"opening"}\', flush=True)\n'
 BY_REAL_ONE = """
 import json, os, runpy, sys
 from pathlib import Path
@@ -68,12 +63,6 @@ def failure(predictors: PredictorProcess) -> ProgramFailed:
     with pytest.raises(ProgramFailed) as caught:
         ask(predictors)
     return caught.value
-
-
-def material(name: str = "digits", **changes: object) -> Material:
-    about = put_run(MemoryStore(), name, **changes).manifest  # type: ignore[arg-type]  # a test's own words
-    folder = RUNS / name
-    return Material(about, (program_of(name),), folder / "dataset.npz", folder / "answers.npz")
 
 
 def assess(predictors: PredictorProcess, own: Material, live: Material | None = None) -> Assessment:
@@ -326,8 +315,9 @@ import sys, threading
 from pathlib import Path
 sys.path.insert(0, %(root)r)
 from pushline.evaluator.adapters.predictor_process import PredictorProcess, TrialLimits
-from tests.integration.evaluator.test_evaluator_trial import ABOUT, PIXELS, program_of
-with PredictorProcess(TrialLimits(), %(bubblewrap)r, scratch=Path(%(scratch)r)).serve(ABOUT, [program_of("digits")], threading.Event()) as one:
+from tests.fixtures.evaluator.trials import ABOUT, PIXELS, program_of
+predictors = PredictorProcess(TrialLimits(), %(bubblewrap)r, scratch=Path(%(scratch)r))
+with predictors.serve(ABOUT, [program_of("digits")], threading.Event()) as one:
     one.ask({"pixels": PIXELS})
     print("answered", flush=True)
     threading.Event().wait()
@@ -347,7 +337,3 @@ def test_an_evaluator_that_is_killed_during_a_trial_leaves_no_predictor(bubblewr
             evaluator.kill()
 
     until(lambda: not any(runs(pid) for pid in below), 10, "the end of the predictor")
-
-
-def test_the_default_is_the_predictor_of_this_interpreter() -> None:
-    assert DEFAULT == (sys.executable, "-I", "-m", "pushline.predictor")

@@ -23,7 +23,12 @@ def shaped(*shape: int, dtype: str = "float32") -> tuple[TensorSpec, ...]:
 
 
 COMPATIBLE = [
-    ("an input takes any height", IMAGE, replace(IMAGE, inputs=shaped(-1, -1, 28, 1)), "(any, any, 28, 1), before (any, 28, 28, 1)"),
+    (
+        "an input takes any height",
+        IMAGE,
+        replace(IMAGE, inputs=shaped(-1, -1, 28, 1)),
+        "(any, any, 28, 1), before (any, 28, 28, 1)",
+    ),
     ("inputs change places", TWO, replace(TWO, inputs=(Y, X)), "inputs stand in another order"),
     ("an output becomes fixed", replace(IMAGE, outputs=shaped(-1, -1)), replace(IMAGE, outputs=shaped(-1, 4)), "output x has"),
     ("a third output at the end", TWO, replace(TWO, outputs=(X, Y, Z)), "output z was added at the end"),

@@ -158,9 +158,7 @@ class Assessor:
         return self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
 
     @contextmanager
-    def _tried(
-        self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event
-    ) -> "Iterator[list[Timed]]":
+    def _tried(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> "Iterator[list[Timed]]":
         """Have predictors started meanwhile, so that nobody waits for that."""
         if self.predictors is None:
             yield []
@@ -177,9 +175,7 @@ class Assessor:
         try:
             answers = {name: array[rows] for name, array in found.run.together.items()}
             agreed = trying.ask_golden(served[0], samples[0][1] or {}, answers)
-            found.trial = replace(
-                found.trial, requests=agreed.requests, rows=agreed.rows, max_abs_difference=agreed.difference
-            )
+            found.trial = replace(found.trial, requests=agreed.requests, rows=agreed.rows, max_abs_difference=agreed.difference)
             trying.take_times([(each, sample) for each, sample in samples if sample is not None])
         finally:
             found.child_seconds += time.monotonic() - began

@@ -63,8 +63,8 @@ class EvaluationSettings:
         "PUSHLINE_PREDICTOR_COMMAND",
         default=(),
         parse=command,
-        help="command that starts the predictor, in which a candidate is tried before it may go live: its own interpreter first, such "
-        "as `/opt/predictor/bin/python -m pushline.predictor`; empty: the evaluator's own, where the predictor is installed there",
+        help="command that starts the predictor, in which a candidate is tried before it may go live, its interpreter first, "
+        "such as `/opt/predictor/bin/python -m pushline.predictor`; empty: the evaluator's own, where it has the predictor",
     )
 
 

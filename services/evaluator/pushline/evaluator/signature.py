@@ -70,9 +70,9 @@ def _inputs(own: Sequence[TensorSpec], live: Sequence[TensorSpec]) -> Iterator[C
 def _outputs(own: Sequence[TensorSpec], live: Sequence[TensorSpec]) -> Iterator[Change]:
     new, old = {spec.name: spec for spec in own}, {spec.name: spec for spec in live}
     yield from (Change(f"output {name} is gone", breaks=True) for name in old if name not in new)
-    for name in new:
+    for name, spec in new.items():
         if name in old:
-            yield from _tensor(f"output {name}", new[name], old[name], widens=False)
+            yield from _tensor(f"output {name}", spec, old[name], widens=False)
     kept = [name for name in old if name in new]
     if list(new)[: len(kept)] != kept:
         yield Change(f"outputs are {_names(new)} in this order, before {_names(old)}", breaks=True)

@@ -2,7 +2,7 @@
 
 Golden requests are the same for the same set: rows one by one, and batches, as callers send them. Its answers are held against
 the engine's own over the whole set. A run of 64 rows and a run of one may round differently in the last bit or two; so equal
-means within TOLERANCE, and everything that a predictor can do wrong (another model, outputs mixed up, numbers converted) is far more.
+means within TOLERANCE. Whatever a predictor can do wrong (another model, outputs mixed up, numbers converted) is far more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

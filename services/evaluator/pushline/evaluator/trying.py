@@ -86,12 +86,14 @@ def ask_golden(candidate: Timed, sample: Arrays, answers: Arrays) -> Agreed:
 
 
 def take_times(models: Sequence[tuple[Timed, Arrays]]) -> None:
-    """Ask the models in turns, so that whatever else the machine does meets all of them. Raises ProgramFailed, CannotRun, Cancelled.
+    """Ask the models in turns, each with the sample as it takes it, so that whatever else the machine does meets all of them.
 
-    The mapping of each is the sample as it takes it.
+    Raises ProgramFailed, CannotRun, Cancelled.
     """
     for rows in (trial.ONE_ROW, trial.MANY_ROWS):
-        asked = [(each, trial.timed_request(sample, rows), each.one if rows == trial.ONE_ROW else each.many) for each, sample in models]
+        asked = [
+            (each, trial.timed_request(sample, rows), each.one if rows == trial.ONE_ROW else each.many) for each, sample in models
+        ]
         known = [(each, request, seconds) for each, request, seconds in asked if request is not None]
         for each, request, _ in known:
             each.ask(request)  # the first one of its form is slower

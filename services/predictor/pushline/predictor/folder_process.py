@@ -82,9 +82,13 @@ def main(folder: Path, at: Path | None, port: str | None, environ: Mapping[str, 
         return WRONG
     except LoadError as error:
         sys.stderr.write(f"--model: {error.sentence}\n")
-        own_fault = isinstance(error, LoadRefused) or isinstance(error.__cause__, MemoryError)
-        return REFUSED if own_fault else POSTPONED
+        return REFUSED if _is_its_own_fault(error) else POSTPONED
     return 0
+
+
+def _is_its_own_fault(error: LoadError) -> bool:
+    """Say so of the model, but where this machine has too little memory at the moment."""
+    return isinstance(error.__cause__, MemoryError) or (isinstance(error, LoadRefused) and error.reason != "memory")
 
 
 def _run(folder: Path, at: Path | None, port: str | None, environ: Mapping[str, str], log: Logger) -> None:

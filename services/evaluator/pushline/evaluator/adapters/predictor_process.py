@@ -23,7 +23,15 @@ from tempfile import TemporaryDirectory
 
 from pushline.client import Client, DeadlineExceeded, PredictionFailed, Unavailable
 from pushline.engine.tensorflow_child import START
-from pushline.evaluator.adapters.limited_child import bubblewrapped, folders_of, kill, last_line, own_folders, signal_name, unwrapped
+from pushline.evaluator.adapters.limited_child import (
+    bubblewrapped,
+    folders_of,
+    kill,
+    last_line,
+    own_folders,
+    signal_name,
+    unwrapped,
+)
 from pushline.evaluator.adapters.process_memory import peak_memory
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFailed, ProgramFile, Reply
@@ -52,7 +60,7 @@ class TrialLimits:
 
 @dataclass(frozen=True, slots=True)
 class PredictorProcess:
-    """Implements Predictors. `command` starts the predictor; its first word is the interpreter that has it, or a program in its bin."""
+    """Implements Predictors. The first word of `command` is the interpreter that has the predictor, or a program in its bin."""
 
     limits: TrialLimits
     bubblewrap: str = ""
@@ -130,9 +138,7 @@ class PredictorProcess:
 class Running:
     """Implements Predictor. Used by one thread, that which started the process."""
 
-    def __init__(
-        self, process: "subprocess.Popen[bytes]", folder: Path, limits: TrialLimits, cancelled: threading.Event
-    ) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, limits: TrialLimits, cancelled: threading.Event) -> None:
         self._process, self._folder, self._limits, self._cancelled = process, folder, limits, cancelled
         self._client: Client | None = None
         self._until = 0.0  # for all answers together, from the first question
@@ -194,6 +200,8 @@ class Running:
         return ProgramFailed(reason, f"the predictor does not answer: {error.code}: {error.sentence[:1000]}")
 
     def _has_ended(self, seconds: float) -> bool:
+        if self._process.poll() is not None:
+            return True
         end = os.pidfd_open(self._process.pid)  # Popen.wait looks only so often
         try:
             ends = select.poll()
