@@ -254,7 +254,7 @@ def test_a_port_that_is_taken_is_named(model: Path) -> None:
         code, said = refusal("--model", model, "--grpc-port", str(port))
 
     assert code == 2
-    assert said.startswith(f"--grpc-port: cannot listen on 127.0.0.1 port {port}")
+    assert f"\n--grpc-port: cannot listen on 127.0.0.1 port {port}" in said
 
 
 def test_a_program_that_never_answers_never_listens_and_ends_with_the_process(tmp_path: Path, door: Path) -> None:
