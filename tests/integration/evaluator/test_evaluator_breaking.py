@@ -14,13 +14,13 @@ from tests.fixtures.evaluator.judging import NeverRuns, judge, page_of, report_o
 from tests.fixtures.evaluator.story import Trained, first_work, gate, put_run, serving_of
 from tests.fixtures.evaluator.trials import material
 
-NEW_INPUT = {"inputs": (TensorSpec("image", "float32", (-1, 64)),)}
+IMAGE = TensorSpec("image", "float32", (-1, 64))
 LABELS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def with_another_input(store: MemoryStore, generation: int, **changes: Any) -> Trained:
     """Put digits whose manifest calls its input by another name."""
-    return put_run(store, "digits", generation, **NEW_INPUT, **changes)
+    return put_run(store, "digits", generation, inputs=(IMAGE,), **changes)
 
 
 def test_a_candidate_that_changes_its_input_is_rejected_before_anything_is_run(store: MemoryStore) -> None:

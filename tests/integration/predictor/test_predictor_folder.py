@@ -77,7 +77,7 @@ def test_a_stock_client_is_answered_over_the_socket(model: Path, door: Path) -> 
     python, script = ROOT / ".venv/interop/bin/python", ROOT / "tests/fixtures/predictor/stock_client.py"
 
     with serving(model, door):
-        words = [python, "-I", script, f"unix:{door}", "numbers"]
+        words: list[str | Path] = [python, "-I", script, f"unix:{door}", "numbers"]
         done = subprocess.run(words, check=True, capture_output=True, timeout=60, text=True)
 
     seen = json.loads(done.stdout)
@@ -236,13 +236,14 @@ def test_a_model_that_cannot_be_served_is_refused_with_one_sentence(
 def test_wrong_options_and_settings_are_named(model: Path, door: Path, tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
 
-    for words, environ, sentence in [
+    wrong: list[tuple[tuple[str | Path, ...], dict[str, str], str]] = [
         (("--socket", tmp_path / "a file"), {}, f"--socket: {tmp_path / 'a file'} is there already, and no socket"),
         (("--socket", tmp_path / "none" / "door"), {}, f"--socket: there is no folder {tmp_path / 'none'}"),
         (("--socket", tmp_path / ("d" * 120)), {}, "is longer than 107 bytes"),
         (("--grpc-port", "70000"), {}, '--grpc-port: "70000" is no port'),
         (("--socket", door), {"PUSHLINE_MAX_ROWS": "many"}, 'PUSHLINE_MAX_ROWS: "many"'),
-    ]:
+    ]
+    for words, environ, sentence in wrong:
         code, said = refusal("--model", model, *words, environ=environ)
         assert code == 2
         assert sentence in said

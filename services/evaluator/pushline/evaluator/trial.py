@@ -90,7 +90,7 @@ def _disagrees(why: str) -> NotJudgeable:
 def _quantiles(name: str, seconds: Sequence[float]) -> Iterator[tuple[str, float]]:
     if seconds:
         for share in (50, 99):
-            yield f"{name}_p{share}_ms", MILLISECONDS * float(np.percentile(seconds, share, method="higher"))
+            yield f"{name}_p{share}_ms", MILLISECONDS * float(np.percentile(seconds, share, method="inverted_cdf"))
 
 
 def _rows(sample: Arrays) -> int:

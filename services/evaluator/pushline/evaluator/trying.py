@@ -14,7 +14,7 @@ from pushline.evaluator.arrays import Array
 from pushline.evaluator.ports import Predictor, Predictors, ProgramFailed, ProgramFile
 from pushline.objects.manifest import Manifest
 
-MOST_TIMED, LEAST_TIMED = 200, 3  # requests of each size and model
+MOST_TIMED, LEAST_TIMED = 100, 3  # requests of each size and model
 TIMED_SECONDS = 1.0  # for each size, all models together
 
 Arrays = Mapping[str, Array]

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from pushline.predictor.doors import lanes_of
 from pushline.predictor.errors import LoadError, LoadRefused
 from pushline.predictor.grpc_server import GrpcServer
+from pushline.predictor.lanes import lanes_of
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.model_folder import ModelFolder
 from pushline.predictor.models import Models
@@ -47,7 +47,7 @@ class OneModel:
         self._models.note_sure(self._name, sure=True)
         self._trust = Trust(settings.trust, settings.process.bind, log)
         self.grpc = GrpcServer(
-            settings.door, settings.process.bind, lanes_of(self._models, settings, metrics), metrics, self._trust
+            settings.door, settings.process.bind, lanes_of(self._models, settings, metrics.note_not_finite), metrics, self._trust
         )
 
     def start(self) -> None:
