@@ -148,13 +148,13 @@ def test_a_missing_object_makes_it_not_ready_and_is_named_until_it_is_there(
 def test_a_predictor_that_is_not_there_makes_it_not_ready_and_is_named_before_and_after_there_is_work(
     environment: dict[str, str], log: KafkaLog, tail: Tail, store: MinioStore, tmp_path: Path
 ) -> None:
-    trained, story = put_run(store, "digits"), Telling(log)
+    trained, story = put_run(store, "digits", 9), Telling(log)
     environment |= {"PUSHLINE_PREDICTOR_COMMAND": "/no/such/python -m pushline.predictor"}
 
     with evaluator(environment, tmp_path) as (_, port):
         named = "PUSHLINE_PREDICTOR_COMMAND: there is no program /no/such/python"
         until(lambda: named in get(port, "/readyz")[1], 20, "the command in /readyz")
-        story.trained(1, about=trained.event)
+        story.trained(9, about=trained.event)
         until(lambda: get(port, "/readyz")[1].count(named) == 2, 30, "the command as the reason why work waits")
     del environment["PUSHLINE_PREDICTOR_COMMAND"]
     with evaluator(environment, tmp_path):

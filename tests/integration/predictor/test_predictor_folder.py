@@ -239,7 +239,7 @@ def test_wrong_options_and_settings_are_named(model: Path, door: Path, tmp_path:
     wrong: list[tuple[tuple[str | Path, ...], dict[str, str], str]] = [
         (("--socket", tmp_path / "a file"), {}, f"--socket: {tmp_path / 'a file'} is there already, and no socket"),
         (("--socket", tmp_path / "none" / "door"), {}, f"--socket: there is no folder {tmp_path / 'none'}"),
-        (("--socket", tmp_path / ("d" * 120)), {}, "is longer than 107 bytes"),
+        (("--socket", tmp_path / ("d" * 120)), {}, "is longer than 103 bytes"),
         (("--grpc-port", "70000"), {}, '--grpc-port: "70000" is no port'),
         (("--socket", door), {"PUSHLINE_MAX_ROWS": "many"}, 'PUSHLINE_MAX_ROWS: "many"'),
     ]

@@ -10,7 +10,6 @@ import socket
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -34,21 +33,23 @@ WRONG, REFUSED, POSTPONED = 2, 3, 4  # exit codes: options or settings; the mode
 LOOK_SECONDS = 0.5
 PRIVATE = 0o177  # umask of what this user alone may reach
 LONGEST_PATH = 107  # bytes; the kernel's
+UNFINISHED = ".new"  # behind the name of a socket that nobody listens at yet
 
 
 class OneModel:
-    """start() listens, with the model ready; stop() drains."""
+    """start() listens, with the model ready; stop() drains. A socket is there once it is listened at, not before."""
 
-    def __init__(self, loaded: Loaded, settings: ServingSettings, log: Logger) -> None:
+    def __init__(self, loaded: Loaded, settings: ServingSettings, at: Path | None, log: Logger) -> None:
         """Raises SettingsError."""
+        self._at = at
         self._name, metrics = loaded.identity.model, Metrics(CollectorRegistry())
         self._models = Models(frozenset({self._name}), clock=lambda: 0.0)  # what is in the folder is the newest there is, for ever
         self._models.swap(loaded)
         self._models.note_sure(self._name, sure=True)
-        self._trust = Trust(settings.trust, settings.process.bind, log)
-        self.grpc = GrpcServer(
-            settings.door, settings.process.bind, lanes_of(self._models, settings, metrics.note_not_finite), metrics, self._trust
-        )
+        bind = settings.process.bind if at is None else f"{UNIX}{_unfinished(at)}"
+        self._trust = Trust(settings.trust, bind, log)
+        lanes = lanes_of(self._models, settings, metrics.note_not_finite)
+        self.grpc = GrpcServer(settings.door, bind, lanes, metrics, self._trust)
 
     def start(self) -> None:
         """Raises CannotListen."""
@@ -59,6 +60,8 @@ class OneModel:
             self.grpc.start()
         finally:
             os.umask(before)
+        if self._at is not None:
+            _unfinished(self._at).replace(self._at)
 
     def tell_health(self) -> None:
         self.grpc.serve(self._models.ready)
@@ -69,6 +72,8 @@ class OneModel:
         self.grpc.stop()
         self._trust.stop()
         self._models.close()
+        if self._at is not None:
+            self._at.unlink(missing_ok=True)
 
 
 def main(folder: Path, at: Path | None, port: str | None, environ: Mapping[str, str]) -> int:
@@ -98,9 +103,9 @@ def _run(folder: Path, at: Path | None, port: str | None, environ: Mapping[str, 
     if at is not None:
         make_way(at)
     model = ModelFolder.read(folder)
-    settings = _settings(model.wanted.model, folder, at, port, environ)
+    settings = _settings(model.wanted.model, folder, port, environ)
     log.info("opening", **{"labels.model": model.wanted.model, "labels.digest": model.wanted.digest})
-    serving = OneModel(model.opened(settings), settings, log)
+    serving = OneModel(model.opened(settings), settings, at, log)
     serving.start()
     gc.freeze()  # as in process.py
     gc.enable()
@@ -109,16 +114,12 @@ def _run(folder: Path, at: Path | None, port: str | None, environ: Mapping[str, 
         serving.tell_health()  # a model that TensorFlow serves may have lost its process
     log.info("stopping")
     serving.stop()
-    if at is not None:
-        at.unlink(missing_ok=True)
 
 
-def _settings(model: str, folder: Path, at: Path | None, port: str | None, environ: Mapping[str, str]) -> ServingSettings:
-    """What is set for every predictor, but for models, cache and ports. Raises SettingsError."""
+def _settings(model: str, folder: Path, port: str | None, environ: Mapping[str, str]) -> ServingSettings:
+    """What is set for every predictor, but for models, cache and port. Raises SettingsError."""
     own = {"PUSHLINE_CACHE": str(folder), "PUSHLINE_MODELS": model, "PUSHLINE_GRPC_PORT": port or "0"}
-    settings = read(ServingSettings, {**environ, **own})
-    bind = settings.process.bind if at is None else f"{UNIX}{at.absolute()}"
-    return replace(settings, process=replace(settings.process, bind=bind))
+    return read(ServingSettings, {**environ, **own})
 
 
 def _announce(serving: OneModel, at: Path | None, settings: ServingSettings, log: Logger) -> None:
@@ -128,11 +129,17 @@ def _announce(serving: OneModel, at: Path | None, settings: ServingSettings, log
         log.info("listening", **{"labels.socket": str(at)})
 
 
+def _unfinished(at: Path) -> Path:
+    path = at.absolute()
+    return path.with_name(f"{path.name}{UNFINISHED}")
+
+
 def make_way(at: Path) -> None:
     """Remove a socket at which nobody listens any more. Raises SettingsError."""
     path = at.absolute()
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise SettingsError((f"--socket: {path} is longer than {LONGEST_PATH} bytes, and no socket can have such a path",))
+    if len(os.fsencode(_unfinished(path))) > LONGEST_PATH:
+        most = LONGEST_PATH - len(UNFINISHED)
+        raise SettingsError((f"--socket: {path} is longer than {most} bytes, the most that the path of a socket here can have",))
     if not path.parent.is_dir():
         raise SettingsError((f"--socket: there is no folder {path.parent}",))
     try:

@@ -46,8 +46,9 @@ OPENING = b'"message":"opening"'  # its log says so before it touches the progra
 LOOK_SECONDS, WATCH_SECONDS = 0.005, 0.05
 ENDING_SECONDS = 2.0  # from a connection that broke to the end of the process that broke it
 LONGEST_RUNS = 3  # golden requests ask each row up to three times
-OUTPUT_BYTES = 16 * 2**20
+FILE_BYTES = 2**28  # the memory that TensorFlow's process shares is a file too
 FILES = 1024
+TEMPORARY = ("/tmp",)  # noqa: S108 - TensorFlow wants it as it starts; its process gives it up before it opens the model
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError, RecursionError)
 
 
@@ -96,12 +97,12 @@ class PredictorProcess:
         told = {
             "limits": {
                 "data_bytes": self.limits.memory_bytes,
-                "output_bytes": OUTPUT_BYTES,
+                "output_bytes": FILE_BYTES,
                 "files": FILES,
                 "core_bytes": 0,
             },
             "readable": shown,
-            "writable": [str(folder)],
+            "writable": [str(folder), *(TEMPORARY if python else ())],
             "parent": 0 if self.bubblewrap else os.getpid(),
         }
         enclosed = bubblewrapped(self.bubblewrap, folder, [*own_folders(), *shown]) if self.bubblewrap else []
