@@ -48,7 +48,7 @@ ENDING_SECONDS = 2.0  # from a connection that broke to the end of the process t
 LONGEST_RUNS = 3  # golden requests ask each row up to three times
 FILE_BYTES = 2**28  # the memory that TensorFlow's process shares is a file too
 FILES = 1024
-TEMPORARY = ("/tmp",)  # noqa: S108 - TensorFlow wants it as it starts; its process gives it up before it opens the model
+OF_TENSORFLOW = ("/proc",), ("/tmp",)  # noqa: S108 - what its process reads about itself, and wants to write to as it starts
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError, RecursionError)
 
 
@@ -94,6 +94,7 @@ class PredictorProcess:
             raise CannotRun("the evaluator has no TensorFlow engine (set PUSHLINE_TENSORFLOW_PYTHON)")
         python = self.tensorflow_python if engine != "litert" else None
         shown = [*_folders_of(self.command), *((*folders_of(python), str(START.parent)) if python else ())]
+        more_readable, more_writable = OF_TENSORFLOW if python else ((), ())
         told = {
             "limits": {
                 "data_bytes": self.limits.memory_bytes,
@@ -101,8 +102,8 @@ class PredictorProcess:
                 "files": FILES,
                 "core_bytes": 0,
             },
-            "readable": shown,
-            "writable": [str(folder), *(TEMPORARY if python else ())],
+            "readable": [*shown, *more_readable],
+            "writable": [str(folder), *more_writable],
             "parent": 0 if self.bubblewrap else os.getpid(),
         }
         enclosed = bubblewrapped(self.bubblewrap, folder, [*own_folders(), *shown]) if self.bubblewrap else []
