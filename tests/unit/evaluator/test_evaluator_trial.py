@@ -93,6 +93,15 @@ def test_anything_else_disagrees(name: str, said: Mapping[str, Array], words: st
     assert words in caught.value.verdict.sentence
 
 
+def test_what_tensorflow_sums_in_another_order_is_given_as_much_as_a_program_against_keras() -> None:
+    apart = {"y": ANSWER["y"] + np.float32(4e-6)}
+
+    assert trial.allowed("litert", 1e-5) == trial.TOLERANCE
+    assert trial.largest_difference(apart, ANSWER, slice(0, 1), trial.allowed("tensorflow", 1e-5)) > 0
+    with pytest.raises(NotJudgeable):
+        trial.largest_difference(apart, ANSWER, slice(0, 1), trial.allowed("litert", 1e-5))
+
+
 def test_whole_numbers_have_to_be_the_same() -> None:
     whole = {"y": np.array([3], np.int32)}
 
@@ -136,14 +145,14 @@ def served(tmp_path: Path) -> Served:
 def test_golden_requests_count_requests_and_rows(served: Served) -> None:
     asked = sample(64)
 
-    agreed = ask_golden(Timed(Scripted(), served, required=True), asked, {"y": asked["x"] * 2})
+    agreed = ask_golden(Timed(Scripted(), served, required=True), asked, {"y": asked["x"] * 2}, 0.0)
 
     assert agreed == (34, 32 + 8 + 64, 0)
 
 
 def test_an_answer_about_another_model_disagrees(served: Served) -> None:
     with pytest.raises(NotJudgeable, match="says that the model 'other' answers"):
-        ask_golden(Timed(Scripted(digest="other"), served, required=True), sample(2), {"y": sample(2)["x"] * 2})
+        ask_golden(Timed(Scripted(digest="other"), served, required=True), sample(2), {"y": sample(2)["x"] * 2}, 0.0)
 
 
 def test_both_models_are_asked_in_turns_and_as_often(served: Served) -> None:

@@ -20,7 +20,7 @@ from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
 from pushline.evaluator.ports import Answers, Predictors, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.signature import BREAKING, UNKNOWN, Signature, compare_signatures, measures_alike
-from pushline.evaluator.trial import sampled_rows
+from pushline.evaluator.trial import allowed, sampled_rows
 from pushline.evaluator.trying import Served, Timed
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
 from pushline.objects.manifest import Dataset, Manifest
@@ -174,7 +174,8 @@ class Assessor:
         samples = [(each, _sample(data, each.served.about, rows)) for each in served]
         try:
             answers = {name: array[rows] for name, array in found.run.together.items()}
-            agreed = trying.ask_golden(served[0], samples[0][1] or {}, answers)
+            tolerance = allowed(served[0].served.about.engine, self.rules.tolerance)
+            agreed = trying.ask_golden(served[0], samples[0][1] or {}, answers, tolerance)
             found.trial = replace(found.trial, requests=agreed.requests, rows=agreed.rows, max_abs_difference=agreed.difference)
             trying.take_times([(each, sample) for each, sample in samples if sample is not None])
         finally:

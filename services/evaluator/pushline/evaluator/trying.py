@@ -73,7 +73,7 @@ def started(predictors: Predictors, own: Served, live: Served | None, cancelled:
         ]
 
 
-def ask_golden(candidate: Timed, sample: Arrays, answers: Arrays) -> Agreed:
+def ask_golden(candidate: Timed, sample: Arrays, answers: Arrays, tolerance: float) -> Agreed:
     """`answers` are the engine's to the sample. Raises NotJudgeable, ProgramFailed, CannotRun, Cancelled."""
     requests = trial.golden_requests(sample)
     difference = 0.0
@@ -81,7 +81,7 @@ def ask_golden(candidate: Timed, sample: Arrays, answers: Arrays) -> Agreed:
         reply = candidate.predictor.ask({name: np.ascontiguousarray(array[rows]) for name, array in sample.items()})
         trial.check_identity(reply.digest, candidate.served.about.digest)
         engine = {name: array[rows] for name, array in answers.items()}
-        difference = max(difference, trial.largest_difference(reply.outputs, engine, rows))
+        difference = max(difference, trial.largest_difference(reply.outputs, engine, rows, tolerance))
     return Agreed(len(requests), sum(rows.stop - rows.start for rows in requests), difference)
 
 
