@@ -90,6 +90,7 @@ def manifest_of(product: Product) -> Manifest:
         history=result.history,
         seconds=round(product.seconds, 3),
         sandbox=product.sandbox,
+        quantiles=plan.quantiles,
     )
 
 
