@@ -14,6 +14,11 @@ def ratio(above: Floats, below: Floats) -> Floats:
     return np.divide(above, below, out=np.full(np.broadcast_shapes(above.shape, below.shape), np.nan), where=below > 0)
 
 
+def mean_error(squares: Floats, mean: Floats, rows: Floats) -> Floats:
+    """Give the standard error of a mean, from the sum of squares."""
+    return np.sqrt(np.maximum(ratio(squares, rows) - mean**2, 0) / np.where(rows > 0, rows, np.nan))
+
+
 def per_class(sums: Named) -> dict[str, Floats]:
     """Each (resamples, classes): NaN where a class is never said (precision), never true (recall), or neither (F1)."""
     true, said, hit = sums["true"], sums["said"], sums["hit"]
