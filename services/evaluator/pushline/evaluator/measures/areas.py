@@ -74,18 +74,31 @@ def areas(sides: Iterable[tuple[Marks, Array]]) -> Areas:
 
     Each side is which rows are positive, and every row's score.
     """
-    found = [_both(positive, scores) for positive, scores in sides if 0 < np.count_nonzero(positive) < len(positive)]
-    if not found:
-        return Areas(None, None)
-    return Areas(_mean([roc for roc, _ in found]), _mean([precision for _, precision in found]))
+    roc, precision = _Mean(), _Mean()
+    for positive, scores in sides:
+        if 0 < np.count_nonzero(positive) < len(positive):
+            of_roc, of_precision = _both(positive, scores)
+            roc.add(of_roc)
+            precision.add(of_precision)
+    return Areas(roc.area(), precision.area())
 
 
-def _mean(found: list[Area]) -> Area:
-    value = float(np.mean([area.value for area in found]))
-    influence = found[0].influence.copy()
-    for area in found[1:]:
-        influence += area.influence
-    return Area(value, influence / len(found), tuple(curve for area in found for curve in area.curves))
+class _Mean:
+    """One influence at a time, as a million rows of many classes would not fit."""
+
+    def __init__(self) -> None:
+        self.curves: list[Curve] = []
+        self.influence: Floats | None = None
+
+    def add(self, area: Area) -> None:
+        self.curves += area.curves
+        self.influence = area.influence if self.influence is None else self.influence + area.influence
+
+    def area(self) -> Area | None:
+        if self.influence is None:
+            return None
+        value = float(np.mean([curve.value for curve in self.curves]))
+        return Area(value, self.influence / len(self.curves), tuple(self.curves))
 
 
 def _both(positive: Marks, scores: Array) -> tuple[Area, Area]:
@@ -146,7 +159,5 @@ def _scored(positive: Marks, scores: Array, weights: Floats | None) -> _Scored:
     at = np.empty(len(scores), np.int64)
     at[order] = np.cumsum(place)
     weight = np.ones(len(scores)) if weights is None else weights
-    count = len(starts)
-    return _Scored(
-        np.bincount(at, np.where(positive, weight, 0.0), count), np.bincount(at, np.where(positive, 0.0, weight), count), at
-    )
+    sides = (np.bincount(at, np.where(side, weight, 0.0), len(starts)).astype(np.float64) for side in (positive, ~positive))
+    return _Scored(*sides, at)

@@ -20,10 +20,16 @@ LEAST_ROWS = 2  # one row says nothing about how rows differ
 BESIDE = "beside "  # a metric's name with this before it: its standard error
 
 
-def estimates(rows: Answered, found: Summed, confidence: float) -> dict[str, Estimate]:
-    """Give every metric; None where it is not defined or not finite."""
+def estimates(rows: Answered, found: Summed, confidence: float, *, resample: bool = True) -> dict[str, Estimate]:
+    """Give every metric; None where it is not defined or not finite. Without resampling some have no interval."""
     point = {name: value if math.isfinite(value) else None for name, value in found.sums.point().items()}
-    ways = _Ways(rows, found, confidence, tuple(name for name, value in point.items() if value is not None))
+    ways = _Ways(
+        rows,
+        found,
+        confidence,
+        resample and rows.rows >= LEAST_ROWS,
+        tuple(name for name, value in point.items() if value is not None),
+    )
     return {name: Estimate(None) if value is None else ways.estimate(name, value) for name, value in point.items()}
 
 
@@ -38,6 +44,7 @@ class _Ways:
     rows: Answered
     found: Summed
     confidence: float
+    resample: bool
     names: tuple[str, ...]
 
     def estimate(self, name: str, value: float) -> Estimate:
@@ -47,7 +54,7 @@ class _Ways:
         if name in self._areas:
             area = self._areas[name]
             return intervals.like_a_share(value, area.variance, parts.of_area(area), self.confidence)
-        return self._sampled(way, name, value) if self.rows.rows >= LEAST_ROWS else Estimate(value)
+        return self._sampled(way, name, value) if self.resample else Estimate(value)
 
     def _proportion(self, name: str, value: float) -> Estimate:
         stem, _, own = name.partition(".")

@@ -25,18 +25,19 @@ class Counts:
 
     def __init__(self, rows: Answered) -> None:
         self.rows = rows.rows
-        self.true = rows.counts.astype(np.float64)
+        self.true: Floats = rows.counts.astype(np.float64)
         width = len(self.true)
         if rows.task == MULTILABEL:
             said = rows.said
             counted = said.sum(axis=0), (said & rows.truth).sum(axis=0)
         else:
             counted = np.bincount(rows.said, minlength=width), np.bincount(rows.truth[rows.correct], minlength=width)
-        self.said, self.hit = (each.astype(np.float64) for each in counted)
+        self.said, self.hit = (np.asarray(each, dtype=np.float64) for each in counted)
 
     def own(self, stem: str) -> Floats:
         """Give how many rows each class's precision, recall or F1 is a share of."""
-        return {"precision": self.said, "recall": self.true, "f1": self.true + self.said - self.hit}[stem]
+        found: dict[str, Floats] = {"precision": self.said, "recall": self.true, "f1": self.true + self.said - self.hit}
+        return found[stem]
 
     def parts(self, name: str, value: float) -> Parts:
         """Of a mean over classes; of what is counted over all labels, one part."""
@@ -49,9 +50,9 @@ class Counts:
 
     def _weights(self, name: str) -> Floats:
         if name.endswith("_weighted"):
-            return self.true / self.true.sum()
+            return np.asarray(self.true / self.true.sum())
         occurs = (self.true > 0 if name == "balanced_accuracy" else self.true + self.said > 0).astype(np.float64)
-        return occurs / occurs.sum()
+        return np.asarray(occurs / occurs.sum())
 
 
 def _shares(weight: Floats, value: Floats, rows: Floats) -> Parts:

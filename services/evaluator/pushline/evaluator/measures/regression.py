@@ -125,7 +125,7 @@ def _r2(sums: Named, found: Spread, rows: Floats, count: int) -> Floats:
     if "r2" in sums:
         return moved(found.r2, sums["r2"][:, 0], rows, count)
     total = sums["r2_squares"] - ratio(sums["r2_linear"] ** 2, rows[:, np.newaxis])
-    return np.where(found.total > 0, 1 - ratio(sums["r2_errors"], total), np.nan).mean(axis=1)
+    return np.asarray(np.where(found.total > 0, 1 - ratio(sums["r2_errors"], total), np.nan).mean(axis=1))
 
 
 def _quantile_metrics(sums: Named, rows: Floats, quantiles: tuple[float, ...]) -> dict[str, Floats]:
