@@ -12,11 +12,10 @@ from sklearn import metrics as sk
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.dataset import class_indices, targets
 from pushline.evaluator.gates import FIRST_METRIC
+from pushline.evaluator.measures.answered import MAX_CLASSES, probabilities
 from pushline.evaluator.verdict import NotJudgeable
 
-MAX_CLASSES = 10_000  # as many as pushline.toml can name
 LARGEST_MATRIX = 500  # classes; the confusion matrix of more is left out, as it grows with their square
-SUM_TOLERANCE = 1e-3  # rows that sum to 1 within this are probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +61,6 @@ def measure(task: str, truth: Array, answers: Array, labels: Sequence[str], *, f
             raise NotJudgeable("too_many_classes", f"the model has {answers.shape[-1]} classes; at most {MAX_CLASSES} are judged")
         return _classification(class_indices(truth, answers.shape, labels), probabilities(answers, from_logits=from_logits), labels)
     return _regression(targets(truth, answers.shape), answers.astype(np.float64).reshape(len(answers), -1))
-
-
-def probabilities(answers: Array, *, from_logits: bool = False) -> Array:
-    """Give (rows, classes) that sum to 1. Logits and what is no probability go through softmax (one column: sigmoid)."""
-    wide = answers.ndim > 1 and answers.shape[-1] > 1
-    scores = answers.astype(np.float64).reshape(-1, answers.shape[-1] if wide else 1)
-    if not wide:
-        inside = not from_logits and scores.min() >= 0 and scores.max() <= 1
-        positive = scores if inside else 1 / (1 + np.exp(-np.clip(scores, -700, 700)))
-        return np.hstack([1 - positive, positive])
-    sums = scores.sum(axis=1, keepdims=True)
-    if from_logits or scores.min() < 0 or np.abs(sums - 1).max() > SUM_TOLERANCE:
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        sums = scores.sum(axis=1, keepdims=True)
-    return np.asarray(scores / sums)
 
 
 def _classification(truth: Array, shares: Array, labels: Sequence[str]) -> Measured:
