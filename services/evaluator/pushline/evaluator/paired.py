@@ -1,6 +1,6 @@
 """Candidate and live model on the same rows: how far apart each metric is, within which bounds, and what such a set can see.
 
-A share of rows (accuracy, top-k, the recall of a class, …) has Tango's score interval, ROC-AUC DeLong's, every other metric that of a
+A share of rows (accuracy, the recall of a class) has Tango's score interval, ROC-AUC DeLong's, every other metric that of a
 paired Poisson bootstrap: both models' sums under the same weights, percentiles widened as by Student's t for small sets (Hesterberg
 2015, "What teachers should know about the bootstrap", section 4.4). Answers that are the same to the bit differ by nothing.
 
@@ -23,10 +23,10 @@ from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.measures.areas import Area
 from pushline.evaluator.measures.summed import Summed, summed
-from pushline.evaluator.proportions import Discordance, visible_drop
+from pushline.evaluator.proportions import Discordance, rows_to_see, visible_drop
 from pushline.evaluator.sums import Floats, resampled
 
-DECIDED = frozenset({"precision", "recall", "f1", "balanced_accuracy", "hamming_loss"})  # row by row: right or wrong
+DECIDED = ("precision", "recall", "f1", "balanced_accuracy", "hamming_loss", "top_", "coverage")  # row by row: right or wrong
 MOST_UNDEFINED = 0.05  # of the resamples; above, nothing is said of the metric's spread
 
 
@@ -50,6 +50,10 @@ class Pair(Protocol):
         """Give the least max_drop that equally good models pass with the probability `power`."""
         ...
 
+    def rows_for(self, drop: float, confidence: float, power: float) -> float:
+        """Give how many rows like these they need to pass this one."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SameAnswers:
@@ -66,6 +70,10 @@ class SameAnswers:
     def visible(self, confidence: float, power: float) -> float:
         del confidence, power
         return 0.0
+
+    def rows_for(self, drop: float, confidence: float, power: float) -> float:
+        del drop, confidence, power
+        return 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,9 @@ class Shares:
     def visible(self, confidence: float, power: float) -> float:
         discordant = self.found.only_candidate + self.found.only_champion
         return visible_drop(self.found.rows, discordant / self.found.rows, confidence, power)
+
+    def rows_for(self, drop: float, confidence: float, power: float) -> float:
+        return rows_to_see(drop, (self.found.only_candidate + self.found.only_champion) / self.found.rows, confidence, power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,9 @@ class AreaPair:
         error = self._error()
         quantile = float(ndtri(confidence))
         return (quantile + float(ndtri(power))) * error if error > 0 else _unseen(quantile, self.candidate.least)
+
+    def rows_for(self, drop: float, confidence: float, power: float) -> float:
+        return len(self.candidate.influence) * (self.visible(confidence, power) / drop) ** 2
 
 
 @dataclass(frozen=True)
@@ -148,6 +162,9 @@ class Resampled:
         quantile = float(ndtri(confidence))
         width = max(quantile * self.error, _unseen(quantile, self.rows) if self.decided else 0.0)
         return width + float(ndtri(power)) * self.error
+
+    def rows_for(self, drop: float, confidence: float, power: float) -> float:
+        return self.rows * (self.visible(confidence, power) / drop) ** 2
 
 
 def _unseen(quantile: float, rows: int) -> float:
@@ -217,7 +234,6 @@ def _shares(rows: Answered) -> Iterator[tuple[str, Array]]:
     correct = rows.correct
     yield "accuracy", correct
     if rows.task == CLASSIFICATION:
-        yield from ((f"top_{k}", hits) for k, hits in top_hits(rows).items())
         yield from _recalls(rows, correct)
 
 
@@ -244,7 +260,7 @@ def _resampled(
         drawn = now[name] - before[name]
         drawn = drawn[np.isfinite(drawn)]
         if len(drawn) >= (1 - MOST_UNDEFINED) * len(now[name]):
-            decided = name.partition(".")[0].partition("_weighted")[0].partition("_micro")[0] in DECIDED
+            decided = name.startswith(DECIDED)
             yield name, Resampled(values[name], drawn, _looked_at(candidate.rows, champion.rows, name), decided)
 
 
