@@ -4,8 +4,8 @@ import math
 from collections.abc import Collection, Mapping
 
 from pushline.evaluator.findings import Comparison, Difference, Discordant, Power
-from pushline.evaluator.judged import distance, is_error, show
-from pushline.evaluator.known_metrics import FIRST_METRIC
+from pushline.evaluator.judged import distance, show
+from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.paired import Pair, Side, difference, discordance, pairs, same_answers, side
 

@@ -133,7 +133,7 @@ def _one_hot(truth: Array) -> Array:
 def label_marks(truth: Array, shape: tuple[int, ...], labels: Sequence[str] = ()) -> Array:
     """Give y as marks (rows, labels) of several labels a row, for answers of this shape. Raises NotJudgeable."""
     columns = shape[-1] if len(shape) > 1 else 1
-    if truth.shape != shape and truth.shape != (*shape, 1) and (*truth.shape, 1) != shape:
+    if truth.shape not in (shape, (*shape, 1)) and (*truth.shape, 1) != shape:
         raise bad(f"y has the shape {truth.shape}; the model's answers have {shape}, and each label has a column in both")
     if not np.isin(truth, (0, 1)).all():
         raise bad("y holds other values than 0 and 1; each label of a row is there or not")

@@ -8,8 +8,9 @@ says what this set can see and what would settle it. The same answers to the bit
 import math
 from dataclasses import dataclass
 
-from pushline.evaluator.findings import Comparison, Difference, Estimate, Estimates, Power
-from pushline.evaluator.judged import CANNOT_TELL, Judged, distance, is_error, no, row, show, usable, yes
+from pushline.evaluator.findings import Comparison, Difference, Power
+from pushline.evaluator.judged import CANNOT_TELL, Judged, Numbers, distance, no, row, show, usable, yes
+from pushline.evaluator.known_metrics import is_error
 
 DEFAULT_DROP = 0.01
 
@@ -18,7 +19,7 @@ DEFAULT_DROP = 0.01
 class Champion:
     """The live model on the same set; `problem` says why there are no numbers."""
 
-    metrics: Estimates
+    metrics: Numbers
     problem: str = ""
 
 
@@ -31,8 +32,8 @@ class _Worse:
     most: float
 
 
-def allowed_by_default(metric: str, before: Estimates) -> float:
-    value = usable(before.get(metric, Estimate(None)).value)
+def allowed_by_default(metric: str, before: Numbers) -> float:
+    value = usable(before.get(metric))
     return DEFAULT_DROP * value if is_error(metric) and not math.isnan(value) else DEFAULT_DROP
 
 
@@ -44,7 +45,7 @@ def judge_drop(metric: str, allowed: float, value: float | None, champion: Champ
         return yes(result, f"no model is live yet, so {metric} {show(number)} has nothing to drop from")
     if champion.problem:
         return no(result, "champion_not_comparable", f"{metric} has nothing to be compared with: {champion.problem}")
-    return _against(metric, allowed, number, usable(champion.metrics.get(metric, Estimate(None)).value), found)
+    return _against(metric, allowed, number, usable(champion.metrics.get(metric)), found)
 
 
 def _against(metric: str, allowed: float, value: float, before: float, found: Comparison | None) -> Judged:

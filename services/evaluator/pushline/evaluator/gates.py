@@ -18,12 +18,12 @@ from pushline.evaluator.cost_gates import COSTS, Costs, judge_cost
 from pushline.evaluator.data_gates import DATA, judge_data, judge_leakage
 from pushline.evaluator.drop_gates import Champion, allowed_by_default, judge_drop, judge_over_constant
 from pushline.evaluator.findings import Comparison, DataFacts, Difference, Estimate, Estimates, SliceFound
-from pushline.evaluator.judged import CANNOT_TELL, SLACK, Judged, is_error, no, row, show, usable, yes
-from pushline.evaluator.known_metrics import FIRST_METRIC
+from pushline.evaluator.judged import CANNOT_TELL, SLACK, Judged, Numbers, no, row, show, usable, yes
+from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
 from pushline.evaluator.slice_gates import judge_slice_drop, judge_slice_minimum
 from pushline.objects.manifest import Gate
 
-__all__ = ["Champion", "Evidence", "Judged", "drops_of", "is_error", "judge_gates", "show"]
+__all__ = ["Champion", "Evidence", "Judged", "Numbers", "drops_of", "is_error", "judge_gates", "show"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Evidence:
     slices: tuple[SliceFound, ...] = ()
     facts: DataFacts | None = None
     costs: Costs = field(default_factory=dict)
-    own: Mapping[str, float | None] = field(default_factory=dict)  # numbers of the repository's own making
+    own: Numbers = field(default_factory=dict)  # numbers of the repository's own making
     confidence: float = 0.95
 
 
@@ -52,7 +52,7 @@ def judge_gates(gates: Sequence[Gate], evidence: Evidence) -> tuple[Judged, ...]
     return tuple(judged)
 
 
-def drops_of(gates: Sequence[Gate], task: str, before: Estimates) -> dict[str, float]:
+def drops_of(gates: Sequence[Gate], task: str, before: Numbers) -> dict[str, float]:
     """Give the max_drop of each metric that has one; the default's, where none binds. `before` is the live model's."""
     drops = {gate.metric: gate.max_drop for gate in gates if gate.max_drop is not None and math.isfinite(gate.max_drop)}
     first = FIRST_METRIC[task]

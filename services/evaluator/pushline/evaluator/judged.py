@@ -1,10 +1,12 @@
 """What became of one gate, and how its numbers are written for people."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pushline.evaluator.known_metrics import ERROR_METRICS
 from pushline.line.events import GateResult
+
+Numbers = Mapping[str, float | None]
 
 SLACK = 1e-9  # so that 0.955 - 0.005 is 0.95, whatever binary fractions say
 CANNOT_TELL = "set_cannot_tell"
@@ -32,11 +34,6 @@ def no(result: GateResult, reason: str, sentence: str) -> Judged:
 
 def yes(result: GateResult, sentence: str) -> Judged:
     return Judged(replace(result, passed=True, sentence=sentence), "")
-
-
-def is_error(metric: str) -> bool:
-    """Say whether lower is better."""
-    return metric in ERROR_METRICS or metric.partition(".")[0] in ERROR_METRICS
 
 
 def finite(value: float | None) -> bool:

@@ -22,6 +22,7 @@ from pushline.evaluator.findings import Difference
 from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.measures.areas import Area
+from pushline.evaluator.measures.measure import Measured
 from pushline.evaluator.measures.summed import Summed, summed
 from pushline.evaluator.proportions import Discordance, rows_to_see, visible_drop
 from pushline.evaluator.sums import Floats, resampled
@@ -189,6 +190,10 @@ class Side:
 
 def side(rows: Answered) -> Side:
     return Side(rows, summed(rows))
+
+
+def side_of(measured: Measured) -> Side:
+    return Side(measured.answered, Summed(measured.sums, measured.areas))
 
 
 def same_answers(candidate: Answered, champion: Answered) -> bool:

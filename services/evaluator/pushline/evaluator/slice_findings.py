@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pushline.evaluator.findings import SliceFound
-from pushline.evaluator.judged import is_error
-from pushline.evaluator.known_metrics import FIRST_METRIC
-from pushline.evaluator.measures import estimates
+from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
 from pushline.evaluator.measures.answered import Answered
+from pushline.evaluator.measures.estimates import estimates
 from pushline.evaluator.paired import Pair, Side, difference, pairs, side
 from pushline.evaluator.slices import Slice
 
@@ -47,7 +46,7 @@ def _measure(each: Slice, candidate: Answered, champion: Answered | None, names:
     if not rows:
         return _Found(SliceFound(each.by, each.value, 0, {}), {})
     now = side(candidate.only(each.chosen))
-    metrics = {name: estimate for name, estimate in estimates(now.rows, confidence).items() if "." not in name}
+    metrics = {name: estimate for name, estimate in estimates(now.rows, now.summed, confidence).items() if "." not in name}
     about = SliceFound(each.by, each.value, rows, metrics)
     return _Found(about, {}) if champion is None else _beside(about, now, side(champion.only(each.chosen)), names, confidence)
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from pushline.evaluator.drop_gates import Champion
 from pushline.evaluator.findings import Estimate, SliceFound
-from pushline.evaluator.judged import SLACK, Judged, distance, is_error, no, row, show, usable, yes
+from pushline.evaluator.judged import SLACK, Judged, distance, no, row, show, usable, yes
+from pushline.evaluator.known_metrics import is_error
 
 MOST_TOLD = 20  # slices that refuse
 

@@ -4,7 +4,7 @@
 """
 
 from pushline.evaluator.measures.answered import Answered, answered, probabilities
-from pushline.evaluator.measures.measure import ClassRow, Measured, measure
+from pushline.evaluator.measures.measure import ClassRow, Measured, measure, measured
 from pushline.evaluator.measures.summed import sums_from, sums_of
 
-__all__ = ["Answered", "ClassRow", "Measured", "answered", "measure", "probabilities", "sums_from", "sums_of"]
+__all__ = ["Answered", "ClassRow", "Measured", "answered", "measure", "measured", "probabilities", "sums_from", "sums_of"]

@@ -8,7 +8,6 @@ import numpy as np
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.dataset import class_indices, label_marks, targets
 from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL, TASKS
-from pushline.evaluator.sums import Chosen
 from pushline.evaluator.verdict import NotJudgeable
 
 MAX_CLASSES = 10_000  # as many as pushline.toml can name
@@ -36,7 +35,7 @@ class Answered:
 
     @property
     def said(self) -> Array:
-        """Each row's class: the likeliest, the first of equals (one half is still the first of two, as in Keras). Of labels, marks."""
+        """Each row's class: the likeliest, the first of equals (one half is the first of two, as in Keras). Of labels, marks."""
         return np.asarray(self.scores > 0.5 if self.task == MULTILABEL else self.scores.argmax(axis=1))  # noqa: PLR2004
 
     @property
@@ -46,6 +45,13 @@ class Answered:
         return np.asarray(same.all(axis=1) if self.task == MULTILABEL else same)
 
     @property
+    def counts(self) -> Array:
+        """How many rows are of each class, or have each label."""
+        return np.asarray(
+            self.truth.sum(axis=0) if self.task == MULTILABEL else np.bincount(self.truth, minlength=len(self.labels))
+        )
+
+    @property
     def points(self) -> Array:
         """The answers of a regression; of quantiles, the median or the one nearest to it, as one column."""
         if not self.quantiles:
@@ -53,7 +59,7 @@ class Answered:
         nearest = min(range(len(self.quantiles)), key=lambda at: abs(self.quantiles[at] - 0.5))
         return self.scores[:, nearest : nearest + 1]
 
-    def only(self, chosen: Chosen | slice) -> "Answered":
+    def only(self, chosen: Array | slice) -> "Answered":
         return replace(self, truth=self.truth[chosen], scores=self.scores[chosen])
 
 

@@ -2,8 +2,8 @@
 
 An area is no sum over rows, but to first order it is one: its derivative by a row's weight, the row's influence (infinitesimal
 jackknife, Efron 1982). Of ROC-AUC the squares of these add up to DeLong's variance (DeLong, DeLong and Clarke-Pearson 1988, in the
-O(n log n) form of Sun and Xu 2014). So one sorting of the scores gives the area, its variance and, beside another model's influences
-on the same rows, the variance of their difference.
+O(n log n) form of Sun and Xu 2014). So one sorting of the scores gives the area, its variance and, beside another model's
+influences on the same rows, the variance of their difference.
 """
 
 from collections.abc import Iterable
@@ -55,7 +55,7 @@ def roc_auc(positive: Marks, scores: Array, weights: Floats | None = None) -> fl
 
 
 def average_precision(positive: Marks, scores: Array, weights: Floats | None = None) -> float:
-    """Give the precision at each score of a positive row, averaged over these rows: the area under precision by recall, in steps."""
+    """Give the mean precision at the scores of the positive rows: the area under precision by recall, in steps."""
     curve = _curve(positive, scores, weights)
     return float(curve.positive @ _precision(curve) / curve.positive.sum())
 

@@ -1,7 +1,7 @@
 """What a regression's answers add to the sums, and the metrics of these.
 
-Targets are centred before they are squared, so that a set far from zero keeps its digits. Where there are many columns, R² is summed
-as an influence, which needs one column.
+Targets are centred before they are squared, so that a set far from zero keeps its digits. Where there are many columns, R² is
+summed as an influence, which needs one column.
 """
 
 from dataclasses import dataclass

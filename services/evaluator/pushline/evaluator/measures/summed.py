@@ -23,7 +23,7 @@ def sums_of(
     from_logits: bool = False,
     quantiles: Sequence[float] = (),
 ) -> Sums:
-    """Give the sums of a model's answers; those of two models on the same rows belong together. Raises NotJudgeable, as answered()."""
+    """Give the sums of a model's answers; those of two models on the same rows belong together. Raises NotJudgeable."""
     return sums_from(answered(task, truth, answers, labels, from_logits=from_logits, quantiles=quantiles))
 
 
