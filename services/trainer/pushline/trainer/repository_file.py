@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pushline.objects.manifest import Gate
+from pushline.objects.slices import parse_slices
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.runtime.operator_file import Limits, ModelConfig, read_confidence
 from pushline.runtime.strict_table import StrictTable, WrongKey
 from pushline.trainer import requirements_file
 from pushline.trainer.data import FOLDER as DATA
 from pushline.trainer.data import DataFile, parse_data
-from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+from pushline.trainer.repository_gates import DEFAULT_CONFIDENCE, WeakenedGate, merge_confidence, merge_gates, read_gates
 from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
 from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
 
@@ -46,6 +47,7 @@ class Plan:
     requirements: str = ""  # a file of the repository
     pins: tuple[Pin, ...] = ()  # what stands in it
     data: tuple[DataFile, ...] = ()
+    confidence: float = DEFAULT_CONFIDENCE
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -91,12 +93,15 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
     dataset, slices = _evaluate(table.table("evaluate"))
-    gates = merge_gates(config.gates, read_gates(table.table("gates")))
+    asked = table.table("gates")
+    confidence = merge_confidence(config.confidence, read_confidence(asked))
+    gates = merge_gates(config.gates, read_gates(asked))
     deploy = table.table("deploy")
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    return Plan(task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data)
+    names = (task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data)
+    return Plan(*names, confidence=confidence)
 
 
 def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
@@ -167,8 +172,10 @@ def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
     elif dataset:
         dataset = table.parsed("dataset", _npz)
     slices = table.texts("slices")
-    if any(name != "label" for name in slices):
-        raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
+    try:
+        parse_slices(slices)
+    except ValueError as error:
+        raise table.wrong("slices", str(error)) from None
     table.finish()
     return dataset, slices
 
