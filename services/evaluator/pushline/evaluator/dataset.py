@@ -49,12 +49,18 @@ def read_set(path: Path, about: Dataset, output: str, max_bytes: int) -> Evaluat
 
 
 def _check_plain(name: str, array: Array) -> None:
-    if array.dtype.kind not in ("biufS" if name.startswith("x") else "biuf"):
+    if array.dtype.kind not in _kinds(name):
         raise bad(f"array {name} is of type {array.dtype}; numbers are needed")
     if array.ndim == 0:
         raise bad(f"array {name} has no rows")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise bad(f"array {name} holds NaN or infinity")
+
+
+def _kinds(name: str) -> str:
+    """Inputs may be texts, and so may columns that are there for slices; what is answered is numbers."""
+    stem = name.partition(".")[0]
+    return {"x": "biufS", "y": "biuf"}.get(stem, "biufSU")
 
 
 def inputs_for(data: EvaluationSet, specs: Sequence[TensorSpec]) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from pushline.evaluator import curves
 from pushline.evaluator.charts import Chart
-from pushline.evaluator.known_metrics import is_error, show
+from pushline.evaluator.gates import is_error, show
 
 LARGEST_MATRIX = 20  # classes; above it the page lists what is confused most
 MOST_CONFUSED = 15

@@ -7,13 +7,14 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from pushline.objects.manifest import Gate
+from pushline.objects.slices import parse_slices
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.runtime.operator_file import Limits, ModelConfig, read_confidence
 from pushline.runtime.strict_table import StrictTable, WrongKey
 from pushline.trainer import requirements_file
 from pushline.trainer.data import FOLDER as DATA
 from pushline.trainer.data import DataFile, parse_data
-from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+from pushline.trainer.repository_gates import DEFAULT_CONFIDENCE, WeakenedGate, merge_confidence, merge_gates, read_gates
 from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
 from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
 
@@ -50,6 +51,7 @@ class Plan:
     pins: tuple[Pin, ...] = ()  # what stands in it
     data: tuple[DataFile, ...] = ()
     quantiles: tuple[float, ...] = ()  # that the columns of a regression's answers are
+    confidence: float = DEFAULT_CONFIDENCE  # of the gates
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -95,13 +97,26 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
     dataset, slices = _evaluate(table.table("evaluate"))
-    gates = merge_gates(config.gates, read_gates(table.table("gates")))
+    asked = table.table("gates")
+    confidence = merge_confidence(config.confidence, read_confidence(asked))
+    gates = merge_gates(config.gates, read_gates(asked))
     deploy = table.table("deploy")
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
     return Plan(
-        task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data, quantiles
+        task=task,
+        labels=labels,
+        script=train.script,
+        limits=train.limits,
+        dataset=dataset,
+        slices=slices,
+        gates=gates,
+        tests=tests,
+        requirements=train.requirements,
+        data=train.data,
+        quantiles=quantiles,
+        confidence=confidence,
     )
 
 
@@ -189,8 +204,10 @@ def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
     elif dataset:
         dataset = table.parsed("dataset", _npz)
     slices = table.texts("slices")
-    if any(name != "label" for name in slices):
-        raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
+    try:
+        parse_slices(slices)
+    except ValueError as error:
+        raise table.wrong("slices", str(error)) from None
     table.finish()
     return dataset, slices
 

@@ -36,6 +36,11 @@ class Area:
     curves: tuple[Curve, ...]
 
     @property
+    def least(self) -> int:
+        """Of all curves."""
+        return min(curve.least for curve in self.curves)
+
+    @property
     def variance(self) -> float:
         return float(self.influence @ self.influence)
 
@@ -159,5 +164,5 @@ def _scored(positive: Marks, scores: Array, weights: Floats | None) -> _Scored:
     at = np.empty(len(scores), np.int64)
     at[order] = np.cumsum(place)
     weight = np.ones(len(scores)) if weights is None else weights
-    sides = (np.bincount(at, np.where(side, weight, 0.0), len(starts)).astype(np.float64) for side in (positive, ~positive))
-    return _Scored(*sides, at)
+    of_positive, of_negative = (np.bincount(at, np.where(side, weight, 0.0), len(starts)) for side in (positive, ~positive))
+    return _Scored(of_positive.astype(np.float64), of_negative.astype(np.float64), at)
