@@ -49,12 +49,18 @@ def read_set(path: Path, about: Dataset, output: str, max_bytes: int) -> Evaluat
 
 
 def _check_plain(name: str, array: Array) -> None:
-    if array.dtype.kind not in ("biufS" if name.startswith("x") else "biuf"):
+    if array.dtype.kind not in _kinds(name):
         raise bad(f"array {name} is of type {array.dtype}; numbers are needed")
     if array.ndim == 0:
         raise bad(f"array {name} has no rows")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise bad(f"array {name} holds NaN or infinity")
+
+
+def _kinds(name: str) -> str:
+    """Inputs may be texts, and so may columns that are there for slices; what is answered is numbers."""
+    stem = name.partition(".")[0]
+    return {"x": "biufS", "y": "biuf"}.get(stem, "biufSU")
 
 
 def inputs_for(data: EvaluationSet, specs: Sequence[TensorSpec]) -> dict[str, Array]:
@@ -128,6 +134,21 @@ def _one_hot(truth: Array) -> Array:
     if not (np.isin(truth, (0, 1)).all() and (truth.sum(axis=-1) == 1).all()):
         raise bad("y has a column for each class, but not exactly one 1 in each row")
     return np.asarray(truth.argmax(axis=-1))
+
+
+def label_marks(truth: Array, shape: tuple[int, ...], labels: Sequence[str] = ()) -> Array:
+    """Give y as marks (rows, labels) of several labels a row, for answers of this shape. Raises NotJudgeable."""
+    columns = shape[-1] if len(shape) > 1 else 1
+    if truth.shape not in (shape, (*shape, 1)) and (*truth.shape, 1) != shape:
+        raise bad(f"y has the shape {truth.shape}; the model's answers have {shape}, and each label has a column in both")
+    if not np.isin(truth, (0, 1)).all():
+        raise bad("y holds other values than 0 and 1; each label of a row is there or not")
+    if labels and len(labels) != columns:
+        raise bad(f"pushline.toml names {len(labels)} labels, the model answers {columns}")
+    marks = truth.reshape(-1, columns).astype(bool)
+    if (marks == marks[0]).all():
+        raise bad("y holds the same labels in every row; at least one has to differ")
+    return marks
 
 
 def targets(truth: Array, shape: tuple[int, ...]) -> Array:

@@ -3,23 +3,27 @@
 import re
 import tomllib
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 from pushline.objects.manifest import Gate
+from pushline.objects.slices import parse_slices
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.runtime.operator_file import Limits, ModelConfig, read_confidence
 from pushline.runtime.strict_table import StrictTable, WrongKey
 from pushline.trainer import requirements_file
 from pushline.trainer.data import FOLDER as DATA
 from pushline.trainer.data import DataFile, parse_data
-from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+from pushline.trainer.repository_gates import DEFAULT_CONFIDENCE, WeakenedGate, merge_confidence, merge_gates, read_gates
 from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
 from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
 
 NAME = "pushline.toml"
 MAX_BYTES = 64 * 1024
-TASKS = ("classification", "regression")
+REGRESSION = "regression"
+TASKS = ("classification", "multilabel", REGRESSION)
 MAX_LABELS, MAX_LABEL = 10_000, 200
+MIN_QUANTILES, MAX_QUANTILES = 2, 99
 _FUNCTION = re.compile(r"python:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -46,6 +50,8 @@ class Plan:
     requirements: str = ""  # a file of the repository
     pins: tuple[Pin, ...] = ()  # what stands in it
     data: tuple[DataFile, ...] = ()
+    quantiles: tuple[float, ...] = ()  # that the columns of a regression's answers are
+    confidence: float = DEFAULT_CONFIDENCE  # of the gates
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -87,19 +93,34 @@ class _NotBuilt(WrongKey):
 
 
 def _plan(table: StrictTable, config: ModelConfig) -> Plan:
-    task, labels = _model(table.table("model"), config)
+    task, labels, quantiles = _model(table.table("model"), config)
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
     dataset, slices = _evaluate(table.table("evaluate"))
-    gates = merge_gates(config.gates, read_gates(table.table("gates")))
+    asked = table.table("gates")
+    confidence = merge_confidence(config.confidence, read_confidence(asked))
+    gates = merge_gates(config.gates, read_gates(asked))
     deploy = table.table("deploy")
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    return Plan(task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data)
+    return Plan(
+        task=task,
+        labels=labels,
+        script=train.script,
+        limits=train.limits,
+        dataset=dataset,
+        slices=slices,
+        gates=gates,
+        tests=tests,
+        requirements=train.requirements,
+        data=train.data,
+        quantiles=quantiles,
+        confidence=confidence,
+    )
 
 
-def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
+def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...], tuple[float, ...]]:
     name = table.text("name", config.name)
     if name != config.name:
         raise _OtherModel(table.name("name"), f'"{name[:80]}" is another model; this repository and branch train "{config.name}"')
@@ -109,8 +130,24 @@ def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...
         raise table.wrong("labels", f"has more than {MAX_LABELS} labels, or one longer than {MAX_LABEL} characters")
     if len(set(labels)) != len(labels):
         raise table.wrong("labels", "names a label twice")
+    quantiles = _quantiles(table, task)
     table.finish()
-    return task, labels
+    return REGRESSION if quantiles else task, labels, quantiles
+
+
+def _quantiles(table: StrictTable, task: str) -> tuple[float, ...]:
+    quantiles = table.numbers("quantiles")
+    if not quantiles:
+        return ()
+    if task not in ("", REGRESSION):
+        raise table.wrong("quantiles", f'only a regression has them, and model.task is "{task}"')
+    if not MIN_QUANTILES <= len(quantiles) <= MAX_QUANTILES:
+        raise table.wrong("quantiles", f"names {len(quantiles)}; it takes from {MIN_QUANTILES} to {MAX_QUANTILES}")
+    if any(not 0 < quantile < 1 for quantile in quantiles):
+        raise table.wrong("quantiles", "has one that is not between 0 and 1")
+    if any(lower >= higher for lower, higher in pairwise(quantiles)):
+        raise table.wrong("quantiles", "do not rise from each to the next")
+    return quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +204,10 @@ def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
     elif dataset:
         dataset = table.parsed("dataset", _npz)
     slices = table.texts("slices")
-    if any(name != "label" for name in slices):
-        raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
+    try:
+        parse_slices(slices)
+    except ValueError as error:
+        raise table.wrong("slices", str(error)) from None
     table.finish()
     return dataset, slices
 

@@ -82,6 +82,7 @@ def manifest_of(product: Product) -> Manifest:
         dataset=_dataset(product),
         gates=plan.gates,
         slices=plan.slices,
+        confidence=plan.confidence,
         from_logits=result.from_logits,
         loss=result.loss,
         versions=result.versions,
@@ -90,6 +91,7 @@ def manifest_of(product: Product) -> Manifest:
         history=result.history,
         seconds=round(product.seconds, 3),
         sandbox=product.sandbox,
+        quantiles=plan.quantiles,
     )
 
 

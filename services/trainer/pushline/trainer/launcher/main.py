@@ -52,7 +52,7 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
     parser.add_argument("--progress-fd", type=int, help="file descriptor for progress, one JSON object a line")
     parser.add_argument("--dataset", help="evaluation set: a .npz file of the repository, or python:module:function")
-    parser.add_argument("--task", choices=("classification", "regression"))
+    parser.add_argument("--task", choices=task.TASKS)
     arguments = parser.parse_args(words)
     arguments.out = arguments.out.resolve()
     return arguments
@@ -153,5 +153,5 @@ def _answers(
 def _dataset(frozen: Frozen | None, rows: Mapping[str, Array] | None, exported: Exported, out: Path) -> dict[str, Any] | None:
     if frozen is None or rows is None:
         return None
-    dataset.write({exported.input_names[name]: array for name, array in rows.items()}, frozen.y, out / "dataset.npz")
+    dataset.write({exported.input_names[name]: array for name, array in rows.items()}, frozen, out / "dataset.npz")
     return {"file": "dataset.npz", "rows": frozen.rows, "taken_from": frozen.taken_from, "truncated": frozen.truncated}
