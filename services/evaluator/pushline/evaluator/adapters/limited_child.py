@@ -22,7 +22,7 @@ from typing import Any
 
 from pushline.engine.tensorflow_child import START
 from pushline.engine.tensorflow_process import ENVIRONMENT as TENSORFLOW_ENVIRONMENT
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays, write_arrays
+from pushline.evaluator.arrays import Array, BadArrays, header_of, read_arrays, write_arrays
 from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -71,8 +71,9 @@ class LimitedChild:
             "files": self.limits.files,
             "core_bytes": 0,
         }
-        if shutil.disk_usage(folder).free < self.limits.output_bytes:
-            raise CannotRun(f"scratch space: less than {self.limits.output_bytes // 2**20} MiB free where temporary files lie")
+        needed = self.limits.output_bytes + sum(header_of(inputs, name).size_bytes for name in inputs)
+        if shutil.disk_usage(folder).free < needed:
+            raise CannotRun(f"scratch space: less than {needed // 2**20} MiB free where temporary files lie")
         try:
             (folder / "programs").mkdir()
             for program, (copy, _) in zip(programs, copies, strict=True):
