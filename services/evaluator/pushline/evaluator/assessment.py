@@ -4,16 +4,18 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import curves
+from pushline.evaluator import curves, deciding
 from pushline.evaluator.agreement import Agreement, compare
 from pushline.evaluator.arrays import Array, BadArrays, read_arrays
 from pushline.evaluator.charts import Chart
+from pushline.evaluator.cost_gates import Costs
 from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
+from pushline.evaluator.findings import Comparison, SliceFound
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
 from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
@@ -50,6 +52,9 @@ class Assessment:
     measured: Measured | None = None
     drawn: tuple[Chart, ...] = ()  # what was measured, for the page
     champion: Champion | None = None
+    comparison: Comparison | None = None  # with the live model, where both could be measured
+    slices: tuple[SliceFound, ...] = ()
+    costs: Costs = field(default_factory=dict)  # of serving, as measured here
     run: Answers | None = None
     child_seconds: float = 0.0  # of all programs that were run, the live model's too
 
@@ -72,6 +77,7 @@ class Assessor:
 
     def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:
         manifest = own.manifest
+        deciding.check_confidence(manifest.confidence)
         if manifest.dataset is None or own.dataset is None:
             raise NotJudgeable("no_evaluation_set", NO_SET)
         output = manifest.outputs[0].name if manifest.outputs else ""
@@ -84,9 +90,11 @@ class Assessor:
             found.agreements = self._agreements(own.programs, found.run, keras)
             found.measured = self._measure(manifest, data, output, found.run)
             found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
-            found.champion = self._champion(manifest, data, champion, live, found)
-        evidence = Evidence(manifest.task, found.measured.numbers, found.champion, found.measured.constant)
-        found.judged = judge_gates(manifest.gates, evidence)
+            measured_live = self._champion(manifest, data, champion, live, found)
+        if measured_live is not None:
+            found.comparison = deciding.compared(manifest, found.measured, measured_live)
+        found.slices = deciding.sliced(manifest, data.arrays, found.measured, measured_live)
+        found.judged = judge_gates(manifest.gates, _evidence(manifest, found.measured, found))
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
 
     def _check(self, programs: Sequence[ProgramFile]) -> None:
@@ -149,21 +157,40 @@ class Assessor:
         champion: "Material | Champion | None",
         live: "Future[Answers] | None",
         found: Assessment,
-    ) -> Champion | None:
+    ) -> Measured | None:
         """The live model on the same set. What keeps it from being measured is told; the gates that need it then do not pass."""
         if live is None or not isinstance(champion, Material):
-            return None if isinstance(champion, Material) else champion
+            found.champion = None if isinstance(champion, Material) else champion
+            return None
         try:
             run = live.result()
             found.child_seconds += run.child_seconds
             said = run.together[champion.manifest.outputs[0].name]
-            return Champion(_measured(own, data.truth, said).numbers)
+            measured = _measured(replace(own, from_logits=champion.manifest.from_logits), data.truth, said)
         except NotJudgeable as refusal:
-            return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
+            problem = refusal.detail
         except ProgramFailed as failure:
-            return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
+            problem = str(failure)
         except (IndexError, KeyError):
-            return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+            problem = "it has no such output"
+        else:
+            found.champion = Champion(measured.numbers)
+            return measured
+        found.champion = Champion({}, f"the live model cannot be measured on this run's set: {problem}")
+        return None
+
+
+def _evidence(manifest: Manifest, measured: Measured, found: Assessment) -> Evidence:
+    return Evidence(
+        manifest.task,
+        measured.metrics,
+        found.champion,
+        measured.constant,
+        over_constant=deciding.beside_constant(manifest, measured) if found.champion is None else None,
+        comparison=found.comparison,
+        slices=found.slices,
+        costs=found.costs,
+    )
 
 
 def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:

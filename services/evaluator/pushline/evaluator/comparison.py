@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 
 from pushline.evaluator.findings import Comparison, Difference, Discordant, Power
-from pushline.evaluator.judged import distance, show
+from pushline.evaluator.judged import distance, enough, show
 from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.paired import Pair, Side, difference, discordance, pairs, same_answers, side
@@ -38,8 +38,8 @@ def over_constant(candidate: Side, constant: Answered, confidence: float) -> Dif
 
 def _power(metric: str, pair: Pair, drop: float, rows: int, confidence: float) -> Power:
     visible = pair.visible(confidence, POWER)
-    needed = pair.rows_for(drop, confidence, POWER) if drop > 0 else math.inf
-    return Power(metric, visible, POWER, _sentence(metric, visible, rows), math.ceil(needed) if needed < MOST_ROWS else None)
+    needed = rows * pair.growth(drop, confidence, POWER) if drop > 0 else math.inf
+    return Power(metric, visible, POWER, _sentence(metric, visible, rows), rows, math.ceil(needed) if needed < MOST_ROWS else None)
 
 
 def _sentence(metric: str, visible: float, rows: int) -> str:
@@ -47,10 +47,4 @@ def _sentence(metric: str, visible: float, rows: int) -> str:
         return f"the two models answer every one of the {rows} rows alike"
     direction = "rise" if is_error(metric) else "drop"
     seen = f"this set of {rows} rows can see a {direction} of {distance(metric, visible)} in {metric} with {100 * POWER:g} %"
-    return f"{seen}: two equally good models that differ as often as these pass max_drop = {show(_up(visible))} so often"
-
-
-def _up(number: float) -> float:
-    """Round up to two digits, so that what is written is enough."""
-    digit = 10.0 ** (math.floor(math.log10(number)) - 1)
-    return math.ceil(number / digit - 1e-9) * digit
+    return f"{seen}: so often two equally good models that differ like these pass max_drop = {show(enough(visible))}"

@@ -9,11 +9,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pushline.evaluator.judged import Judged, no, row, show, usable, yes
+from pushline.objects.costs import TOLERANCES
 from pushline.objects.manifest import Gate
 
-TIMES = ("latency_p50_ms", "latency_p99_ms", "latency_64_p99_ms")
-COSTS = (*TIMES, "program_bytes", "peak_memory_bytes")
-TOLERANCES = dict.fromkeys(TIMES, 0.5) | {"program_bytes": 0.0, "peak_memory_bytes": 0.1}
+COSTS = tuple(TOLERANCES)
 WHERE = "measured.json has the numbers"
 
 Costs = Mapping[str, tuple[float | None, float | None]]  # what was measured, and the live model's

@@ -67,11 +67,16 @@ def read_set(path: Path, about: Dataset, output: str, max_bytes: int) -> Evaluat
 
 
 def _check_plain(name: str, header: Header) -> None:
-    measured = name == "y" or name.startswith("y.")
-    if header.dtype.kind not in ("biuf" if measured else "biufS" if name.startswith("x") else "biufSU"):
+    if header.dtype.kind not in _kinds(name):
         raise bad(f"array {name} is of type {header.dtype}; numbers are needed")
     if header.ndim == 0:
         raise bad(f"array {name} has no rows")
+
+
+def _kinds(name: str) -> str:
+    """Inputs may be texts, and so may columns that are there for slices; what is answered is numbers."""
+    stem = name.partition(".")[0]
+    return {"x": "biufS", "y": "biuf"}.get(stem, "biufSU")
 
 
 def _check_values(name: str, batches: Iterable[Array]) -> None:

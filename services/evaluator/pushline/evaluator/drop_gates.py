@@ -8,8 +8,8 @@ says what this set can see and what would settle it. The same answers to the bit
 import math
 from dataclasses import dataclass
 
-from pushline.evaluator.findings import Comparison, Difference, Power
-from pushline.evaluator.judged import CANNOT_TELL, Judged, Numbers, distance, no, row, show, usable, yes
+from pushline.evaluator.findings import Comparison, Difference
+from pushline.evaluator.judged import CANNOT_TELL, Judged, Numbers, distance, enough, no, row, show, usable, yes
 from pushline.evaluator.known_metrics import is_error
 
 DEFAULT_DROP = 0.01
@@ -58,13 +58,15 @@ def _against(metric: str, allowed: float, value: float, before: float, found: Co
         return no(result, CANNOT_TELL, f"{said}; how sure that is cannot be said, as the metric has no spread on this set")
     if found.same_answers and allowed >= 0:
         return yes(result, f"{said}: the two models answer every row alike")
-    between = f"{said}; the drop is {_between(metric, worse)}"
+    word, least, most = _direction(metric), distance(metric, worse.least), distance(metric, worse.most)
+    allows = f"the gate allows {distance(metric, allowed)}"
     if worse.most < allowed:
-        return yes(result, f"{between}, under the {show(allowed)} that the gate allows")
+        sure = f"any {word} is surely under {most}" if worse.most > 0 else "it is surely better"
+        return yes(result, f"{said}; {sure}, {allows}")
     if worse.least > allowed:
-        return no(result, "worse_than_champion", f"{between}, above the {show(allowed)} that the gate allows")
-    unsure = f"{between}, so this set cannot tell whether it keeps to max_drop {show(allowed)}"
-    return no(result, CANNOT_TELL, f"{unsure}; {_settled(metric, found, allowed)}")
+        return no(result, "worse_than_champion", f"{said}; the {word} is surely above {least}, {allows}")
+    unsure = f"{said}, but the {word} may be as large as {most} and {allows}"
+    return no(result, CANNOT_TELL, f"{unsure}: this set cannot tell; {_settled(metric, found, allowed)}")
 
 
 def judge_over_constant(metric: str, value: float | None, constant: float | None, difference: Difference | None) -> Judged:
@@ -100,21 +102,16 @@ def _compared(metric: str, value: float, before: float) -> str:
     return f"is {distance(metric, abs(value - before))} {'above' if is_error(metric) else 'under'}"
 
 
-def _between(metric: str, worse: _Worse) -> str:
-    least, most = distance(metric, worse.least), distance(metric, worse.most)
-    return f"between {least.removesuffix(' points')} and {most}"
+def _direction(metric: str) -> str:
+    return "rise" if is_error(metric) else "drop"
 
 
 def _settled(metric: str, found: Comparison, allowed: float) -> str:
     power = next((each for each in found.power if each.metric == metric), None)
     if power is None or power.visible_drop is None:
         return "more rows would settle it"
+    seen = f"its {power.rows} rows can see a {_direction(metric)} of {distance(metric, power.visible_drop)} with {100 * power.power:g} %"
     if power.visible_drop <= allowed:
-        return f"{power.sentence}, so the drop may be real; more rows would settle it"
-    return f"{power.sentence}; {_rows(power)}"
-
-
-def _rows(power: Power) -> str:
-    if power.rows_needed is None:
-        return "no number of rows lets them pass this gate so often"
-    return f"with about {power.rows_needed} rows they pass this gate so often"
+        return f"{seen}, so this one may be real; more rows would settle it"
+    rows = f"about {power.rows_needed} rows or " if power.rows_needed else ""
+    return f"{seen}; {rows}max_drop = {show(enough(power.visible_drop))} would settle it for models of equal worth"

@@ -40,7 +40,6 @@ class Evidence:
     facts: DataFacts | None = None
     costs: Costs = field(default_factory=dict)
     own: Numbers = field(default_factory=dict)  # numbers of the repository's own making
-    confidence: float = 0.95
 
 
 def judge_gates(gates: Sequence[Gate], evidence: Evidence) -> tuple[Judged, ...]:
@@ -89,8 +88,7 @@ def _judge_metric(gate: Gate, evidence: Evidence) -> Iterator[Judged]:
     if gate.slice_minimum is not None:
         yield from judge_slice_minimum(gate.metric, gate.slice_minimum, evidence.slices)
     if gate.slice_max_drop is not None:
-        alpha = 1 - evidence.confidence
-        yield from judge_slice_drop(gate.metric, gate.slice_max_drop, evidence.slices, evidence.champion, alpha)
+        yield from judge_slice_drop(gate.metric, gate.slice_max_drop, evidence.slices, evidence.champion)
 
 
 _NUMBERS: Mapping[str, Callable[[Gate], float | None]] = {

@@ -54,7 +54,14 @@ def distance(metric: str, apart: float) -> str:
     """Write how far apart two values of a metric are: in points (hundredths) where it is a share."""
     if not metric.startswith(_SHARES):
         return f"{apart:.3g}"
-    return f"{100 * apart:.3g} points"
+    points = f"{100 * apart:.3g}"
+    return f"{points} point" if points in ("1", "-1") else f"{points} points"
+
+
+def enough(number: float) -> float:
+    """Round up to two digits, so that what is written is enough."""
+    digit = 10.0 ** (math.floor(math.log10(number)) - 1)
+    return math.ceil(number / digit - 1e-9) * digit
 
 
 def _or_none(number: float | None) -> float | None:

@@ -44,15 +44,15 @@ class Pair(Protocol):
         ...
 
     def p_below(self, difference: float) -> float:
-        """One-sided p-value against a true difference of at least this; p_below and p_above add up to 1."""
+        """One-sided p-value against a true difference of at least this."""
         ...
 
     def visible(self, confidence: float, power: float) -> float:
         """Give the least max_drop that equally good models pass with the probability `power`."""
         ...
 
-    def rows_for(self, drop: float, confidence: float, power: float) -> float:
-        """Give how many rows like these they need to pass this one."""
+    def growth(self, drop: float, confidence: float, power: float) -> float:
+        """Give how many times as many rows they need to pass this one."""
         ...
 
 
@@ -66,13 +66,13 @@ class SameAnswers:
         return 0.0
 
     def p_below(self, difference: float) -> float:
-        return 0.0 if difference > 0 else 1.0
+        return float(difference <= 0)
 
     def visible(self, confidence: float, power: float) -> float:
         del confidence, power
         return 0.0
 
-    def rows_for(self, drop: float, confidence: float, power: float) -> float:
+    def growth(self, drop: float, confidence: float, power: float) -> float:
         del drop, confidence, power
         return 1.0
 
@@ -96,8 +96,9 @@ class Shares:
         discordant = self.found.only_candidate + self.found.only_champion
         return visible_drop(self.found.rows, discordant / self.found.rows, confidence, power)
 
-    def rows_for(self, drop: float, confidence: float, power: float) -> float:
-        return rows_to_see(drop, (self.found.only_candidate + self.found.only_champion) / self.found.rows, confidence, power)
+    def growth(self, drop: float, confidence: float, power: float) -> float:
+        discordant = self.found.only_candidate + self.found.only_champion
+        return rows_to_see(drop, discordant / self.found.rows, confidence, power) / self.found.rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,8 @@ class AreaPair:
         quantile = float(ndtri(confidence))
         return (quantile + float(ndtri(power))) * error if error > 0 else _unseen(quantile, self.candidate.least)
 
-    def rows_for(self, drop: float, confidence: float, power: float) -> float:
-        return len(self.candidate.influence) * (self.visible(confidence, power) / drop) ** 2
+    def growth(self, drop: float, confidence: float, power: float) -> float:
+        return (self.visible(confidence, power) / drop) ** 2
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ class Resampled:
         width = max(quantile * self.error, _unseen(quantile, self.rows) if self.decided else 0.0)
         return width + float(ndtri(power)) * self.error
 
-    def rows_for(self, drop: float, confidence: float, power: float) -> float:
-        return self.rows * (self.visible(confidence, power) / drop) ** 2
+    def growth(self, drop: float, confidence: float, power: float) -> float:
+        return (self.visible(confidence, power) / drop) ** 2
 
 
 def _unseen(quantile: float, rows: int) -> float:
@@ -210,6 +211,13 @@ def pairs(candidate: Side, champion: Side, names: Collection[str]) -> dict[str, 
     found: dict[str, Pair] = {name: direct[name] for name in defined if name in direct}
     rest = [name for name in defined if name not in direct]
     return found | dict(_resampled(candidate, champion, rest, {name: now[name] - before[name] for name in rest}))
+
+
+def p_worse(pair: Pair, drop: float, *, error: bool) -> float:
+    """One-sided p-value against being worse by at most `drop`; an error is worse where it is higher."""
+    if isinstance(pair, SameAnswers):
+        return float(drop >= 0)
+    return 1 - pair.p_below(drop) if error else pair.p_below(-drop)
 
 
 def difference(pair: Pair, confidence: float) -> Difference:

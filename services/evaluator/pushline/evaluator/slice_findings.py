@@ -2,6 +2,7 @@
 
 Holm (1979, "A simple sequentially rejective multiple test procedure"): of m slices, the smallest p-value counts m-fold, the next one
 (m - 1)-fold, and none less than one before it. So the chance of refusing any slice wrongly stays that of one test, however many.
+Labels are one family of slices, all others another.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pushline.evaluator.findings import SliceFound
-from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
+from pushline.evaluator.known_metrics import FIRST_METRIC, REGRESSION, is_error
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.measures.estimates import estimates
-from pushline.evaluator.paired import Pair, Side, difference, pairs, side
+from pushline.evaluator.paired import Pair, Side, difference, p_worse, pairs, side
 from pushline.evaluator.slices import Slice
+from pushline.objects.slices import LABEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def measure_slices(
     """`drops` is the slice_max_drop of each metric that has one."""
     names = list(dict.fromkeys([FIRST_METRIC[candidate.task], *drops]))
     found = [_measure(each, candidate, champion, names, confidence) for each in slices]
-    tests = {name: _holm([_p_value(each.pairs.get(name), name, drop) for each in found]) for name, drop in drops.items()}
+    tests = {name: _corrected(found, [_p_value(each.pairs.get(name), name, drop) for each in found]) for name, drop in drops.items()}
     return tuple(_with_tests(each.about, at, tests) for at, each in enumerate(found))
 
 
@@ -46,7 +48,9 @@ def _measure(each: Slice, candidate: Answered, champion: Answered | None, names:
     if not rows:
         return _Found(SliceFound(each.by, each.value, 0, {}), {})
     now = side(candidate.only(each.chosen))
-    metrics = {name: estimate for name, estimate in estimates(now.rows, now.summed, confidence).items() if "." not in name}
+    resample = candidate.task == REGRESSION  # of the many metrics of a classification that takes long, slice by slice
+    metrics = estimates(now.rows, now.summed, confidence, resample=resample)
+    metrics = {name: estimate for name, estimate in metrics.items() if "." not in name}
     about = SliceFound(each.by, each.value, rows, metrics)
     return _Found(about, {}) if champion is None else _beside(about, now, side(champion.only(each.chosen)), names, confidence)
 
@@ -59,10 +63,14 @@ def _beside(about: SliceFound, now: Side, before: Side, names: Sequence[str], co
 
 
 def _p_value(pair: Pair | None, metric: str, drop: float) -> float | None:
-    """One-sided, against a drop of at most what the gate allows."""
-    if pair is None:
-        return None
-    return 1 - pair.p_below(drop) if is_error(metric) else pair.p_below(-drop)
+    return None if pair is None else p_worse(pair, drop, error=is_error(metric))
+
+
+def _corrected(found: Sequence[_Found], p_values: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Labels are corrected among themselves: more slices of the repository's own must not water down what is said of them."""
+    labels = [each.about.by == LABEL for each in found]
+    families = [_holm([p_value if is_label is kind else None for p_value, is_label in zip(p_values, labels, strict=True)]) for kind in (True, False)]
+    return tuple(one if is_label else other for is_label, one, other in zip(labels, *families, strict=True))
 
 
 def _holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:

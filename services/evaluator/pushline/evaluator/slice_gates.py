@@ -1,8 +1,8 @@
 """Gates on slices: `slice_min` holds for each slice's number, `slice_max_drop` against the live model on each slice's rows.
 
 Here the burden is the other way round than for max_drop: a slice is refused where it is shown to be worse than the live model by
-more than the gate allows (one-sided, Holm-corrected over the slices), and passes where nothing is shown. A slice of few rows could
-never prove that it is not worse. What refuses is told slice by slice; else the worst slice stands for all.
+more than the gate allows (one-sided at ALPHA, Holm-corrected over the slices), and passes where nothing is shown. A slice of few rows could
+never prove that it is not worse. ALPHA is no setting: a higher confidence would refuse less here. What refuses is told slice by slice; else the worst slice stands for all.
 """
 
 import math
@@ -13,6 +13,7 @@ from pushline.evaluator.findings import Estimate, SliceFound
 from pushline.evaluator.judged import SLACK, Judged, distance, no, row, show, usable, yes
 from pushline.evaluator.known_metrics import is_error
 
+ALPHA = 0.05
 MOST_TOLD = 20  # slices that refuse
 
 
@@ -24,9 +25,7 @@ def judge_slice_minimum(metric: str, least: float, slices: Sequence[SliceFound])
     yield from _told(metric, "slice_min", least, [_minimum(metric, least, each) for each in slices])
 
 
-def judge_slice_drop(
-    metric: str, allowed: float, slices: Sequence[SliceFound], champion: Champion | None, alpha: float
-) -> Iterator[Judged]:
+def judge_slice_drop(metric: str, allowed: float, slices: Sequence[SliceFound], champion: Champion | None) -> Iterator[Judged]:
     if champion is None:
         yield yes(row(metric, "slice_max_drop", allowed), f"no model is live yet, so no slice's {metric} has anything to drop from")
         return
@@ -34,7 +33,7 @@ def judge_slice_drop(
         sentence = f"no slice's {metric} has anything to be compared with: {champion.problem}"
         yield no(row(metric, "slice_max_drop", allowed), "champion_not_comparable", sentence)
         return
-    yield from _told(metric, "slice_max_drop", allowed, [_drop(metric, allowed, each, alpha) for each in slices])
+    yield from _told(metric, "slice_max_drop", allowed, [_drop(metric, allowed, each) for each in slices])
 
 
 def _told(metric: str, rule: str, threshold: float, judged: list[tuple[float, Judged]]) -> Iterator[Judged]:
@@ -60,7 +59,7 @@ def _minimum(metric: str, least: float, found: SliceFound) -> tuple[float, Judge
     return -value, yes(result, f"{on} is the worst slice and keeps to slice_min {show(least)}")
 
 
-def _drop(metric: str, allowed: float, found: SliceFound, alpha: float) -> tuple[float, Judged]:
+def _drop(metric: str, allowed: float, found: SliceFound) -> tuple[float, Judged]:
     value = usable(found.metrics.get(metric, Estimate(None)).value)
     before = usable((found.champion or {}).get(metric))
     p_value = usable((found.p_values or {}).get(metric))
@@ -72,7 +71,7 @@ def _drop(metric: str, allowed: float, found: SliceFound, alpha: float) -> tuple
         return math.inf, no(result, "champion_not_comparable", f"the live model's {result.metric} is missing or not finite")
     worse = value - before if is_error(metric) else before - value
     against = f"{result.metric} {show(value)} against the live model's {show(before)} on the same {found.rows} rows"
-    if p_value <= alpha:
+    if p_value <= ALPHA:
         much = f"a drop of {distance(metric, worse)}, surely more than the {show(allowed)} that the gate allows (p = {p_value:.2g})"
         return worse, no(result, "worse_on_slice", f"{against}: {much}")
     return worse, yes(result, f"{against} is the worst slice; no drop of more than {show(allowed)} is shown")

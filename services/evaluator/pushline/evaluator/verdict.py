@@ -104,8 +104,8 @@ def conclude(judged: Sequence[Judged], on_what: str) -> Verdict:
     if not refused:
         return Verdict("accepted", "", f"{_first_sentence(judged)}; {_count(judged)} passed {on_what}")
     first, more = refused[0], len(refused) - 1
-    rest = f"; {more} more {'gate' if more == 1 else 'gates'} refused" if more else ""
     kind = "inconclusive" if first.reason in OPEN else "rejected"
+    rest = f"; {more} more {'gate' if more == 1 else 'gates'} {'open' if first.reason in OPEN else 'refused'}" if more else ""
     return Verdict(kind, first.reason, f"{first.result.sentence}{rest} {on_what}")
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pushline.objects.manifest import Gate
+from pushline.objects.slices import parse_slices
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.runtime.operator_file import Limits, ModelConfig, read_confidence
 from pushline.runtime.strict_table import StrictTable, WrongKey
 from pushline.trainer import metrics_bundle, requirements_file
 from pushline.trainer.data import FOLDER as DATA
 from pushline.trainer.data import DataFile, parse_data
 from pushline.trainer.repository_evaluate import EvaluateTable, inside, read_evaluate
-from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+from pushline.trainer.repository_gates import DEFAULT_CONFIDENCE, WeakenedGate, merge_confidence, merge_gates, read_gates
 from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
 from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
 
@@ -47,6 +48,7 @@ class Plan:
     data: tuple[DataFile, ...] = ()
     from_store: DataFile | None = None  # the evaluation set, where it lies in the store
     metrics: tuple[str, ...] = ()  # of its own, python:module:function
+    confidence: float = DEFAULT_CONFIDENCE
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -92,13 +94,15 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
     evaluate, slices = _evaluate(table.table("evaluate"), train.data)
-    gates = merge_gates(config.gates, read_gates(table.table("gates")))
+    asked = table.table("gates")
+    confidence = merge_confidence(config.confidence, read_confidence(asked))
+    gates = merge_gates(config.gates, read_gates(asked))
     deploy = table.table("deploy")
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    plan = Plan(task, labels, train.script, train.limits, evaluate.dataset, slices, gates, tests, train.requirements, (), train.data)
-    return replace(plan, from_store=evaluate.from_store, metrics=evaluate.metrics)
+    names = (task, labels, train.script, train.limits, evaluate.dataset, slices, gates, tests, train.requirements, (), train.data)
+    return Plan(*names, from_store=evaluate.from_store, metrics=evaluate.metrics, confidence=confidence)
 
 
 def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
@@ -160,8 +164,10 @@ def _tests(table: StrictTable, most: Limits) -> TestPlan:
 def _evaluate(table: StrictTable, training_data: tuple[DataFile, ...]) -> tuple[EvaluateTable, tuple[str, ...]]:
     evaluate = read_evaluate(table, training_data)
     slices = table.texts("slices")
-    if any(name != "label" for name in slices):
-        raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
+    try:
+        parse_slices(slices)
+    except ValueError as error:
+        raise table.wrong("slices", str(error)) from None
     table.finish()
     return evaluate, slices
 

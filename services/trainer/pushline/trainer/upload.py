@@ -86,6 +86,7 @@ def manifest_of(product: Product) -> Manifest:
         dataset=_dataset(product),
         gates=plan.gates,
         slices=plan.slices,
+        confidence=plan.confidence,
         from_logits=result.from_logits,
         loss=result.loss,
         versions=result.versions,

@@ -1,8 +1,8 @@
 """Copies of the data that a script gives Keras: arrays, nested ones, tf.data, Keras' own data sets, generators."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ class Frozen:
     y: Nested
     taken_from: str
     truncated: bool = False
+    columns: Mapping[str, Array] = field(default_factory=dict)  # further arrays of the set, for slices
 
     @property
     def rows(self) -> int:
@@ -45,8 +46,8 @@ def mapped(function: Callable[[Any], Any], nested: Nested) -> Nested:
     return function(nested)
 
 
-def from_arrays(x: Nested, y: Nested, taken_from: str) -> Frozen:
-    """Raises ValueError where there is nothing to judge by."""
+def from_arrays(x: Nested, y: Nested, taken_from: str, columns: Mapping[str, Any] | None = None) -> Frozen:
+    """Raises ValueError where there is nothing to judge by. `columns` go with the rows; what is none for each row stays as it is."""
     if x is None or y is None:
         raise ValueError("the data has no targets")
     x, y = mapped(numeric_or_texts, x), mapped(_numeric, y)
@@ -55,7 +56,9 @@ def from_arrays(x: Nested, y: Nested, taken_from: str) -> Frozen:
     if rows == 0 or any(len(array) != rows for array in every):
         raise ValueError(f"the data has {[len(array) for array in every]} rows")
     fit = _rows_that_fit(every)
-    return Frozen(mapped(lambda array: array[:fit].copy(), x), mapped(lambda array: array[:fit].copy(), y), taken_from, fit < rows)
+    kept = {name: np.asarray(column)[:fit].copy() for name, column in (columns or {}).items() if np.ndim(column)}
+    x, y = mapped(lambda array: array[:fit].copy(), x), mapped(lambda array: array[:fit].copy(), y)
+    return Frozen(x, y, taken_from, fit < rows, {name: numeric_or_texts(column) for name, column in kept.items()})
 
 
 def from_batches(batches: Iterable[Any], taken_from: str) -> Frozen:

@@ -158,5 +158,5 @@ def _answers(
 def _dataset(frozen: Frozen | None, rows: Mapping[str, Array] | None, exported: Exported, out: Path) -> dict[str, Any] | None:
     if frozen is None or rows is None:
         return None
-    dataset.write({exported.input_names[name]: array for name, array in rows.items()}, frozen.y, out / "dataset.npz")
+    dataset.write({exported.input_names[name]: array for name, array in rows.items()}, frozen, out / "dataset.npz")
     return {"file": "dataset.npz", "rows": frozen.rows, "taken_from": frozen.taken_from, "truncated": frozen.truncated}
