@@ -91,6 +91,11 @@ def batches_of(arrays: Mapping[str, Array], name: str, rows: int = 0) -> Iterato
         yield array[start : start + rows]
 
 
+def column_of(arrays: Mapping[str, Array], name: str, index: int) -> Array:
+    """Give one column of an array of rows and columns, without holding the others."""
+    return np.concatenate([np.zeros(0, header_of(arrays, name).dtype), *(batch[:, index] for batch in batches_of(arrays, name))])
+
+
 class ArrayFile(LazyArrays):
     """The arrays of an .npz file. Opening it raises BadArrays, and so does reading, as values are looked at only then.
 

@@ -114,9 +114,17 @@ class Inputs(LazyArrays):
     def __getitem__(self, name: str) -> Array:
         return np.concatenate(list(self.batches(name)))
 
-    def first(self, rows: int) -> dict[str, Array]:
-        """Give the first rows of each input, not more than `rows`."""
-        return {name: next(self.batches(name, rows)) for name in self}
+    def at(self, rows: Array) -> dict[str, Array]:
+        """Give some rows of each input; `rows` are their numbers, rising."""
+        return {name: self._some(name, rows) for name in self}
+
+    def _some(self, name: str, rows: Array) -> Array:
+        step, parts, start = self.header(name).batch_rows, [], 0
+        for batch in self.batches(name, step):
+            chosen = rows[(rows >= start) & (rows < start + len(batch))] - start
+            parts.append(batch[chosen])
+            start += step
+        return np.concatenate(parts)
 
 
 def inputs_for(data: EvaluationSet, specs: Sequence[TensorSpec]) -> Inputs:

@@ -75,17 +75,11 @@ def parse_repository_file(text: str, config: ModelConfig) -> Plan:
         raise RepositoryFileError("other_model", f"{NAME}: {error}") from None
     except WeakenedGate as error:
         raise RepositoryFileError("weakened_gate", f"{NAME}: {error}") from None
-    except _NotBuilt as error:
-        raise RepositoryFileError("unsupported_option", f"{NAME}: {error}") from None
     except WrongKey as error:
         raise RepositoryFileError("bad_repository_file", f"{NAME}: {error}") from None
 
 
 class _OtherModel(WrongKey):
-    pass
-
-
-class _NotBuilt(WrongKey):
     pass
 
 
