@@ -77,6 +77,17 @@ def test_without_a_file_everything_is_as_the_operator_has_it(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize("task", ["", 'task = "regression"'])
+def test_quantiles_make_a_regression(task: str) -> None:
+    plan = parse_repository_file(f"[model]\n{task}\nquantiles = [0.1, 0.5, 0.9]\n", CONFIG)
+
+    assert (plan.task, plan.quantiles) == ("regression", (0.1, 0.5, 0.9))
+
+
+def test_several_labels_are_a_task() -> None:
+    assert parse_repository_file('[model]\ntask = "multilabel"\n', CONFIG).task == "multilabel"
+
+
 def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
     (gate,) = parse_repository_file("[gates]\naccuracy = { min = 0.9 }\n", CONFIG).gates
 
@@ -88,7 +99,7 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
     [
         ("[model", "bad_repository_file", "is no TOML"),
         ("[training]\n", "bad_repository_file", "pushline.toml: training: unknown key; known are"),
-        ("[model]\nnmae = 'digits'\n", "bad_repository_file", "model.nmae: unknown key; known are labels, name, task"),
+        ("[model]\nnmae = 'digits'\n", "bad_repository_file", "model.nmae: unknown key; known are labels, name, quantiles, task"),
         ("[model]\nname = 7\n", "bad_repository_file", "model.name: 7 is not a text"),
         ("model = 7\n", "bad_repository_file", "model: 7 is not a table"),
         (
@@ -99,6 +110,20 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[model]\ntask = 'guessing'\n", "bad_repository_file", "model.task"),
         ("[model]\nlabels = [1, 2]\n", "bad_repository_file", "model.labels"),
         ("[model]\nlabels = ['a', 'a']\n", "bad_repository_file", "names a label twice"),
+        ("[model]\nquantiles = 0.5\n", "bad_repository_file", "model.quantiles: 0.5 is not a list"),
+        ("[model]\nquantiles = [0.1, 'half']\n", "bad_repository_file", "model.quantiles: has something in it that is no number"),
+        ("[model]\nquantiles = [0.1, nan]\n", "bad_repository_file", "model.quantiles: has something in it that is no number"),
+        ("[model]\nquantiles = [true, 0.5]\n", "bad_repository_file", "model.quantiles: has something in it that is no number"),
+        ("[model]\nquantiles = [0.5]\n", "bad_repository_file", "model.quantiles: names 1; it takes from 2 to 99"),
+        ("[model]\nquantiles = [0, 0.5]\n", "bad_repository_file", "model.quantiles: has one that is not between 0 and 1"),
+        ("[model]\nquantiles = [0.1, 1.0]\n", "bad_repository_file", "model.quantiles: has one that is not between 0 and 1"),
+        ("[model]\nquantiles = [0.5, 0.1]\n", "bad_repository_file", "model.quantiles: do not rise from each to the next"),
+        ("[model]\nquantiles = [0.5, 0.5]\n", "bad_repository_file", "model.quantiles: do not rise from each to the next"),
+        (
+            "[model]\ntask = 'multilabel'\nquantiles = [0.1, 0.9]\n",
+            "bad_repository_file",
+            'model.quantiles: only a regression has them, and model.task is "multilabel"',
+        ),
         ("[train]\nscript = '../train.py'\n", "bad_repository_file", "train.script"),
         ("[train]\nscript = '/bin/sh'\n", "bad_repository_file", "train.script"),
         ("[train]\ntimeout = '2h'\n", "bad_repository_file", "train.timeout: 7200 s is above the operator's limit of 3600 s"),

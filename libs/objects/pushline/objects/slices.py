@@ -87,13 +87,15 @@ def parse_slice(text: str) -> SliceSpec:
         raise ValueError(f'"{text[:40]}…" has more than {MOST_CHARACTERS} characters')
     predicate = _PREDICATE.fullmatch(text)
     try:
-        if predicate is None:
-            return SliceSpec(text.strip(), _column(text.strip()))
-        if predicate[1] in (LABEL, *_WORDS):
-            raise ValueError(f"{predicate[1]} is no name for a predicate")
-        return SliceSpec(predicate[1], _Reader(predicate[2]).whole())
+        return SliceSpec(text.strip(), _column(text.strip())) if predicate is None else _predicate(*predicate.groups())
     except ValueError as error:
         raise ValueError(f'"{text[:80]}" is no slice: {error}') from None
+
+
+def _predicate(name: str, condition: str) -> SliceSpec:
+    if name in (LABEL, *_WORDS):
+        raise ValueError(f"{name} is no name for a predicate")
+    return SliceSpec(name, _Reader(condition).whole())
 
 
 def _column(text: str) -> Column:

@@ -13,7 +13,9 @@ POWER = 0.95
 MOST_ROWS = 1e9  # that are named as needed
 
 
-def compare(candidate: Side, champion: Side, drops: Mapping[str, float], confidence: float, names: Collection[str] = ()) -> Comparison:
+def compare(
+    candidate: Side, champion: Side, drops: Mapping[str, float], confidence: float, names: Collection[str] = ()
+) -> Comparison:
     """`drops` is the max_drop of each metric that has one, `names` are further metrics to compare.
 
     What one of the two models does not have, or what is not defined, is missing among the differences.

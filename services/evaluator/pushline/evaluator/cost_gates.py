@@ -1,8 +1,8 @@
 """Gates on what serving costs: times, file and memory, as the machine here measured them.
 
-They take `max`, `max_drop` (how much more than the live model's, measured beside it) and `tolerance`, a share of the limit by which a
-measurement may lie above it: no two are alike. Their numbers stand in measured.json alone, so that the report can be made again to
-the byte; the report has the gate's threshold and whether it was kept.
+They take `max`, `max_drop` (how much more than the live model's, measured beside it) and `tolerance`, a share of the limit by which
+a measurement may lie above it: no two are alike. Their numbers stand in measured.json alone, so that the report can be made again
+to the byte; the report has the gate's threshold and whether it was kept.
 """
 
 import math

@@ -38,10 +38,8 @@ def beside_constant(manifest: Manifest, candidate: Measured) -> Difference | Non
     return over_constant(side_of(candidate), best_constant(candidate.answered), manifest.confidence)
 
 
-def sliced(
-    manifest: Manifest, arrays: Mapping[str, Array], candidate: Measured, live: Measured | None
-) -> tuple[SliceFound, ...]:
-    """Raises NotJudgeable for slices that this set does not have. The labels are always slices: a gate of the operator's needs some."""
+def sliced(manifest: Manifest, arrays: Mapping[str, Array], candidate: Measured, live: Measured | None) -> tuple[SliceFound, ...]:
+    """Raises NotJudgeable for slices that this set does not have. Labels are always slices: a gate of the operator's needs some."""
     specs = read_slices(tuple(dict.fromkeys([*_unasked(candidate), *manifest.slices])))
     chosen = slices_of(specs, Table(arrays, candidate.answered))
     drops = {gate.metric: gate.slice_max_drop for gate in manifest.gates if gate.slice_max_drop is not None}

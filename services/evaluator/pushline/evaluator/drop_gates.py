@@ -110,7 +110,8 @@ def _settled(metric: str, found: Comparison, allowed: float) -> str:
     power = next((each for each in found.power if each.metric == metric), None)
     if power is None or power.visible_drop is None:
         return "more rows would settle it"
-    seen = f"its {power.rows} rows can see a {_direction(metric)} of {distance(metric, power.visible_drop)} with {100 * power.power:g} %"
+    visible = f"a {_direction(metric)} of {distance(metric, power.visible_drop)}"
+    seen = f"its {power.rows} rows can see {visible} with {100 * power.power:g} %"
     if power.visible_drop <= allowed:
         return f"{seen}, so this one may be real; more rows would settle it"
     rows = f"about {power.rows_needed} rows or " if power.rows_needed else ""

@@ -114,3 +114,14 @@ class WorstRow:
     truth: str
     said: str
     loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Answers whose probability lies above `low` and up to `high`: the mean of it, and the share that came true."""
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    came_true: float

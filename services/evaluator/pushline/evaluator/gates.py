@@ -147,10 +147,12 @@ def _bound(gate: Gate, rule: str, threshold: float, found: Estimate) -> Judged:
 
 
 def _surely(gate: Gate, rule: str, threshold: float, found: Estimate) -> Judged:
-    """The number keeps to its bound; does its whole interval?"""
+    """Say whether the whole interval of a number that keeps to its bound does so too."""
     result, low, high = row(gate.metric, rule, threshold, found.value), usable(found.low), usable(found.high)
     if math.isnan(low) or math.isnan(high):
-        return no(result, "not_finite", f"{gate.metric} has no confidence interval, so nothing is sure; the gate asks for sure = true")
+        return no(
+            result, "not_finite", f"{gate.metric} has no confidence interval, so nothing is sure; the gate asks for sure = true"
+        )
     said = f"{gate.metric} {show(usable(found.value))} lies between {show(low)} and {show(high)}"
     if not _keeps(rule, threshold, low if rule == "min" else high):
         return no(result, CANNOT_TELL, f"{said}, so {rule} {show(threshold)} is kept, but not for sure, as the gate asks")

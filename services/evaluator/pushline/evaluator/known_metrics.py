@@ -54,7 +54,7 @@ METRICS = (
     Metric("pr_auc", _M, INFLUENCE, "mean over labels of the average precision"),
     Metric("log_loss", _C, BOOTSTRAP, "mean of -ln p, p being the true class's probability", error=True),
     Metric("log_loss", _M, BOOTSTRAP, "mean over rows and labels of -ln p, p being the probability of what is true", error=True),
-    Metric("brier", _C, BOOTSTRAP, "mean of (1 - p)², the second of two classes'; of more classes the sum over them", error=True),
+    Metric("brier", _C, BOOTSTRAP, "mean of (p - y)², y being 0 or 1: the second of two classes', else the sum over the classes", error=True),
     Metric("brier", _M, BOOTSTRAP, "mean over rows and labels of (1 - p)², p being the probability of what is true", error=True),
     Metric("ece", _C, REFLECTED, "expected calibration error, in 15 bins of equal width of the likeliest class's p", error=True),
     Metric("top_3", _C, SCORE, "share of rows whose true class is among the three likeliest; where there are more classes"),

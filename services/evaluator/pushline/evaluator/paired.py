@@ -1,11 +1,11 @@
 """Candidate and live model on the same rows: how far apart each metric is, within which bounds, and what such a set can see.
 
-A share of rows (accuracy, the recall of a class) has Tango's score interval, ROC-AUC DeLong's, every other metric that of a
-paired Poisson bootstrap: both models' sums under the same weights, percentiles widened as by Student's t for small sets (Hesterberg
-2015, "What teachers should know about the bootstrap", section 4.4). Answers that are the same to the bit differ by nothing.
+A share of rows (accuracy, the recall of a class) has Tango's score interval, ROC-AUC DeLong's, every other metric that of a paired
+Poisson bootstrap: both models' sums under the same weights, percentiles widened as by Student's t for small sets (Hesterberg 2015,
+"What teachers should know about the bootstrap", section 4.4). Answers that are the same to the bit differ by nothing.
 
-A bootstrap sees no row that is not there. So the bounds of what is decided row by row (precision, F1, …) are never nearer than those
-of a share without one discordant row, which are quantile² / (rows + quantile²) away.
+A bootstrap sees no row that is not there. So the bounds of what is decided row by row (precision, F1, …) are never nearer than
+those of a share without one discordant row, which are quantile² / (rows + quantile²) away.
 """
 
 import math
@@ -178,7 +178,9 @@ def _unseen(quantile: float, rows: int) -> float:
 def _limited(apart: float, error: float, rows: int) -> float:
     """How many errors it is apart; rows that all say the same are no surer than as many tosses of a coin."""
     most = math.sqrt(rows)
-    return max(-most, min(most, apart / error)) if error > 0 else math.copysign(most, apart) if apart else 0.0
+    if error > 0:
+        return max(-most, min(most, apart / error))
+    return math.copysign(most, apart) if apart else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ def _direct(candidate: Side, champion: Side) -> Iterator[tuple[str, Pair]]:
 
 
 def _shares(rows: Answered) -> Iterator[tuple[str, Array]]:
-    """Name and which rows count as right, of each metric that is a share of rows. Those of a class are of its rows alone."""
+    """Give name, and which rows count as right, of each metric that is a share of rows; a class's own are of its rows alone."""
     if rows.task not in (CLASSIFICATION, MULTILABEL):
         return
     correct = rows.correct
@@ -262,9 +264,7 @@ def _discordance(now: Array, before: Array) -> Discordance:
     return Discordance(int(np.count_nonzero(now & ~before)), int(np.count_nonzero(~now & before)), len(now))
 
 
-def _resampled(
-    candidate: Side, champion: Side, names: Collection[str], values: Mapping[str, float]
-) -> Iterator[tuple[str, Pair]]:
+def _resampled(candidate: Side, champion: Side, names: Collection[str], values: Mapping[str, float]) -> Iterator[tuple[str, Pair]]:
     if not names:
         return
     now = resampled(candidate.summed.sums, names=names)

@@ -1,9 +1,10 @@
 """Two shares on the same rows: Tango's score interval for their difference, what a set can see of it, and McNemar's exact test.
 
-`b` rows are right by the candidate alone, `c` by the live model alone, of `n`. The difference of the shares is (b - c) / n. The score
-test (Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design") holds a
-difference d against it by the variance that the data have *if d is true*, so it says something of a set without one discordant row
-too: there its interval is that of Wilson. Bounds are found where the statistic, which falls with d, crosses the normal quantile.
+Of `n` rows, `b` are right by the candidate alone, `c` by the live model alone. The difference of the shares is (b - c) / n. The
+score test (Tango 1998, "Equivalence test and confidence interval for the difference in proportions for the paired-sample design")
+holds a difference d against it by the variance that the data have *if d is true*, so it says something of a set without one
+discordant row too: there its interval is that of Wilson. Bounds are found where the statistic, which falls with d, crosses the
+normal quantile.
 """
 
 import math
@@ -30,7 +31,7 @@ class Discordance:
         return (self.only_candidate - self.only_champion) / self.rows
 
     def statistic(self, difference: float) -> float:
-        """Tango's z of a true difference; standard normal if it is true."""
+        """Give Tango's z of a true difference: standard normal, if it is true."""
         apart = self.only_candidate - self.only_champion - self.rows * difference
         share = _restricted(self.only_candidate, self.only_champion, self.rows, difference)
         variance = self.rows * (2 * share + difference * (1 - difference))
@@ -53,7 +54,7 @@ class Discordance:
         return float(ndtr(self.statistic(difference)))
 
     def p_value(self) -> float:
-        """McNemar's exact test, two-sided: is each of the two as often right alone as the other?"""
+        """Test by McNemar, exactly and two-sided, whether each of the two is as often right alone as the other."""
         discordant = self.only_candidate + self.only_champion
         return float(binomtest(self.only_candidate, discordant, 0.5).pvalue) if discordant else 1.0
 

@@ -1,8 +1,8 @@
 """What both models are worth on each slice, and how sure it is that the candidate is worse there: Holm-corrected over the slices.
 
-Holm (1979, "A simple sequentially rejective multiple test procedure"): of m slices, the smallest p-value counts m-fold, the next one
-(m - 1)-fold, and none less than one before it. So the chance of refusing any slice wrongly stays that of one test, however many.
-Labels are one family of slices, all others another.
+Holm (1979, "A simple sequentially rejective multiple test procedure"): of m slices, the smallest p-value counts m-fold, the next
+one (m - 1)-fold, and none less than one before it. So the chance of refusing any slice wrongly stays that of one test, however
+many. Labels are one family of slices, all others another.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,9 @@ def measure_slices(
     """`drops` is the slice_max_drop of each metric that has one."""
     names = list(dict.fromkeys([FIRST_METRIC[candidate.task], *drops]))
     found = [_measure(each, candidate, champion, names, confidence) for each in slices]
-    tests = {name: _corrected(found, [_p_value(each.pairs.get(name), name, drop) for each in found]) for name, drop in drops.items()}
+    tests = {
+        name: _corrected(found, [_p_value(each.pairs.get(name), name, drop) for each in found]) for name, drop in drops.items()
+    }
     return tuple(_with_tests(each.about, at, tests) for at, each in enumerate(found))
 
 
@@ -69,7 +71,10 @@ def _p_value(pair: Pair | None, metric: str, drop: float) -> float | None:
 def _corrected(found: Sequence[_Found], p_values: Sequence[float | None]) -> tuple[float | None, ...]:
     """Labels are corrected among themselves: more slices of the repository's own must not water down what is said of them."""
     labels = [each.about.by == LABEL for each in found]
-    families = [_holm([p_value if is_label is kind else None for p_value, is_label in zip(p_values, labels, strict=True)]) for kind in (True, False)]
+    families = [
+        _holm([p_value if is_label is kind else None for p_value, is_label in zip(p_values, labels, strict=True)])
+        for kind in (True, False)
+    ]
     return tuple(one if is_label else other for is_label, one, other in zip(labels, *families, strict=True))
 
 

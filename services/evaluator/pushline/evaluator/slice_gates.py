@@ -1,8 +1,9 @@
 """Gates on slices: `slice_min` holds for each slice's number, `slice_max_drop` against the live model on each slice's rows.
 
 Here the burden is the other way round than for max_drop: a slice is refused where it is shown to be worse than the live model by
-more than the gate allows (one-sided at ALPHA, Holm-corrected over the slices), and passes where nothing is shown. A slice of few rows could
-never prove that it is not worse. ALPHA is no setting: a higher confidence would refuse less here. What refuses is told slice by slice; else the worst slice stands for all.
+more than the gate allows (one-sided at ALPHA, Holm-corrected over the slices), and passes where nothing is shown. A slice of few
+rows could never prove that it is not worse. ALPHA is no setting: a higher confidence would refuse less here. What refuses is told
+slice by slice; else the worst slice stands for all.
 """
 
 import math
@@ -79,7 +80,10 @@ def _drop(metric: str, allowed: float, found: SliceFound) -> tuple[float, Judged
 
 def _unmeasured(name: str, found: SliceFound, value: float, wanted: str) -> tuple[str, str] | None:
     if not found.rows:
-        return "empty_slice", f"{name} cannot be judged: the slice {name_of(found)} has no row in this set; the gate asks for {wanted}"
+        return (
+            "empty_slice",
+            f"{name} cannot be judged: the slice {name_of(found)} has no row in this set; the gate asks for {wanted}",
+        )
     if math.isnan(value):
         return "not_finite", f"{name} is not defined on the slice's {found.rows} rows; the gate asks for {wanted}"
     return None

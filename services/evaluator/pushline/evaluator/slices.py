@@ -5,6 +5,7 @@ A column with few different values has a slice for each of them, one with more n
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +123,7 @@ def _by_value(column: Column, values: Array) -> Iterator[tuple[str, Chosen]]:
 def _quartiles(values: Array) -> Iterator[tuple[str, Chosen]]:
     cuts = np.unique(np.quantile(values, (0.25, 0.5, 0.75), method="inverted_cdf"))
     ends = [None, *cuts.tolist(), None]
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in pairwise(ends):
         chosen = np.ones(len(values), np.bool_)
         if low is not None:
             chosen &= values > low

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from pushline.objects.manifest import Gate
@@ -19,8 +20,10 @@ from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requ
 
 NAME = "pushline.toml"
 MAX_BYTES = 64 * 1024
-TASKS = ("classification", "regression")
+REGRESSION = "regression"
+TASKS = ("classification", "multilabel", REGRESSION)
 MAX_LABELS, MAX_LABEL = 10_000, 200
+MIN_QUANTILES, MAX_QUANTILES = 2, 99
 
 
 class RepositoryFileError(Exception):
@@ -48,7 +51,8 @@ class Plan:
     data: tuple[DataFile, ...] = ()
     from_store: DataFile | None = None  # the evaluation set, where it lies in the store
     metrics: tuple[str, ...] = ()  # of its own, python:module:function
-    confidence: float = DEFAULT_CONFIDENCE
+    quantiles: tuple[float, ...] = ()  # that the columns of a regression's answers are
+    confidence: float = DEFAULT_CONFIDENCE  # of the gates
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -84,7 +88,7 @@ class _OtherModel(WrongKey):
 
 
 def _plan(table: StrictTable, config: ModelConfig) -> Plan:
-    task, labels = _model(table.table("model"), config)
+    task, labels, quantiles = _model(table.table("model"), config)
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
     evaluate, slices = _evaluate(table.table("evaluate"), train.data)
@@ -95,11 +99,25 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    names = (task, labels, train.script, train.limits, evaluate.dataset, slices, gates, tests, train.requirements, (), train.data)
-    return Plan(*names, from_store=evaluate.from_store, metrics=evaluate.metrics, confidence=confidence)
+    return Plan(
+        task=task,
+        labels=labels,
+        script=train.script,
+        limits=train.limits,
+        dataset=evaluate.dataset,
+        slices=slices,
+        gates=gates,
+        tests=tests,
+        requirements=train.requirements,
+        data=train.data,
+        from_store=evaluate.from_store,
+        metrics=evaluate.metrics,
+        quantiles=quantiles,
+        confidence=confidence,
+    )
 
 
-def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
+def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...], tuple[float, ...]]:
     name = table.text("name", config.name)
     if name != config.name:
         raise _OtherModel(table.name("name"), f'"{name[:80]}" is another model; this repository and branch train "{config.name}"')
@@ -109,8 +127,24 @@ def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...
         raise table.wrong("labels", f"has more than {MAX_LABELS} labels, or one longer than {MAX_LABEL} characters")
     if len(set(labels)) != len(labels):
         raise table.wrong("labels", "names a label twice")
+    quantiles = _quantiles(table, task)
     table.finish()
-    return task, labels
+    return REGRESSION if quantiles else task, labels, quantiles
+
+
+def _quantiles(table: StrictTable, task: str) -> tuple[float, ...]:
+    quantiles = table.numbers("quantiles")
+    if not quantiles:
+        return ()
+    if task not in ("", REGRESSION):
+        raise table.wrong("quantiles", f'only a regression has them, and model.task is "{task}"')
+    if not MIN_QUANTILES <= len(quantiles) <= MAX_QUANTILES:
+        raise table.wrong("quantiles", f"names {len(quantiles)}; it takes from {MIN_QUANTILES} to {MAX_QUANTILES}")
+    if any(not 0 < quantile < 1 for quantile in quantiles):
+        raise table.wrong("quantiles", "has one that is not between 0 and 1")
+    if any(lower >= higher for lower, higher in pairwise(quantiles)):
+        raise table.wrong("quantiles", "do not rise from each to the next")
+    return quantiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class AskedGate:
 
 
 def read_gates(table: StrictTable) -> dict[str, AskedGate]:
-    """Read what stands beside the confidence. Raises WrongKey. A metric that nobody knows is read all the same: it refuses the model."""
+    """Read what stands beside the confidence. A metric that nobody knows is read too: it refuses the model. Raises WrongKey."""
     gates = {metric: _read_gate(table.table(metric)) for metric in gated_metrics(table)}
     table.finish()
     return gates

@@ -95,6 +95,7 @@ def manifest_of(product: Product) -> Manifest:
         history=result.history,
         seconds=round(product.seconds, 3),
         sandbox=product.sandbox,
+        quantiles=plan.quantiles,
         metrics=plan.metrics,
     )
 

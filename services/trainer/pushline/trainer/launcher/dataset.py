@@ -59,5 +59,7 @@ def _read(path: Path) -> Frozen:
 
 
 def _columns(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a set has beside x and y."""
+    """What a set has beside x and y. Raises ValueError for a name that np.savez takes for itself."""
+    if {"file", "allow_pickle"} & {*given}:
+        raise ValueError("an array of it is called file or allow_pickle; call it otherwise")
     return {name: array for name, array in given.items() if name not in ("x", "y") and not name.startswith(("x.", "y."))}

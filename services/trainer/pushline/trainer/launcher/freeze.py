@@ -47,7 +47,7 @@ def mapped(function: Callable[[Any], Any], nested: Nested) -> Nested:
 
 
 def from_arrays(x: Nested, y: Nested, taken_from: str, columns: Mapping[str, Any] | None = None) -> Frozen:
-    """Raises ValueError where there is nothing to judge by. `columns` go with the rows; what is none for each row stays as it is."""
+    """Raises ValueError where there is nothing to judge by. `columns` are cut to the same rows."""
     if x is None or y is None:
         raise ValueError("the data has no targets")
     x, y = mapped(numeric_or_texts, x), mapped(_numeric, y)
