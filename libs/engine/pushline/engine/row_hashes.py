@@ -68,7 +68,7 @@ def of_input(array: Array) -> Hashes:
 
 def _of_numbers(block: Array) -> Hashes:
     with np.errstate(over="ignore"):
-        plain = _even(block.astype(np.float32))
+        plain = _even(np.array(block, np.float32, order="C"))
     plain += np.float32(0)  # there are two zeros
     found = _summed(plain.view(np.uint64), 0)
     if block.dtype.kind in "iu" and block.dtype.itemsize >= 4:  # noqa: PLR2004 - bytes

@@ -69,6 +69,10 @@ class Header:
 class LazyArrays(Mapping[str, Array]):
     """Arrays by name that need not be held: `[]` reads one as a whole, `batches` a few rows at a time."""
 
+    def __contains__(self, name: object) -> bool:
+        """Mapping's own would read the array to know."""
+        return any(name == each for each in self)
+
     @abstractmethod
     def header(self, name: str) -> Header: ...
 
@@ -93,7 +97,7 @@ def batches_of(arrays: Mapping[str, Array], name: str, rows: int = 0) -> Iterato
 
 def column_of(arrays: Mapping[str, Array], name: str, index: int) -> Array:
     """Give one column of an array of rows and columns, without holding the others."""
-    return np.concatenate([np.zeros(0, header_of(arrays, name).dtype), *(batch[:, index] for batch in batches_of(arrays, name))])
+    return np.concatenate([np.zeros(0, header_of(arrays, name).dtype), *(batch[:, index].copy() for batch in batches_of(arrays, name))])
 
 
 class ArrayFile(LazyArrays):
