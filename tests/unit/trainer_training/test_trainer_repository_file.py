@@ -1,8 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pushline.evaluator.deciding import LEAST_CONFIDENCE, MOST_CONFIDENCE
 from pushline.objects.manifest import Gate
+from pushline.runtime import operator_file
 from pushline.runtime.operator_file import GateConfig, Limits, ModelConfig
 from pushline.trainer.data import DataFile
 from pushline.trainer.repository_file import Plan, RepositoryFileError, parse_repository_file, read_repository_file
@@ -21,6 +24,16 @@ CONFIG = ModelConfig(
     limits=LIMITS,
 )
 NINE = ", ".join(f"'python:m:f{at}'" for at in range(9))
+STRICT = replace(
+    CONFIG,
+    confidence=0.9,
+    gates=CONFIG.gates
+    | {
+        "f1": GateConfig(0.1, None, None, sure=True, slice_min=0.6, slice_max_drop=0.1),
+        "latency_p99_ms": GateConfig(None, 5.0, None),
+        "program_bytes": GateConfig(None, None, 100.0, tolerance=0.1),
+    },
+)
 FULL = """
 [model]
 name = "digits"
@@ -163,9 +176,33 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[evaluate]\ndataset = '../x.npz'\n", "bad_repository_file", "evaluate.dataset"),
         ("[evaluate]\ndataset = 'x.csv'\n", "bad_repository_file", "evaluate.dataset"),
         ("[evaluate]\nslices = 'label'\n", "bad_repository_file", "evaluate.slices"),
-        ("[evaluate]\nslices = ['age']\n", "unsupported_option", "evaluate.slices"),
+        (
+            "[evaluate]\nslices = ['age < 30']\n",
+            "bad_repository_file",
+            'evaluate.slices: "age < 30" is no slice: neither label, nor',
+        ),
+        ("[evaluate]\nslices = ['young: age <']\n", "bad_repository_file", "evaluate.slices:"),
+        ("[evaluate]\nslices = ['label', 'label']\n", "bad_repository_file", 'evaluate.slices: names the slice "label" twice'),
         ("[gates]\naccuracy = { min = 0.7 }\n", "weakened_gate", "gates.accuracy.min: 0.7 is weaker than the operator's 0.8"),
         ("[gates]\naccuracy = { max_drop = 0.5 }\n", "weakened_gate", "gates.accuracy.max_drop"),
+        ("[gates]\nconfidence = 0.85\n", "weakened_gate", "gates.confidence: 0.85 is weaker than the operator's 0.9"),
+        (
+            "[gates]\nconfidence = 1.0\n",
+            "bad_repository_file",
+            "gates.confidence: 1 is no confidence; give a number from 0.5 to 0.999",
+        ),
+        ("[gates]\nconfidence = 0\n", "bad_repository_file", "gates.confidence: 0 is no confidence"),
+        ("[gates]\nconfidence = 'high'\n", "bad_repository_file", "gates.confidence: 'high' is no number"),
+        ("[gates]\nconfidence = { min = 0.9 }\n", "bad_repository_file", "gates.confidence:"),
+        ("[gates]\nf1 = { slice_min = 0.5 }\n", "weakened_gate", "gates.f1.slice_min: 0.5 is weaker than the operator's 0.6"),
+        ("[gates]\nf1 = { slice_max_drop = 0.2 }\n", "weakened_gate", "gates.f1.slice_max_drop: 0.2 is weaker"),
+        ("[gates]\nf1 = { sure = false }\n", "weakened_gate", "gates.f1.sure: false is weaker than the operator's true"),
+        ("[gates]\nlatency_p99_ms = { tolerance = 0.6 }\n", "weakened_gate", "gates.latency_p99_ms.tolerance: 0.6 is weaker"),
+        ("[gates]\nprogram_bytes = { tolerance = 0.2 }\n", "weakened_gate", "gates.program_bytes.tolerance: 0.2 is weaker"),
+        ("[gates]\nrecall = { sure = 1 }\n", "bad_repository_file", "gates.recall.sure: 1 is not true or false"),
+        ("[gates]\nrecall = { slice_max_drop = -1 }\n", "bad_repository_file", "gates.recall.slice_max_drop: -1.0 is below 0"),
+        ("[gates]\nrecall = { tolerance = -1 }\n", "bad_repository_file", "gates.recall.tolerance: -1.0 is below 0"),
+        ("[gates]\naccuracy = { min = 0.9 }\naccuracy = { min = 0.8 }\n", "bad_repository_file", "is no TOML"),
         ("[gates]\naccuracy = { minimum = 0.9 }\n", "bad_repository_file", "gates.accuracy.minimum: unknown key"),
         ("[gates]\naccuracy = 0.9\n", "bad_repository_file", "gates.accuracy: 0.9 is not a table"),
         ("[gates]\naccuracy = { min = nan }\n", "bad_repository_file", "gates.accuracy.min: nan is no number"),
@@ -176,7 +213,7 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
 )
 def test_a_wrong_file_fails_the_run_and_names_the_key(text: str, reason: str, words: str) -> None:
     with pytest.raises(RepositoryFileError) as raised:
-        parse_repository_file(text, CONFIG)
+        parse_repository_file(text, STRICT)
 
     assert raised.value.reason == reason
     assert words in raised.value.sentence
@@ -204,6 +241,40 @@ def test_metrics_of_its_own_are_read_and_their_modules_have_to_be_there(tmp_path
     (tmp_path / "pushline.toml").write_text("[evaluate]\nmetrics = ['python:money:profit', 'python:money.lost:loss']\n")
     with pytest.raises(RepositoryFileError, match=r"evaluate\.metrics: the repository has no module money\.lost"):
         read_repository_file(tmp_path, CONFIG)
+
+
+def test_what_tightens_the_operators_gates_is_merged_with_them() -> None:
+    text = (
+        "[gates]\nconfidence = 0.99\nf1 = { slice_min = 0.7, min = 0.5 }\nlatency_p99_ms = { tolerance = 0.1 }\n"
+        "'recall.cat' = { min = 0.2, sure = true }\n"
+    )
+
+    plan = parse_repository_file(text, STRICT)
+
+    assert plan.confidence == 0.99
+    assert plan.gates == (
+        Gate("accuracy", 0.8, None, 0.01, {}, "operator"),
+        Gate("f1", 0.5, None, None, {}, "repository", sure=True, slice_minimum=0.7, slice_max_drop=0.1),
+        Gate("latency_p99_ms", None, 5.0, None, {}, "repository", tolerance=0.1),
+        Gate("program_bytes", None, None, 100.0, {}, "operator", tolerance=0.1),
+        Gate("recall.cat", 0.2, None, None, {}, "repository", sure=True),
+    )
+
+
+def test_confidence_is_the_operators_where_the_repository_says_nothing_and_95_percent_where_nobody_does() -> None:
+    assert parse_repository_file("", STRICT).confidence == 0.9
+    assert parse_repository_file("", CONFIG).confidence == 0.95
+    assert parse_repository_file("[gates]\nconfidence = 0.8\n", CONFIG).confidence == 0.8
+
+
+def test_the_trainer_allows_the_confidences_that_the_evaluator_does() -> None:
+    assert (operator_file.LEAST_CONFIDENCE, operator_file.MOST_CONFIDENCE) == (LEAST_CONFIDENCE, MOST_CONFIDENCE)
+
+
+def test_slices_are_read_and_kept_as_they_stand() -> None:
+    slices = ("label", "region", "x[3]", "young: age < 30 and region == 2")
+
+    assert parse_repository_file(f"[evaluate]\nslices = {list(slices)}\n", CONFIG).slices == slices
 
 
 def test_a_script_that_is_not_there_is_named(tmp_path: Path) -> None:

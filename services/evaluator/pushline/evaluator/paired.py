@@ -204,7 +204,7 @@ def same_answers(candidate: Answered, champion: Answered) -> bool:
 
 
 def pairs(candidate: Side, champion: Side, names: Collection[str]) -> dict[str, Pair]:
-    """Give those of the named metrics that both models have, on the same rows; without those that are not defined for one of them."""
+    """Give those of the named metrics that are defined for both models, which answered the same rows."""
     now, before = candidate.summed.sums.point(), champion.summed.sums.point()
     defined = [name for name in names if np.isfinite(now.get(name, np.nan)) and np.isfinite(before.get(name, np.nan))]
     if same_answers(candidate.rows, champion.rows):
