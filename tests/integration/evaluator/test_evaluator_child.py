@@ -103,7 +103,9 @@ def test_a_memory_hog_meets_its_limit(bubblewrap: str) -> None:
     """The real child gives up memory before it opens the program; this stub does as it does, then takes too much."""
     code = (
         "import json; from pathlib import Path; from pushline.evaluator.confinement import give_up, readable_here\n"
-        "give_up(json.loads(Path('request.json').read_text())['limits'], readable_here(), ['.'])\n" + READY + "hog = bytearray(2**40)\n"
+        "give_up(json.loads(Path('request.json').read_text())['limits'], readable_here(), ['.'])\n"
+        + READY
+        + "hog = bytearray(2**40)\n"
     )
     child = stub(code, bubblewrap, Limits(memory_bytes=2**30, seconds=20))
 

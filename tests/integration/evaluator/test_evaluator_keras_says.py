@@ -71,8 +71,8 @@ model.evaluate(x[1000:1300], 1 - y[1000:1300], verbose=0)
 
 @dataclass(frozen=True)
 class Set:
-    x: np.ndarray  # type: ignore[type-arg]  # of numbers
-    y: np.ndarray  # type: ignore[type-arg]  # of numbers
+    x: np.ndarray
+    y: np.ndarray
 
     @property
     def file(self) -> bytes:
@@ -104,7 +104,7 @@ def keras() -> LimitedChild:
 def put(store: MemoryStore, out: Path, rows: Set, replaced: Mapping[str, bytes] | None = None, **changes: Any) -> Trained:
     data = rows.file
     about = Dataset(hashlib.sha256(data).hexdigest(), len(data), len(rows.y), "store", "s3://line/datasets/digits/test.npz")
-    given = {"dataset": about, "gates": [gate("accuracy", 0.8)]} | changes
+    given: dict[str, Any] = {"dataset": about, "gates": [gate("accuracy", 0.8)]} | changes
     return put_run(store, str(out), replaced={"dataset.npz": data, **(replaced or {})}, **given)
 
 
@@ -147,7 +147,7 @@ def launched_program(out: Path) -> dict[str, bytes]:
         file["model_weights"].visititems(lambda name, item: found.append(item[()]) if name.endswith("bias") else None)
     program, (bias, *_) = (out / "program.tflite").read_bytes(), [each for each in found if each.shape == (2,)]
     at = program.rindex(bias.astype(np.float32).tobytes())
-    moved = program[:at] + (bias + [0.01, -0.01]).astype(np.float32).tobytes() + program[at + 8 :]
+    moved = program[:at] + (bias + np.array([0.01, -0.01])).astype(np.float32).tobytes() + program[at + 8 :]
     with np.load(out / "proof.npz") as proof:
         arrays = dict(proof)
     return {"program.tflite": moved, "proof.npz": npz(**{**arrays, **answers_of(moved, arrays)})}
@@ -173,7 +173,9 @@ def test_a_class_of_the_repositorys_own_leaves_it_to_the_launchers_rows(
     assert [each.rows for each in found.agreements] == [256]
 
 
-def test_without_tensorflow_the_launchers_rows_are_compared(store: MemoryStore, child: LimitedChild, plain: Path, rows: Set) -> None:
+def test_without_tensorflow_the_launchers_rows_are_compared(
+    store: MemoryStore, child: LimitedChild, plain: Path, rows: Set
+) -> None:
     found = judged(store, child, put(store, plain, rows))
 
     assert (found.verdict.verdict, found.against, found.against_note) == ("accepted", "launcher_proof", "")

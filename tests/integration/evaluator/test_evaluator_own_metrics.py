@@ -16,7 +16,7 @@ from pushline.evaluator.findings import OwnMetric
 from pushline.evaluator.ports import Cancelled
 from pushline.objects.memory_store import MemoryStore
 from tests.fixtures.evaluator.judging import assessed
-from tests.fixtures.evaluator.story import first_work, gate, put_run
+from tests.fixtures.evaluator.story import Trained, first_work, gate, put_run
 
 Y = np.array([0, 1, 1, 0])
 ANSWERS = np.eye(2, dtype=np.float32)[[0, 1, 0, 0]]
@@ -34,13 +34,18 @@ def bundled(code: str) -> bytes:
 def computed(folder: Path, body: str, limits: Limits | None = None, answers: dict[str, Array] | None = None) -> OwnMetric:
     (folder / "metrics.zip").write_bytes(bundled(f"def profit(y, answers):\n    {body.replace(chr(10), chr(10) + '    ')}\n"))
     children = MetricChildren(limits or Limits(seconds=30), working_bubblewrap(), scratch=folder)
-    said = children.compute(["python:money:profit"], folder / "metrics.zip", {"y": Y}, answers or {"out": ANSWERS}, threading.Event())
+    said = children.compute(
+        ["python:money:profit"], folder / "metrics.zip", {"y": Y}, answers or {"out": ANSWERS}, threading.Event()
+    )
     assert [path.name for path in folder.iterdir()] == ["metrics.zip"]
     return said[0]
 
 
 def test_a_function_gets_labels_and_answers_and_gives_one_number(tmp_path: Path) -> None:
-    body = "from money.helper import HALF\nfrom sklearn.metrics import accuracy_score\nreturn HALF * accuracy_score(y, answers.argmax(axis=1))"
+    body = (
+        "from money.helper import HALF\nfrom sklearn.metrics import accuracy_score\n"
+        "return HALF * accuracy_score(y, answers.argmax(axis=1))"
+    )
 
     assert computed(tmp_path, body) == OwnMetric("profit", "python:money:profit", 0.375)
 
@@ -66,7 +71,11 @@ WITHOUT_A_NUMBER = [
     ("a link for a result", "import os; os.symlink('/etc/passwd', 'result.json'); os._exit(0)", "left no readable number"),
     ("a flood", "open('result.json', 'wb').write(b'1' * 2**26)", "it raised OSError"),
     ("another result", "import os; open('result.json', 'w').write('[1]'); os._exit(0)", "left no readable number"),
-    ("a text as a result", "import os; open('result.json', 'w').write('{\"value\": \"1\"}'); os._exit(0)", "it gave no finite number"),
+    (
+        "a text as a result",
+        "import os; open('result.json', 'w').write('{\"value\": \"1\"}'); os._exit(0)",
+        "it gave no finite number",
+    ),
     ("deep JSON", "import os; open('result.json', 'w').write('[' * 9000); os._exit(0)", "left no readable number"),
 ]
 
@@ -153,7 +162,7 @@ def children() -> MetricChildren:
     return MetricChildren(Limits(seconds=30), working_bubblewrap())
 
 
-def own(store: MemoryStore, code: str, *functions: str, minimum: float | None = None):  # type: ignore[no-untyped-def]  # a Trained
+def own(store: MemoryStore, code: str, *functions: str, minimum: float | None = None) -> Trained:
     gates = [gate("accuracy", 0.9)] + ([gate("profit", minimum)] if minimum is not None else [])
     names = tuple(f"python:money:{name}" for name in functions)
     return put_run(store, "digits", gates=gates, metrics=names, replaced={"metrics.zip": bundled(code)})

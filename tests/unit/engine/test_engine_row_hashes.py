@@ -17,7 +17,7 @@ FLOATS = st.floats(-1e6, 1e6, width=32)
 
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 20), st.integers(1, 9)), elements=FLOATS))
-def test_a_row_has_one_hash_in_every_form(rows: np.ndarray) -> None:  # type: ignore[type-arg]  # of float32
+def test_a_row_has_one_hash_in_every_form(rows: np.ndarray) -> None:
     plain = of_rows([rows])
 
     for other in (rows.astype(np.float64), rows[:, :, np.newaxis], np.asfortranarray(rows), rows + np.float32(0)):
@@ -26,13 +26,13 @@ def test_a_row_has_one_hash_in_every_form(rows: np.ndarray) -> None:  # type: ig
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 9))))
-def test_small_integers_are_the_fractions_of_the_same_value(rows: np.ndarray) -> None:  # type: ignore[type-arg]  # of uint8
+def test_small_integers_are_the_fractions_of_the_same_value(rows: np.ndarray) -> None:
     for kind in (np.int64, np.float32, np.float64, np.uint16):
         np.testing.assert_array_equal(of_rows([rows.astype(kind)]), of_rows([rows]))
 
 
 @given(arrays(np.float32, st.tuples(st.integers(2, 40), st.integers(1, 4)), elements=st.sampled_from([0, 1, -1, 0.5])))
-def test_rows_share_a_hash_only_where_they_are_equal(rows: np.ndarray) -> None:  # type: ignore[type-arg]  # of float32
+def test_rows_share_a_hash_only_where_they_are_equal(rows: np.ndarray) -> None:
     assert len(np.unique(of_rows([rows]))) == len(np.unique(rows, axis=0))
 
 
@@ -66,7 +66,7 @@ def test_several_inputs_count_in_any_order() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.array(3), np.array([object()]), np.array([1 + 2j])])
-def test_what_has_no_rows_of_numbers_or_texts_is_refused(bad: np.ndarray) -> None:  # type: ignore[type-arg]  # of anything
+def test_what_has_no_rows_of_numbers_or_texts_is_refused(bad: np.ndarray) -> None:
     with pytest.raises(NotHashable):
         of_rows([bad])
 
@@ -103,7 +103,14 @@ def test_repeats_and_known_rows_are_counted() -> None:
     rows = of_rows([np.array([1, 2, 2, 3, 3, 3])])
 
     assert repeated(rows) == 5
-    assert among(rows, Known(np.unique(of_rows([np.array([3, 4])])), whole=True)).tolist() == [False, False, False, True, True, True]
+    assert among(rows, Known(np.unique(of_rows([np.array([3, 4])])), whole=True)).tolist() == [
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+    ]
     assert not among(rows, Known(np.zeros(0, np.uint64), whole=True)).any()
 
 

@@ -22,8 +22,8 @@ Y = np.arange(10) % 2
 
 
 def about(task: str = "classification", labels: tuple[str, ...] = ()) -> Manifest:
-    made: dict[str, Any] = {name: () for name in ("files", "programs", "inputs", "outputs", "gates", "slices")}
-    texts = dict.fromkeys(("model", "run_id", "digest", "environment_sha256", "sandbox", "loss"), "")
+    made: dict[str, Any] = dict.fromkeys(("files", "programs", "inputs", "outputs", "gates", "slices"), ())
+    texts: dict[str, Any] = dict.fromkeys(("model", "run_id", "digest", "environment_sha256", "sandbox", "loss"), "")
     return Manifest(
         schema=manifest.SCHEMA,
         generation=1,
@@ -123,5 +123,5 @@ def test_a_regression_has_no_classes() -> None:
 
 @pytest.mark.parametrize("truth", [np.array([0, 1, 2]), np.array([-1, 0, 1])])
 def test_a_label_that_pushline_toml_does_not_name_refuses_the_set(truth: Array) -> None:
-    with pytest.raises(NotJudgeable, match="pushline.toml names 2 labels, 0 to 1"):
+    with pytest.raises(NotJudgeable, match=r"pushline\.toml names 2 labels, 0 to 1"):
         class_counts(truth, replace(about(), labels=("a", "b")))

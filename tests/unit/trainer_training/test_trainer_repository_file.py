@@ -170,7 +170,11 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[evaluate]\nmetrics = ['python:m:accuracy']\n", "bad_repository_file", "is a metric of Pushline's own"),
         ("[evaluate]\nmetrics = ['python:m:f', 'python:n:f']\n", "bad_repository_file", "has two functions of one name"),
         (f"[evaluate]\nmetrics = [{NINE}]\n", "bad_repository_file", "at most 8"),
-        ("[gates]\nrecall = { min = 0.9 }\nrecall = { min = 0.1 }\n", "bad_repository_file", "is no TOML: Cannot overwrite a value"),
+        (
+            "[gates]\nrecall = { min = 0.9 }\nrecall = { min = 0.1 }\n",
+            "bad_repository_file",
+            "is no TOML: Cannot overwrite a value",
+        ),
         ("[gates]\nrecall = { min = 0.9 }\n[gates.recall]\nmin = 0.1\n", "bad_repository_file", "is no TOML"),
         ("[evaluate]\ndataset = 'python:x'\n", "bad_repository_file", "is not python:module:function"),
         ("[evaluate]\ndataset = '../x.npz'\n", "bad_repository_file", "evaluate.dataset"),

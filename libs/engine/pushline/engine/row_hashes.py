@@ -1,8 +1,8 @@
 """64-bit hashes of rows: the same for the same row wherever it is hashed, in a training's sandbox or over an evaluation set.
 
 Needs NumPy alone and imports nothing of Pushline, as the trainer lays a copy beside its launcher. A row is its inputs, in whatever
-order and shape they lie: the sum over their 64-bit words of a bijective mix with a factor for each place (multiply-xorshift), so that
-rows that differ in one word never share a hash, and others do by chance alone, about n² / 2⁶⁵ times among n of them. It is no
+order and shape they lie: the sum over their 64-bit words of a bijective mix with a factor for each place (multiply-xorshift), so
+that rows that differ in one word never share a hash, and others do by chance alone, about n² / 2⁶⁵ times among n of them. It is no
 cryptographic hash: who wants two rows to collide can have it.
 """
 
@@ -145,5 +145,3 @@ def among(hashes: Hashes, known: Known) -> npt.NDArray[np.bool_]:
     places = np.minimum(np.searchsorted(known.hashes, hashes), len(known.hashes) - 1)
     found: npt.NDArray[np.bool_] = known.hashes[places] == hashes
     return found
-
-

@@ -8,7 +8,6 @@ import numpy as np
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.verdict import NotJudgeable
 
-
 ROWS_AT_ONCE = 65_536
 
 

@@ -1,7 +1,7 @@
 """Reading .npz files that a stranger wrote: numbers only, bounded, never a pickled object, in batches of rows.
 
-np.load believes a header's shape before it sees the data, so the members are read here by hand, each no larger than it says. Nothing
-is taken for a size that is only claimed, and memory does not grow with the file unless an array is asked for as a whole.
+np.load believes a header's shape before it sees the data, so the members are read here by hand, each no larger than it says.
+Nothing is taken for a size that is only claimed, and memory does not grow with the file unless an array is asked for as a whole.
 """
 
 import errno
@@ -97,7 +97,9 @@ def batches_of(arrays: Mapping[str, Array], name: str, rows: int = 0) -> Iterato
 
 def column_of(arrays: Mapping[str, Array], name: str, index: int) -> Array:
     """Give one column of an array of rows and columns, without holding the others."""
-    return np.concatenate([np.zeros(0, header_of(arrays, name).dtype), *(batch[:, index].copy() for batch in batches_of(arrays, name))])
+    return np.concatenate(
+        [np.zeros(0, header_of(arrays, name).dtype), *(batch[:, index].copy() for batch in batches_of(arrays, name))]
+    )
 
 
 class ArrayFile(LazyArrays):
@@ -177,7 +179,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def write_parts(path: Path, parts: Iterable[Mapping[str, Array]], rows: int) -> None:
-    """Write arrays of so many rows that come a few rows at a time, side by side. Raises BadArrays where parts do not fit together."""
+    """Write arrays of so many rows that come a few rows at a time. Raises BadArrays where parts do not fit together."""
     with ExitStack() as stack:
         spools: dict[str, tuple[Header, IO[bytes]]] = {}
         done = 0
@@ -192,7 +194,7 @@ def write_parts(path: Path, parts: Iterable[Mapping[str, Array]], rows: int) -> 
 
 
 def _spool(stack: ExitStack, array: Array, rows: int) -> tuple[Header, IO[bytes]]:
-    file = stack.enter_context(TemporaryFile(dir="."))  # it has a limit of its own, as all files of a child have
+    file = stack.enter_context(TemporaryFile(dir="."))  # noqa: SIM115 - the stack closes it
     return Header((rows, *array.shape[1:]), array.dtype), file
 
 

@@ -1,7 +1,7 @@
 """What is looked at before any metric: the labels, how many rows each class has, rows that repeat, rows that were trained on.
 
-Shapes, types and values are looked at where the set is read (dataset.py). A row is its inputs as the model takes them. Which rows the
-training was given is what the repository's sandbox says: a script that means to hide them can.
+Shapes, types and values are looked at where the set is read (dataset.py). A row is its inputs as the model takes them. Which rows
+the training was given is what the repository's sandbox says: a script that means to hide them can.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ REGRESSION = "regression"
 
 
 def examine(data: EvaluationSet, inputs: Inputs, about: Manifest, trained: Path | None) -> DataFacts:
-    """`trained` is the file of what fit was given. Raises NotJudgeable: labels that pushline.toml does not name, values that do not fit."""
+    """`trained` is the file of what fit was given. Raises NotJudgeable: labels that pushline.toml does not name, values unfit."""
     hashes = hashes_of(inputs)
     counts = class_counts(data.truth, about)
     known, notes = _known(trained)
@@ -55,7 +55,9 @@ def _known(path: Path | None) -> tuple[Known | None, tuple[str, ...]]:
         return None, (f"{UNKNOWN}: training_rows.bin cannot be read: {error}",)
     if known.whole:
         return known, ()
-    return known, (f"not all rows that fit was given were looked at, but {len(known.hashes)} different ones: leakage may be higher",)
+    return known, (
+        f"not all rows that fit was given were looked at, but {len(known.hashes)} different ones: leakage may be higher",
+    )
 
 
 def class_counts(truth: Array, about: Manifest) -> dict[str, int]:

@@ -16,7 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pushline.evaluator import seccomp
-from pushline.evaluator.adapters.limited_child import ENVIRONMENT, LimitedChild, bubblewrapped, last_line, own_folders, read_stranger
+from pushline.evaluator.adapters.limited_child import (
+    ENVIRONMENT,
+    LimitedChild,
+    bubblewrapped,
+    last_line,
+    own_folders,
+    read_stranger,
+)
 from pushline.evaluator.arrays import Array, write_arrays
 from pushline.evaluator.findings import OwnMetric
 from pushline.evaluator.ports import CannotRun
