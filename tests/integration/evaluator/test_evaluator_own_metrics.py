@@ -177,7 +177,7 @@ def test_hostile_code_changes_no_other_number(store: MemoryStore, child: Limited
     assert plain.measured is not None
     assert found.measured.metrics == plain.measured.metrics
     assert (found.verdict, found.facts) == (plain.verdict, plain.facts)
-    assert [(each.name, each.value) for each in found.own_metrics] == [("profit", None), ("other", 360.0)]
+    assert [(each.name, each.value) for each in found.own_metrics] == [("profit", 7.0), ("other", 360.0)]
 
 
 def test_a_gate_may_name_it(store: MemoryStore, child: LimitedChild, children: MetricChildren) -> None:

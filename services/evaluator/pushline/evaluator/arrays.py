@@ -281,8 +281,11 @@ def _read_header(name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, n
     return shape, fortran_order, dtype
 
 
-def _exactly(name: str, stream: IO[bytes], count: int, header: Header) -> bytes:
-    data = stream.read(count)
+def _exactly(name: str, stream: IO[bytes], count: int, header: Header) -> bytearray:
+    """Grow with what comes, not by what was claimed."""
+    data = bytearray()
+    while len(data) < count and (more := stream.read(min(BATCH_BYTES, count - len(data)))):
+        data += more
     if len(data) != count:
         raise BadArrays(_not_held(name, header))
     return data
