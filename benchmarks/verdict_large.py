@@ -13,10 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Self
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Made(LazyArrays):
     def __init__(self, classes: Array, rows: int) -> None:
         self._classes, self._rows = classes, rows
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[str]:
         return iter(("x", "y"))
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Made(LazyArrays):
     def header(self, name: str) -> Header:
         return Header((self._rows, COLUMNS), np.dtype(np.float32)) if name == "x" else Header((self._rows,), np.dtype(np.int64))
 
-    def batches(self, name: str, rows: int = 0) -> Any:
+    def batches(self, name: str, rows: int = 0) -> Iterator[Array]:
         del rows
         for at in range(0, self._rows, BATCH):
             random = np.random.default_rng((7, at))
@@ -123,7 +123,7 @@ class Watched(threading.Thread):
         super().__init__(daemon=True)
         self.most_mib, self._ended = 0.0, threading.Event()
 
-    def __enter__(self) -> "Watched":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
