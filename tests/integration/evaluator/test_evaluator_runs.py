@@ -148,7 +148,9 @@ def test_two_inputs_and_two_outputs_are_measured_on_the_first_output(store: Memo
         "diabetes",
         replaced={
             "program.tflite": (PROGRAMS / "two_inputs.tflite").read_bytes(),
-            "answers.npz": npz(parts=two["parts"], total=two["total"]),
+            "proof.npz": npz(
+                **{f"x.{name}": two[name] for name in ("left", "right")}, **{f"y.{name}": two[name] for name in ("parts", "total")}
+            ),
             "dataset.npz": data,
         },
         inputs=(TensorSpec("left", "float32", (-1, 3)), TensorSpec("right", "int32", (-1, 2, 2))),

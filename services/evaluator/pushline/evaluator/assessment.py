@@ -1,24 +1,26 @@
 """One evaluation from end to end, on files that were fetched and verified before: run, compare, measure, judge."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import curves, deciding
+from pushline.evaluator import curves, deciding, keras_says
 from pushline.evaluator.agreement import Agreement, compare
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays
+from pushline.evaluator.arrays import Array
 from pushline.evaluator.charts import Chart
 from pushline.evaluator.cost_gates import Costs
+from pushline.evaluator.data_checks import examine
 from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
-from pushline.evaluator.findings import Comparison, SliceFound
+from pushline.evaluator.findings import Comparison, DataFacts, OwnMetric, SliceFound
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
-from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.ports import Answers, OwnMetrics, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
 from pushline.objects.manifest import Dataset, Manifest
 
@@ -30,6 +32,7 @@ class Rules:
     tolerance: float = 1e-5
     max_dataset_bytes: int = 2**30
     max_program_bytes: int = 256 * 2**20
+    asks_model: bool = False  # model.h5 is opened by Keras here, and asked too
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,11 @@ class Material:
     manifest: Manifest
     programs: tuple[ProgramFile, ...]
     dataset: Path | None = None
-    answers: Path | None = None
+    answers: Path | None = None  # Keras' own, to the set
+    proof: Path | None = None  # and to some rows, where the sandbox did not have the set
+    training_rows: Path | None = None
+    metrics: Path | None = None  # the repository's Python files
+    model: ProgramFile | None = None  # model.h5, where Keras is asked about it here
 
 
 @dataclass(slots=True)
@@ -48,13 +55,17 @@ class Assessment:
 
     verdict: Verdict = field(default_factory=lambda: Verdict("failed", "not_judged", "the run was not judged"))
     judged: tuple[Judged, ...] = ()
+    facts: DataFacts | None = None
     agreements: tuple[Agreement, ...] = ()
+    against: str = ""  # whose answers they are about: model.h5 | launcher | launcher_proof
+    against_note: str = ""  # why it is not model.h5
     measured: Measured | None = None
     drawn: tuple[Chart, ...] = ()  # what was measured, for the page
     champion: Champion | None = None
     comparison: Comparison | None = None  # with the live model, where both could be measured
     slices: tuple[SliceFound, ...] = ()
     costs: Costs = field(default_factory=dict)  # of serving, as measured here
+    own_metrics: tuple[OwnMetric, ...] = ()
     run: Answers | None = None
     child_seconds: float = 0.0  # of all programs that were run, the live model's too
 
@@ -63,6 +74,7 @@ class Assessment:
 class Assessor:
     programs: Programs
     rules: Rules
+    own_metrics: OwnMetrics | None = None  # None: those of repositories have no numbers here
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
@@ -82,18 +94,23 @@ class Assessor:
             raise NotJudgeable("no_evaluation_set", NO_SET)
         output = manifest.outputs[0].name if manifest.outputs else ""
         data = read_set(own.dataset, manifest.dataset, output, self.rules.max_dataset_bytes)
-        keras = self._keras_answers(own)
+        inputs = inputs_for(data, manifest.inputs)
+        found.facts = examine(data, inputs, manifest, own.training_rows)
         self._check(own.programs)
-        found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
-        found.child_seconds = found.run.child_seconds
-        with self._beside(data, champion, cancelled) as live:
-            found.agreements = self._agreements(own.programs, found.run, keras)
-            found.measured = self._measure(manifest, data, output, found.run)
-            found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
-            measured_live = self._champion(manifest, data, champion, live, found)
+        keras = partial(self.programs.run, [own.model], inputs) if own.model is not None else None
+        before = partial(self._run_champion, data, champion) if isinstance(champion, Material) else None
+        with self._beside(keras, cancelled) as asked:
+            found.run = self.programs.run(own.programs, inputs, cancelled)
+            found.child_seconds = found.run.child_seconds
+            with self._beside(before, cancelled) as live:
+                self._agree(own, asked, found, cancelled)
+                found.measured = self._measure(manifest, data, output, found.run)
+                found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
+                measured_live = self._champion(manifest, data, champion, live, found)
         if measured_live is not None:
             found.comparison = deciding.compared(manifest, found.measured, measured_live)
         found.slices = deciding.sliced(manifest, data.arrays, found.measured, measured_live)
+        found.own_metrics = self._own_metrics(own, data, found, cancelled)
         found.judged = judge_gates(manifest.gates, _evidence(manifest, found.measured, found))
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
 
@@ -108,19 +125,31 @@ class Assessor:
             except BadProgram as error:
                 raise NotJudgeable("program_refused", f"the serving program may not be opened: {error}") from error
 
-    def _keras_answers(self, own: Material) -> Mapping[str, Array]:
-        if own.answers is None:
-            sentence = "Keras' own answers (answers.npz) are missing, so nothing shows that the program agrees with model.h5"
-            raise NotJudgeable("no_answers", sentence)
-        try:
-            return read_arrays(own.answers, self.rules.max_dataset_bytes)
-        except BadArrays as error:
-            raise NotJudgeable("no_answers", f"Keras' own answers (answers.npz) cannot be read: {error}") from error
+    def _agree(self, own: Material, asked: "Future[Answers] | None", found: Assessment, cancelled: threading.Event) -> None:
+        if found.run is None:
+            return
+        said = keras_says.by_model(found.run, asked)
+        if isinstance(said, str):
+            from_store = own.manifest.dataset is not None and own.manifest.dataset.origin == "store"
+            told = keras_says.Told(None if from_store else own.answers, own.proof, self.rules.max_dataset_bytes)
+            said = keras_says.by_launcher(told, found.run, (self.programs, own.programs), said, cancelled)
+        found.against, found.against_note = said.against, said.note
+        compare("the serving program", said.run.together, said.keras, self.rules.tolerance)
+        pairs = zip(own.programs, said.run.alone, strict=True)
+        found.agreements = tuple(compare(program.name, each, said.keras, self.rules.tolerance) for program, each in pairs)
 
-    def _agreements(self, programs: Sequence[ProgramFile], run: Answers, keras: Mapping[str, Array]) -> tuple[Agreement, ...]:
-        compare("the serving program", run.together, keras, self.rules.tolerance)
-        pairs = zip(programs, run.alone, strict=True)
-        return tuple(compare(program.name, said, keras, self.rules.tolerance) for program, said in pairs)
+    def _own_metrics(
+        self, own: Material, data: EvaluationSet, found: Assessment, cancelled: threading.Event
+    ) -> tuple[OwnMetric, ...]:
+        """After all other numbers, none of which it can change."""
+        functions = own.manifest.metrics
+        if not functions or found.run is None:
+            return ()
+        if self.own_metrics is None or own.metrics is None:
+            problem = "the repository's files are missing" if self.own_metrics else "nothing computes it here"
+            return tuple(OwnMetric(function.rpartition(":")[2], function, None, problem) for function in functions)
+        truth = {name: data.arrays[name] for name in data.targets}
+        return self.own_metrics.compute(functions, own.metrics, truth, found.run.together, cancelled)
 
     def _measure(self, manifest: Manifest, data: EvaluationSet, name: str, run: Answers) -> Measured:
         if name not in run.together:
@@ -131,17 +160,17 @@ class Assessor:
 
     @contextmanager
     def _beside(
-        self, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
+        self, run: "Callable[[threading.Event], Answers] | None", cancelled: threading.Event
     ) -> "Iterator[Future[Answers] | None]":
-        """Run the live model's programs while the candidate's answers are judged; where that raises, they are ended."""
-        if not isinstance(champion, Material):
+        """Run programs while others are run and judged; where that raises, they are ended."""
+        if run is None:
             yield None
             return
         refused = _Refused(cancelled)
         with ThreadPoolExecutor(1) as pool:
-            live = pool.submit(self._run_champion, data, champion, refused)
+            beside = pool.submit(run, refused)
             try:
-                yield live
+                yield beside
             except BaseException:
                 refused.set()
                 raise
@@ -189,7 +218,9 @@ def _evidence(manifest: Manifest, measured: Measured, found: Assessment) -> Evid
         over_constant=deciding.beside_constant(manifest, measured) if found.champion is None else None,
         comparison=found.comparison,
         slices=found.slices,
+        facts=found.facts,
         costs=found.costs,
+        own={own.name: own.value for own in found.own_metrics},
     )
 
 

@@ -13,7 +13,7 @@ from pushline.evaluator.measures import Answered, Measured
 
 SHARE = (0.0, 1.0)
 MAX_TRAINING_CHARTS = 4
-MAX_DRAWN = 1_000_000  # answers; of more, every nth row is drawn: a curve has a point for each
+MAX_DRAWN = 200_000  # answers; of more, every nth row is drawn: a curve has a point for each
 
 
 def training(history: Mapping[str, Sequence[float | None]]) -> list[Chart]:
