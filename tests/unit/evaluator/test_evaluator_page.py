@@ -116,7 +116,7 @@ def test_many_classes_show_what_is_confused_most() -> None:
 def test_huge_answers_of_a_regression_still_draw() -> None:
     measured = measure("regression", np.array([1e308, -1e308, 0.0]), np.array([[-1e308], [1e308], [1.0]]), ())
 
-    assert measured.metrics["rmse"] is None
+    assert measured.numbers["rmse"] is None
     assert len(answers(measured, ())) == 2
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pushline.evaluator import trial
-from pushline.evaluator.arrays import Array
+from pushline.evaluator.arrays import Array, ArrayFile, write_arrays
 from pushline.evaluator.ports import ProgramFailed, ProgramFile, Reply
 from pushline.evaluator.trying import LEAST_TIMED, MOST_TIMED, Served, Timed, ask_golden, take_times
 from pushline.evaluator.verdict import NotJudgeable
@@ -48,9 +48,20 @@ def test_sampled_rows_are_spread_over_the_set_and_are_the_same_each_time(rows: i
     chosen = trial.sampled_rows(rows)
 
     assert len(chosen) == min(rows, 64)
-    assert (chosen[0], chosen[-1]) == (0, rows - 1)
+    assert (chosen[0], chosen[-1]) == (0, min(rows, 4096) - 1)
     assert (np.diff(chosen) > 0).all()
     assert (chosen == trial.sampled_rows(rows)).all()
+
+
+def test_rows_are_picked_out_of_a_file_that_is_read_in_batches(tmp_path: Path) -> None:
+    whole: dict[str, Array] = {"x": np.arange(100_000, dtype=np.float32).reshape(50_000, 2), "y": np.arange(50_000)}
+    write_arrays(tmp_path / "set.npz", whole)
+    rows = trial.sampled_rows(50_000)
+
+    found = trial.picked(ArrayFile(tmp_path / "set.npz", 2**30), rows)
+
+    assert found.keys() == whole.keys()
+    assert all((found[name] == whole[name][rows]).all() for name in whole)
 
 
 def test_a_set_of_few_rows_is_timed_by_64_of_them_all_the_same() -> None:
@@ -103,7 +114,7 @@ def test_what_tensorflow_sums_in_another_order_is_given_as_much_as_a_program_aga
 
 
 def test_whole_numbers_have_to_be_the_same() -> None:
-    whole = {"y": np.array([3], np.int32)}
+    whole: dict[str, Array] = {"y": np.array([3], np.int32)}
 
     assert trial.largest_difference(whole, whole, slice(0, 1)) == 0
     with pytest.raises(NotJudgeable):

@@ -3,11 +3,12 @@
 import os
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
+from pushline.evaluator.adapters.metric_children import MOST_SECONDS, MetricChildren
 from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.assessment import Assessor, Rules
 from pushline.evaluator.metrics import Verdicts
@@ -78,8 +79,11 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
 
 def assessor(settings: EvaluationSettings, bubblewrap: str, predictors: PredictorProcess) -> Assessor:
     limits = Limits(settings.memory_bytes, settings.timeout_seconds, settings.answers_bytes)
-    rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes)
-    return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules, predictors)
+    asks_model = settings.tensorflow_python is not None
+    rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes, asks_model)
+    metrics = MetricChildren(replace(limits, seconds=min(limits.seconds, MOST_SECONDS)), bubblewrap)
+    child = LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python)
+    return Assessor(child, rules, metrics, predictors)
 
 
 def predictor_process(settings: EvaluationSettings, bubblewrap: str) -> PredictorProcess:

@@ -2,25 +2,28 @@
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import curves, trying
+from pushline.evaluator import curves, deciding, keras_says, trying
 from pushline.evaluator.agreement import Agreement, compare
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays
+from pushline.evaluator.arrays import Array
 from pushline.evaluator.charts import Chart
+from pushline.evaluator.cost_gates import Costs
+from pushline.evaluator.data_checks import examine
 from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
-from pushline.evaluator.findings import Trial
+from pushline.evaluator.findings import Comparison, DataFacts, OwnMetric, SliceFound, Trial
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
-from pushline.evaluator.ports import Answers, Predictors, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.ports import Answers, OwnMetrics, Predictors, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.signature import BREAKING, UNKNOWN, Signature, compare_signatures, measures_alike
-from pushline.evaluator.trial import allowed, sampled_rows
+from pushline.evaluator.trial import allowed, picked, sampled_rows
 from pushline.evaluator.trying import Served, Timed
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
 from pushline.objects.manifest import Dataset, Manifest
@@ -33,6 +36,7 @@ class Rules:
     tolerance: float = 1e-5
     max_dataset_bytes: int = 2**30
     max_program_bytes: int = 256 * 2**20
+    asks_model: bool = False  # model.h5 is opened by Keras here, and asked too
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,11 @@ class Material:
     manifest: Manifest
     programs: tuple[ProgramFile, ...]
     dataset: Path | None = None
-    answers: Path | None = None
+    answers: Path | None = None  # Keras' own, to the set
+    proof: Path | None = None  # and to some rows, where the sandbox did not have the set
+    training_rows: Path | None = None
+    metrics: Path | None = None  # the repository's Python files
+    model: ProgramFile | None = None  # model.h5, where Keras is asked about it here
 
 
 @dataclass(slots=True)
@@ -51,14 +59,19 @@ class Assessment:
 
     verdict: Verdict = field(default_factory=lambda: Verdict("failed", "not_judged", "the run was not judged"))
     judged: tuple[Judged, ...] = ()
+    facts: DataFacts | None = None
     agreements: tuple[Agreement, ...] = ()
+    against: str = ""  # whose answers they are about: model.h5 | launcher | launcher_proof
+    against_note: str = ""  # why it is not model.h5
     measured: Measured | None = None
     drawn: tuple[Chart, ...] = ()  # what was measured, for the page
     champion: Champion | None = None
-    run: Answers | None = None
+    comparison: Comparison | None = None  # with the live model, where both could be measured
+    slices: tuple[SliceFound, ...] = ()
     trial: Trial | None = None
-    cost: Mapping[str, float] = field(default_factory=dict)  # of serving it, in the names of gates
-    champion_cost: Mapping[str, float] = field(default_factory=dict)  # taken beside it, in turns
+    costs: Costs = field(default_factory=dict)  # of serving, as measured here, the live model's in turns with it
+    own_metrics: tuple[OwnMetric, ...] = ()
+    run: Answers | None = None
     child_seconds: float = 0.0  # of all programs that were run, the live model's too, and of waiting for the predictor
 
 
@@ -66,6 +79,7 @@ class Assessment:
 class Assessor:
     programs: Programs
     rules: Rules
+    own_metrics: OwnMetrics | None = None  # None: those of repositories have no numbers here
     predictors: Predictors | None = None  # None: nothing is tried in the production predictor, and costs are unknown
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
@@ -81,27 +95,33 @@ class Assessor:
 
     def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:
         manifest = own.manifest
+        deciding.check_confidence(manifest.confidence)
         signature = _signature(manifest, champion, found)
         if manifest.dataset is None or own.dataset is None:
             raise NotJudgeable("no_evaluation_set", NO_SET)
         output = manifest.outputs[0].name if manifest.outputs else ""
         data = read_set(own.dataset, manifest.dataset, output, self.rules.max_dataset_bytes)
-        keras = self._keras_answers(own)
-        self._check(own.programs)
         inputs = inputs_for(data, manifest.inputs)
-        with self._tried(own, champion, cancelled) as served:
+        found.facts = examine(data, inputs, manifest, own.training_rows)
+        self._check(own.programs)
+        keras = partial(self.programs.run, [own.model], inputs) if own.model is not None else None
+        before = partial(self._run_champion, data, champion) if isinstance(champion, Material) else None
+        with self._tried(own, champion, cancelled) as served, self._beside(keras, cancelled) as asked:
             found.run = self.programs.run(own.programs, inputs, cancelled)
             found.child_seconds = found.run.child_seconds
-            with self._beside(data, champion, cancelled) as live:
-                found.agreements = self._agreements(own.programs, found.run, keras)
+            with self._beside(before, cancelled) as live:
+                self._agree(own, asked, found, cancelled)
                 found.measured = self._measure(manifest, data, output, found.run)
                 found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
-                found.champion = self._champion(manifest, data, champion, live, found)
+                measured_live = self._champion(manifest, data, champion, live, found)
             self._try(served, data, found)
         if signature.kind == BREAKING and found.champion is not None and found.champion.problem:
             found.champion = replace(found.champion, broken_off=True)
-        evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
-        found.judged = judge_gates(manifest.gates, evidence)
+        if measured_live is not None:
+            found.comparison = deciding.compared(manifest, found.measured, measured_live)
+        found.slices = deciding.sliced(manifest, data.arrays, found.measured, measured_live)
+        found.own_metrics = self._own_metrics(own, data, found, cancelled)
+        found.judged = judge_gates(manifest.gates, _evidence(manifest, found.measured, found))
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
 
     def _check(self, programs: Sequence[ProgramFile]) -> None:
@@ -115,40 +135,52 @@ class Assessor:
             except BadProgram as error:
                 raise NotJudgeable("program_refused", f"the serving program may not be opened: {error}") from error
 
-    def _keras_answers(self, own: Material) -> Mapping[str, Array]:
-        if own.answers is None:
-            sentence = "Keras' own answers (answers.npz) are missing, so nothing shows that the program agrees with model.h5"
-            raise NotJudgeable("no_answers", sentence)
-        try:
-            return read_arrays(own.answers, self.rules.max_dataset_bytes)
-        except BadArrays as error:
-            raise NotJudgeable("no_answers", f"Keras' own answers (answers.npz) cannot be read: {error}") from error
+    def _agree(self, own: Material, asked: "Future[Answers] | None", found: Assessment, cancelled: threading.Event) -> None:
+        if found.run is None:
+            return
+        said = keras_says.by_model(found.run, asked)
+        if isinstance(said, str):
+            from_store = own.manifest.dataset is not None and own.manifest.dataset.origin == "store"
+            told = keras_says.Told(None if from_store else own.answers, own.proof, self.rules.max_dataset_bytes)
+            said = keras_says.by_launcher(told, found.run, (self.programs, own.programs), said, cancelled)
+        found.against, found.against_note = said.against, said.note
+        compare("the serving program", said.run.together, said.keras, self.rules.tolerance)
+        pairs = zip(own.programs, said.run.alone, strict=True)
+        found.agreements = tuple(compare(program.name, each, said.keras, self.rules.tolerance) for program, each in pairs)
 
-    def _agreements(self, programs: Sequence[ProgramFile], run: Answers, keras: Mapping[str, Array]) -> tuple[Agreement, ...]:
-        compare("the serving program", run.together, keras, self.rules.tolerance)
-        pairs = zip(programs, run.alone, strict=True)
-        return tuple(compare(program.name, said, keras, self.rules.tolerance) for program, said in pairs)
+    def _own_metrics(
+        self, own: Material, data: EvaluationSet, found: Assessment, cancelled: threading.Event
+    ) -> tuple[OwnMetric, ...]:
+        """After all other numbers, none of which it can change."""
+        functions = own.manifest.metrics
+        if not functions or found.run is None:
+            return ()
+        if self.own_metrics is None or own.metrics is None:
+            problem = "the repository's files are missing" if self.own_metrics else "nothing computes it here"
+            return tuple(OwnMetric(function.rpartition(":")[2], function, None, problem) for function in functions)
+        truth = {name: data.arrays[name] for name in data.targets}
+        return self.own_metrics.compute(functions, own.metrics, truth, found.run.together, cancelled)
 
     def _measure(self, manifest: Manifest, data: EvaluationSet, name: str, run: Answers) -> Measured:
         if name not in run.together:
             raise NotJudgeable(
                 "program_disagrees", f"the program has no output {name or 'at all'}; it has {', '.join(run.together)}"
             )
-        return measure(manifest.task, data.truth, run.together[name], manifest.labels, from_logits=manifest.from_logits)
+        return _measured(manifest, data.truth, run.together[name])
 
     @contextmanager
     def _beside(
-        self, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
+        self, run: "Callable[[threading.Event], Answers] | None", cancelled: threading.Event
     ) -> "Iterator[Future[Answers] | None]":
-        """Run the live model's programs while the candidate's answers are judged; where that raises, they are ended."""
-        if not isinstance(champion, Material):
+        """Run programs while others are run and judged; where that raises, they are ended."""
+        if run is None:
             yield None
             return
         refused = _Refused(cancelled)
         with ThreadPoolExecutor(1) as pool:
-            live = pool.submit(self._run_champion, data, champion, refused)
+            beside = pool.submit(run, refused)
             try:
-                yield live
+                yield beside
             except BaseException:
                 refused.set()
                 raise
@@ -170,17 +202,15 @@ class Assessor:
     def _try(self, served: Sequence[Timed], data: EvaluationSet, found: Assessment) -> None:
         if not served or found.run is None or found.trial is None:
             return
-        rows, began = sampled_rows(data.rows), time.monotonic()
-        samples = [(each, _sample(data, each.served.about, rows)) for each in served]
+        rows, began, about = sampled_rows(data.rows), time.monotonic(), served[0].served.about
+        sample, answers = picked(inputs_for(data, about.inputs), rows), picked(found.run.together, rows)
         try:
-            answers = {name: array[rows] for name, array in found.run.together.items()}
-            tolerance = allowed(served[0].served.about.engine, self.rules.tolerance)
-            agreed = trying.ask_golden(served[0], samples[0][1] or {}, answers, tolerance)
+            agreed = trying.ask_golden(served[0], sample, answers, allowed(about.engine, self.rules.tolerance))
             found.trial = replace(found.trial, requests=agreed.requests, rows=agreed.rows, max_abs_difference=agreed.difference)
-            trying.take_times([(each, sample) for each, sample in samples if sample is not None])
+            trying.take_times([(served[0], sample), *_as_they_take_it(served[1:], data, rows)])
         finally:
             found.child_seconds += time.monotonic() - began
-        found.cost, found.champion_cost = served[0].cost, served[1].cost if len(served) > 1 else {}
+        found.costs = trying.costs_of(served)
 
     def _champion(
         self,
@@ -189,24 +219,43 @@ class Assessor:
         champion: "Material | Champion | None",
         live: "Future[Answers] | None",
         found: Assessment,
-    ) -> Champion | None:
+    ) -> Measured | None:
         """The live model on the same set. What keeps it from being measured is told; the gates that need it then do not pass."""
         if live is None or not isinstance(champion, Material):
-            return None if isinstance(champion, Material) else champion
+            found.champion = None if isinstance(champion, Material) else champion
+            return None
         try:
-            run, about = live.result(), champion.manifest
+            run = live.result()
             found.child_seconds += run.child_seconds
-            why = measures_alike(own, about)
-            if why:
-                return Champion({}, f"the live model cannot be measured on this run's set: {why}")
-            said = run.together[about.outputs[0].name]
-            return Champion(measure(own.task, data.truth, said, own.labels, from_logits=about.from_logits).metrics)
+            _check_alike(own, champion.manifest)
+            said = run.together[champion.manifest.outputs[0].name]
+            measured = _measured(replace(own, from_logits=champion.manifest.from_logits), data.truth, said)
         except NotJudgeable as refusal:
-            return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
+            problem = refusal.detail
         except ProgramFailed as failure:
-            return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
+            problem = str(failure)
         except (IndexError, KeyError):
-            return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+            problem = "it has no such output"
+        else:
+            found.champion = Champion(measured.numbers)
+            return measured
+        found.champion = Champion({}, f"the live model cannot be measured on this run's set: {problem}")
+        return None
+
+
+def _evidence(manifest: Manifest, measured: Measured, found: Assessment) -> Evidence:
+    return Evidence(
+        manifest.task,
+        measured.metrics,
+        found.champion,
+        measured.constant,
+        over_constant=deciding.beside_constant(manifest, measured) if found.champion is None or found.champion.broken_off else None,
+        comparison=found.comparison,
+        slices=found.slices,
+        facts=found.facts,
+        costs=found.costs,
+        own={own.name: own.value for own in found.own_metrics},
+    )
 
 
 def _signature(own: Manifest, champion: "Material | Champion | None", found: Assessment) -> Signature:
@@ -225,12 +274,30 @@ def _signature(own: Manifest, champion: "Material | Champion | None", found: Ass
     return signature
 
 
-def _sample(data: EvaluationSet, about: Manifest, rows: Array) -> "Mapping[str, Array] | None":
-    """Give these rows as a model takes them; None where it does not take this set."""
-    try:
-        return {name: array[rows] for name, array in inputs_for(data, about.inputs).items()}
-    except NotJudgeable:
-        return None
+def _check_alike(own: Manifest, live: Manifest) -> None:
+    """Raises NotJudgeable."""
+    why = measures_alike(own, live)
+    if why:
+        raise NotJudgeable("champion_not_comparable", why)
+
+
+def _as_they_take_it(others: Sequence[Timed], data: EvaluationSet, rows: Array) -> "Iterator[tuple[Timed, dict[str, Array]]]":
+    """Give the models that take this set, and these rows of it."""
+    for each in others:
+        with suppress(NotJudgeable):
+            yield each, picked(inputs_for(data, each.served.about.inputs), rows)
+
+
+def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:
+    return measure(
+        manifest.task,
+        truth,
+        answers,
+        manifest.labels,
+        from_logits=manifest.from_logits,
+        quantiles=manifest.quantiles,
+        confidence=manifest.confidence,
+    )
 
 
 class _Refused(threading.Event):

@@ -46,6 +46,8 @@ class Power:
     visible_drop: float | None
     power: float
     sentence: str
+    rows: int = 0
+    rows_needed: int | None = None  # so that they pass the gate's own max_drop; None where no number of rows would do
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Comparison:
     same_answers: bool  # on every row, to the bit
     discordant: Discordant | None  # of classifiers
     power: tuple[Power, ...] = ()  # of each metric that has a max_drop
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +115,14 @@ class WorstRow:
     truth: str
     said: str
     loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Answers whose probability lies above `low` and up to `high`: the mean of it, and the share that came true."""
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    came_true: float

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pushline.evaluator.arrays import Array
+from pushline.evaluator.findings import OwnMetric
 from pushline.objects.manifest import Manifest
 
 
@@ -82,4 +83,20 @@ class Predictors(Protocol):
         self, about: Manifest, programs: Sequence[ProgramFile], cancelled: threading.Event
     ) -> AbstractContextManager[Predictor]:
         """Start one and do not wait for it; at the end of the block it is gone. Raises CannotRun."""
+        ...
+
+
+class OwnMetrics(Protocol):
+    def compute(
+        self,
+        functions: Sequence[str],
+        bundle: Path,
+        truth: Mapping[str, Array],
+        answers: Mapping[str, Array],
+        cancelled: threading.Event,
+    ) -> tuple[OwnMetric, ...]:
+        """Run the repository's functions (python:module:function) out of its files, where they can harm and change nothing.
+
+        One that fails has no number and says why. Raises CannotRun, Cancelled.
+        """
         ...

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from pushline.evaluator.arrays import Array
+from pushline.evaluator.arrays import Array, batches_of
 from pushline.evaluator.ports import ProgramFile
 from pushline.evaluator.verdict import NotJudgeable
 
-SAMPLED = 64  # rows of the set, spread over it
+SAMPLED, FIRST_ROWS = 64, 4096  # rows, spread over so many of the set: a large one need not be read to its end
 SINGLY, BATCHES = 32, (8, 64)
 MOST_BYTES = 32 * 2**20  # of one request: fewer rows of large inputs go into a batch
 TOLERANCE = 1e-6  # times max(1, |answer|), as everywhere
@@ -25,8 +25,23 @@ Arrays = Mapping[str, Array]
 
 
 def sampled_rows(rows: int) -> Array:
-    """Give indices of up to SAMPLED rows, from the first to the last one."""
-    return np.unique(np.linspace(0, rows - 1, min(SAMPLED, rows)).astype(np.int64))
+    """Give indices of up to SAMPLED rows, from the first to the last one of the first FIRST_ROWS."""
+    return np.unique(np.linspace(0, min(rows, FIRST_ROWS) - 1, min(SAMPLED, rows)).astype(np.int64))
+
+
+def picked(arrays: Arrays, rows: Array) -> dict[str, Array]:
+    """Give these rows, in ascending order, of each array; it is read as far as the last of them."""
+    return {name: _picked(arrays, name, rows) for name in arrays}
+
+
+def _picked(arrays: Arrays, name: str, rows: Array) -> Array:
+    parts, begin = [], 0
+    for batch in batches_of(arrays, name):
+        parts.append(batch[rows[(rows >= begin) & (rows < begin + len(batch))] - begin])
+        begin += len(batch)
+        if begin > rows[-1]:
+            break
+    return np.concatenate(parts)
 
 
 def golden_requests(sample: Arrays) -> tuple[slice, ...]:

@@ -62,6 +62,12 @@ class Timed:
         return trial.latencies(self.one, self.many) | {"program_bytes": trial.program_bytes(self.served.programs)} | measured
 
 
+def costs_of(served: Sequence[Timed]) -> dict[str, tuple[float | None, float | None]]:
+    """Give each figure of the candidate, and that of the live model where there is one."""
+    own, live = served[0].cost, served[1].cost if len(served) > 1 else {}
+    return {name: (own.get(name), live.get(name)) for name in (*own, *(name for name in live if name not in own))}
+
+
 @contextmanager
 def started(predictors: Predictors, own: Served, live: Served | None, cancelled: threading.Event) -> Iterator[list[Timed]]:
     """Start a predictor of each, the candidate's first, and do not wait for them. Raises CannotRun."""

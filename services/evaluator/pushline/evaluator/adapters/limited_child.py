@@ -22,7 +22,7 @@ from typing import Any
 
 from pushline.engine.tensorflow_child import START
 from pushline.engine.tensorflow_process import ENVIRONMENT as TENSORFLOW_ENVIRONMENT
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays, write_arrays
+from pushline.evaluator.arrays import Array, BadArrays, header_of, read_arrays, write_arrays
 from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -71,8 +71,9 @@ class LimitedChild:
             "files": self.limits.files,
             "core_bytes": 0,
         }
-        if shutil.disk_usage(folder).free < self.limits.output_bytes:
-            raise CannotRun(f"scratch space: less than {self.limits.output_bytes // 2**20} MiB free where temporary files lie")
+        needed = self.limits.output_bytes + sum(header_of(inputs, name).size_bytes for name in inputs)
+        if shutil.disk_usage(folder).free < needed:
+            raise CannotRun(f"scratch space: less than {needed // 2**20} MiB free where temporary files lie")
         try:
             (folder / "programs").mkdir()
             for program, (copy, _) in zip(programs, copies, strict=True):
@@ -201,11 +202,11 @@ def signal_name(number: int) -> str:
 
 
 def last_line(output: Path) -> str:
-    lines = _read(output, 2**20)[-TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
+    lines = read_stranger(output, 2**20)[-TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else ""
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_stranger(path: Path, limit: int) -> bytes:
     """Read a file that the child may have replaced by anything: never through a link, never more than the limit."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
@@ -214,7 +215,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 def _collect(folder: Path, programs: int, output_bytes: int) -> Answers:
     try:
-        result = json.loads(_read(folder / RESULT, 2**16))
+        result = json.loads(read_stranger(folder / RESULT, 2**16))
         if "reason" in result:
             raise ProgramFailed(str(result["reason"])[:60], f"the program cannot be run: {str(result['sentence'])[:1000]}")
         together = _arrays(folder / "together.npz", output_bytes)
