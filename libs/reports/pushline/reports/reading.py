@@ -27,7 +27,7 @@ def read(data: bytes) -> Report:
     schema = plain.get("schema")
     if schema not in READ or type(schema) is not int:
         raise BadReport(f"schema is {str(schema)[:20]}; this program reads {' and '.join(map(str, READ))}")
-    report: Report = _build(Report, _from_first(plain) if schema < SCHEMA else plain, "")
+    report: Report = build(Report, _from_first(plain) if schema < SCHEMA else plain, "")
     _demand(report.verdict in VERDICTS, f"verdict is {report.verdict[:40]!r}; known are {', '.join(VERDICTS)}")
     if not report.is_older:
         _demand(not (missing := _names(Report) - plain.keys()), f"{', '.join(sorted(missing))} is missing")
@@ -90,16 +90,16 @@ def _needed(kind: type) -> frozenset[str]:
     return frozenset(field.name for field in fields(kind) if field.default is MISSING)
 
 
-def _build(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - driven by the dataclass's own types
+def build(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - driven by the dataclass's own types
     if isinstance(kind, types.UnionType):  # something | None
-        return None if data is None else _build(typing.get_args(kind)[0], data, where)
-    for fits, build in _BUILDERS:
+        return None if data is None else build(typing.get_args(kind)[0], data, where)
+    for fits, make in _BUILDERS:
         if fits(kind):
-            return build(kind, data, where)
+            return make(kind, data, where)
     return _scalar(kind, data, where)
 
 
-def _object(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
+def _object(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see build
     _demand(isinstance(data, dict), f"{where} is not an object")
     stem = f"{where}." if where else ""
     for name in sorted(_needed(kind) - data.keys()):
@@ -107,25 +107,25 @@ def _object(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _bui
     for name in sorted(data.keys() - _names(kind)):
         raise BadReport(f"{stem}{name[:80]} is unknown")
     hints = _hints(kind)
-    return kind(**{name: _build(hints[name], value, f"{stem}{name}") for name, value in data.items()})
+    return kind(**{name: build(hints[name], value, f"{stem}{name}") for name, value in data.items()})
 
 
-def _list(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
+def _list(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see build
     _demand(isinstance(data, list), f"{where} is not a list")
     inner = typing.get_args(kind)
     if inner[-1] is ...:
-        return tuple(_build(inner[0], item, f"{where}[{index}]") for index, item in enumerate(data))
+        return tuple(build(inner[0], item, f"{where}[{index}]") for index, item in enumerate(data))
     _demand(len(data) == len(inner), f"{where} has {len(data)} items, not {len(inner)}")
-    return tuple(_build(one, item, f"{where}[{index}]") for index, (one, item) in enumerate(zip(inner, data, strict=True)))
+    return tuple(build(one, item, f"{where}[{index}]") for index, (one, item) in enumerate(zip(inner, data, strict=True)))
 
 
-def _mapping(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
+def _mapping(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see build
     _demand(isinstance(data, dict), f"{where} is not an object")
     inner = typing.get_args(kind)[1]
-    return {name: _build(inner, item, f"{where}.{name[:80]}") for name, item in data.items()}
+    return {name: build(inner, item, f"{where}.{name[:80]}") for name, item in data.items()}
 
 
-def _scalar(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see _build
+def _scalar(kind: Any, data: Any, where: str) -> Any:  # noqa: ANN401 - see build
     if kind is float and type(data) in (int, float):
         try:
             number = float(data)
