@@ -62,6 +62,12 @@ class OnTrained:
             raise Transient("store: the report that was just written is not there")
         return finished
 
+    def again(self, work: Evaluation, cancelled: threading.Event) -> bytes:
+        """Give the report of this work, made anew; nothing is written. Raises what the store raises, CannotRun, Cancelled."""
+        with TemporaryDirectory(prefix="pushline-evaluation-") as name:
+            about, found = self._assess(work, Path(name), cancelled)
+        return dump_within(build(work, about, found, self.assessor.rules), MAX_REPORT_BYTES)
+
     def _finished(self, work: Evaluation) -> ModelEvaluated | None:
         """Make the answer of the first complete report in name order, if there is one."""
         run = work.trained.event
