@@ -156,7 +156,8 @@ def test_huge_answers_of_a_regression_still_draw() -> None:
     assert measured.metrics["rmse"].value is None
     assert [each.title for each in found] == ["Answers against true values", "Residuals: answer minus true value"]
     assert found[1].series[0].points[0][1] is None
-    assert read(dump(a_report(Assessment(measured=measured, drawings=found, worst_rows=worst_rows(measured.answered)))))
+    report = a_report(Assessment(measured=measured, drawings=found, worst_rows=worst_rows(measured.answered)))
+    assert read(dump(report)) == report
 
 
 def test_reliability_says_where_the_model_is_surer_than_right() -> None:

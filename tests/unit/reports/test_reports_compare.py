@@ -20,11 +20,11 @@ def second() -> Any:
 
 
 def test_metrics_say_which_way_they_changed_and_whether_that_is_better() -> None:
-    found = {pair.name: (pair.change, pair.better) for pair in compare(complete(), second()).metrics}
+    found = {pair.name: pair for pair in compare(complete(), second()).metrics}
 
-    assert found["accuracy"] == (pytest.approx(0.016), True)
-    assert found["log_loss"] == (pytest.approx(-0.071), True)
-    assert found["f1"] == (None, None)
+    assert (found["accuracy"].change, found["accuracy"].better) == (pytest.approx(0.016), True)
+    assert (found["log_loss"].change, found["log_loss"].better) == (pytest.approx(-0.071), True)
+    assert (found["f1"].change, found["f1"].better) == (None, None)
     assert "recall.cat" not in found
     equal = {pair.name: (pair.change, pair.better) for pair in compare(complete(), complete()).metrics}
     assert equal["accuracy"] == (0, None)
@@ -50,8 +50,9 @@ def test_curves_of_both_lie_over_each_other() -> None:
 
 
 def test_the_page_says_that_two_sets_are_no_comparison() -> None:
-    assert complete().dataset is not None
-    other = replace(complete(), dataset=replace(complete().dataset, sha256="9" * 64))
+    dataset = complete().dataset
+    assert dataset is not None
+    other = replace(complete(), dataset=replace(dataset, sha256="9" * 64))
 
     assert "different evaluation sets" in compare_page(compare(complete(), other)).decode()
     assert "different evaluation sets" not in compare_page(compare(complete(), complete())).decode()
