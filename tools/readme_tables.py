@@ -1,6 +1,6 @@
-"""The tables of README.md that are made from the code: topics, commands, exit codes, settings, metrics.
+"""The tables of README.md that are made from the code (topics, commands, exit codes, settings, metrics), and that of docs/METRICS.md.
 
-`.venv/bin/python tools/readme_tables.py` writes them into README.md, between their marks. A test holds README against them.
+`.venv/bin/python tools/readme_tables.py` writes them into these files, between their marks. A test holds the files against them.
 """
 
 import re
@@ -19,6 +19,7 @@ from pushline.cli.exits import MEANINGS
 from pushline.cli.main import COMMANDS, make_app
 from pushline.deployer.metrics import ServedReports
 from pushline.deployer.settings import Settings as DeployerSettings
+from pushline.evaluator.known_metrics import METRICS, Metric
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.settings import Settings as EvaluatorSettings
 from pushline.line.memory import MemoryLog
@@ -35,6 +36,7 @@ from pushline.trainer.metrics import Metrics as TrainerMetrics
 from pushline.trainer.settings import Settings as TrainerSettings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+MEASURED = README.parent / "docs" / "METRICS.md"
 SETTINGS: dict[str, type] = {
     "trainer": TrainerSettings,
     "evaluator": EvaluatorSettings,
@@ -57,12 +59,17 @@ def tables() -> dict[str, str]:
     }
 
 
-def filled(text: str) -> str:
-    """Put the tables between their marks. Raises ValueError where a mark is missing."""
-    for name, table in tables().items():
+def measured_tables() -> dict[str, str]:
+    """Likewise, those of docs/METRICS.md."""
+    return {"measured metrics": _table(("metric", "of", "better", "what it is", "interval"), map(_measured, METRICS))}
+
+
+def filled(text: str, made: Mapping[str, str] | None = None) -> str:
+    """Put the tables, README.md's where none are given, between their marks. Raises ValueError where a mark is missing."""
+    for name, table in (tables() if made is None else made).items():
         begin, end = f"<!-- table: {name} -->\n", f"<!-- end: {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"README.md has not one place for the table {name}")
+            raise ValueError(f"there is not one place for the table {name}")
         head, _, rest = text.partition(begin)
         text = head + begin + "\n" + table + "\n" + end + rest.partition(end)[2]
     return text
@@ -154,6 +161,11 @@ def _metrics() -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", ", ".join(services), sentence
 
 
+def _measured(metric: Metric) -> tuple[str, ...]:
+    names = f"`{metric.name}`, `{metric.name}.<of one>`" if metric.each else f"`{metric.name}`"
+    return names, ", ".join(metric.tasks), "lower" if metric.error else "higher", metric.definition, metric.interval
+
+
 def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in line) + " |\n" for line in lines)
@@ -161,3 +173,4 @@ def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    MEASURED.write_text(filled(MEASURED.read_text(encoding="utf-8"), measured_tables()), encoding="utf-8")

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tools.readme_tables import README, filled
+from tools.readme_tables import MEASURED, README, filled, measured_tables
 
 from pushline.runtime.operator_file import OperatorFileError, read_operator_file
 from pushline.trainer.repository_file import RepositoryFileError, parse_repository_file
@@ -50,6 +50,12 @@ def documented(mark: str, under: str) -> set[str]:
 
 def test_the_tables_made_from_the_code_are_up_to_date() -> None:
     assert filled(TEXT) == TEXT, "run .venv/bin/python tools/readme_tables.py"
+
+
+def test_the_table_of_all_that_is_measured_is_up_to_date() -> None:
+    text = MEASURED.read_text(encoding="utf-8")
+
+    assert filled(text, measured_tables()) == text, "run .venv/bin/python tools/readme_tables.py"
 
 
 @pytest.mark.parametrize("table", REPOSITORY_TABLES)

@@ -110,9 +110,10 @@ REACHES = """
 import json, os, sys
 from pathlib import Path
 sys.path[:] = [each for each in sys.path if each]
-from pushline.evaluator.child import _give_up
+from pushline.evaluator.confinement import give_up, readable_here
 Path('ready').touch()
-_give_up({"memory_bytes": 1 << 32, "cpu_seconds": 60, "output_bytes": 1 << 20, "files": 64, "core_bytes": 0})
+limits = {"memory_bytes": 1 << 32, "cpu_seconds": 60, "output_bytes": 1 << 20, "files": 64, "core_bytes": 0}
+give_up(limits, readable_here(), [os.getcwd()])
 reached = []
 def attempt(name, act):
     try:

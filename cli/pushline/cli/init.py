@@ -19,8 +19,9 @@ PUSHLINE_TOML = """\
 
 [model]
 name = "{name}"                  # must be the operator's name of this model
-# task = "classification"        # or "regression"; else taken from the loss and the output
+# task = "classification"        # or "multilabel", "regression"; else taken from the loss and the output
 # labels = ["no", "yes"]         # names of the classes, in order
+# quantiles = [0.1, 0.5, 0.9]    # what the columns of a regression's answers are, where they are quantiles
 
 [train]
 # script = "train.py"

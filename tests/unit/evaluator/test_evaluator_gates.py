@@ -1,50 +1,34 @@
 """Gates fail closed: a table of what is refused, with the reason and the words that people read."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
-from pushline.evaluator.verdict import Verdict, conclude
+from pushline.evaluator.findings import Comparison, Difference, Estimate
+from pushline.evaluator.gates import Champion, Evidence
+from pushline.evaluator.verdict import conclude
 from pushline.objects.manifest import Gate
+from tests.fixtures.evaluator.evidence import (
+    CLASSES,
+    NUMBERS,
+    UNMEASURED,
+    WELL,
+    Case,
+    against,
+    alike,
+    candidate,
+    estimates,
+    judge,
+    live,
+    live_numbers,
+    surely,
+)
 from tests.fixtures.evaluator.story import gate
 
 NAN, INF = math.nan, math.inf
-WELL = {"accuracy": 0.95, "precision": 0.94, "recall": 0.93, "f1": 0.93, "log_loss": 0.2, "recall.7": 0.5}
-TABLE = {"rmse": 10.0, "mae": 8.0, "r2": 0.6}
-CLASSES = Evidence("classification", WELL, None, 0.1)
-NUMBERS = Evidence("regression", TABLE, None, 20.0)
-UNMEASURED = Champion({}, "the live model cannot be measured on this run's set: it crashed")
-
-
-def live(**metrics: float | None) -> Evidence:
-    return replace(CLASSES, champion=Champion(WELL | metrics))
-
-
-def candidate(**metrics: float | None) -> Evidence:
-    return replace(CLASSES, candidate=WELL | metrics)
-
-
-def live_numbers(**metrics: float | None) -> Evidence:
-    return replace(NUMBERS, champion=Champion(TABLE | metrics))
-
-
-def judge(gates: list[Gate], evidence: Evidence) -> tuple[tuple[Judged, ...], Verdict]:
-    judged = judge_gates(gates, evidence)
-    return judged, conclude(judged, "(on a set)")
-
-
-@dataclass(frozen=True)
-class Case:
-    name: str
-    gates: list[Gate]
-    evidence: Evidence
-    reason: str
-    words: str
-    verdict: str = "rejected"
 
 
 def eps(metric: str) -> Gate:
@@ -65,8 +49,14 @@ REFUSED = [
     Case("a metric of the other task", [gate("rmse", None, 9)], CLASSES, "unknown_gate", "gate rmse is unknown"),
     Case("accuracy of a regression", [gate("accuracy", 0.5)], NUMBERS, "unknown_gate", "known here: mae, r2, rmse"),
     Case("a gate that comes later", [gate("robust_accuracy", 0.5)], CLASSES, "unknown_gate", "gate robust_accuracy is unknown"),
-    Case("a number that the gate does not take", [eps("accuracy")], CLASSES, "unknown_gate", "gate accuracy takes no eps"),
-    Case("no number", [gate("accuracy")], CLASSES, "gate_without_number", "gate accuracy has no number; give min, max or max_drop"),
+    Case(
+        "a number that the gate does not take",
+        [eps("accuracy")],
+        CLASSES,
+        "unknown_gate",
+        "gate accuracy takes no eps; it takes min",
+    ),
+    Case("no number", [gate("accuracy")], CLASSES, "gate_without_number", "gate accuracy has no number; give min, max, max_drop,"),
     Case("a NaN minimum", [gate("accuracy", NAN)], CLASSES, "gate_not_finite", "a threshold that is no finite number"),
     Case("an infinite maximum", [gate("log_loss", None, INF)], CLASSES, "gate_not_finite", "no finite number"),
     Case("an infinite max_drop", [gate("accuracy", None, None, INF)], CLASSES, "gate_not_finite", "no finite number"),
@@ -75,7 +65,7 @@ REFUSED = [
         [gate("accuracy", None, None, 0.005)],
         live(accuracy=0.97),
         "worse_than_champion",
-        "accuracy 0.95 is 0.02 under the live model's 0.97 on the same set; the gate allows 0.005",
+        "is 2 points under the live model's 0.97 on the same set; the drop is surely above 1.9 points, the gate allows 0.5 points",
     ),
     Case(
         "a rise of an error",
@@ -87,9 +77,61 @@ REFUSED = [
     Case(
         "max_drop below zero asks for a gain",
         [gate("accuracy", None, None, -0.01)],
-        live(),
+        alike(live()),
         "worse_than_champion",
         "equals the live",
+    ),
+    Case(
+        "a drop that this set cannot see",
+        [gate("accuracy", None, None, 0.02)],
+        live(0.03, accuracy=0.95),
+        "set_cannot_tell",
+        "but the drop may be as large as 3 points and the gate allows 2 points: this set cannot tell; its 360 rows can see "
+        "a drop of 3.1 points with 95 %; about 880 rows or max_drop = 0.031 would settle it",
+        "inconclusive",
+    ),
+    Case(
+        "a drop that may be real",
+        [gate("accuracy", None, None, 0.04)],
+        live(0.02, accuracy=0.98),
+        "set_cannot_tell",
+        "so this one may be real; more rows would settle it",
+        "inconclusive",
+    ),
+    Case(
+        "max_drop of nothing between two models that are equally good by luck",
+        [gate("f1", None, None, 0.0)],
+        live(),
+        "set_cannot_tell",
+        "f1 0.93 equals the live model's 0.93 on the same set, but the drop may be as large as 0.1 points",
+        "inconclusive",
+    ),
+    Case(
+        "a difference without a spread",
+        [gate("accuracy", None, None, 0.1)],
+        replace(live(), comparison=Comparison({}, False, None)),
+        "set_cannot_tell",
+        "how sure that is cannot be said",
+        "inconclusive",
+    ),
+    Case(
+        "a minimum that is kept, but not for sure",
+        [surely(gate("accuracy", 0.94))],
+        CLASSES,
+        "set_cannot_tell",
+        "accuracy 0.95 lies between 0.93 and 0.97, so min 0.94 is kept, but not for sure",
+        "inconclusive",
+    ),
+    Case("a minimum that is missed, asked for surely", [surely(gate("accuracy", 0.96))], CLASSES, "below_gate", "is under"),
+    Case(
+        "sure of a number without an interval",
+        [surely(gate("accuracy", 0.5))],
+        replace(CLASSES, candidate={"accuracy": Estimate(0.95)}),
+        "not_finite",
+        "accuracy has no confidence interval",
+    ),
+    Case(
+        "sure of nothing", [surely(gate("accuracy", None, None, 0.1))], CLASSES, "unknown_gate", "takes no sure without min or max"
     ),
     Case(
         "a live model that cannot be measured",
@@ -125,13 +167,29 @@ REFUSED = [
     Case(
         "a NaN against a live model",
         [gate("f1", None, None, 0.1)],
-        replace(live(), candidate=WELL | {"f1": NAN}),
+        replace(live(), candidate=estimates(WELL | {"f1": NAN})),
         "not_finite",
         "f1",
     ),
-    Case("no gate, worse by more than 0.01", [], live(accuracy=0.961), "worse_than_champion", "the gate allows 0.01"),
+    Case("no gate, worse by more than 0.01", [], live(accuracy=0.965), "worse_than_champion", "the gate allows 1 point"),
     Case("no gate, an error more than 1 % higher", [], live_numbers(rmse=9.8), "worse_than_champion", "the gate allows 0.098"),
     Case("no gate, any error above none", [], live_numbers(rmse=0.0), "worse_than_champion", "the gate allows 0"),
+    Case(
+        "first model, better than a constant by luck",
+        [],
+        replace(CLASSES, over_constant=Difference(0.1, -0.01, 0.2, "score")),
+        "set_cannot_tell",
+        "the model may be no better than a constant, this set cannot tell",
+        "inconclusive",
+    ),
+    Case(
+        "first model, nothing known of the spread",
+        [],
+        replace(CLASSES, over_constant=None),
+        "set_cannot_tell",
+        "this set cannot tell",
+        "inconclusive",
+    ),
     Case(
         "no gate, live model unmeasured", [], replace(CLASSES, champion=UNMEASURED), "champion_not_comparable", "", "inconclusive"
     ),
@@ -180,10 +238,10 @@ PASSED = [
     ("at the minimum", [gate("accuracy", 0.95)], CLASSES, "accuracy 0.95 keeps to min 0.95"),
     ("at the maximum", [gate("log_loss", None, 0.2)], CLASSES, "log_loss 0.2 keeps to max 0.2"),
     (
-        "a drop as large as allowed",
+        "a drop that is surely smaller than allowed",
         [gate("accuracy", None, None, 0.005)],
-        live(accuracy=0.955),
-        "is 0.005 under the live model's 0.955",
+        live(accuracy=0.953),
+        "is 0.3 points under the live model's 0.953 on the same set; any drop is surely under 0.4 points, the gate allows 0.5",
     ),
     (
         "an error that fell",
@@ -191,9 +249,11 @@ PASSED = [
         live(log_loss=0.3),
         "log_loss 0.2 is better than the live model's 0.3",
     ),
-    ("the same again", [gate("accuracy", None, None, 0.0)], live(), "accuracy 0.95 equals the live model's 0.95"),
-    ("no gate, within 0.01", [], live(accuracy=0.96), "is 0.01 under the live model's 0.96 on the same set; the gate allows 0.01"),
+    ("the same again", [gate("accuracy", None, None, 0.0)], alike(live()), "the two models answer every row alike"),
+    ("no gate, within 0.01", [], live(accuracy=0.955), "is 0.5 points under the live model's 0.955 on the same set; any drop"),
     ("no gate, an error within 1 %", [], live_numbers(rmse=9.95), "rmse 10 is 0.05 above the live model's 9.95"),
+    ("an interval above the minimum", [surely(gate("accuracy", 0.93))], CLASSES, "lies between 0.93 and 0.97 and surely keeps"),
+    ("an interval below the maximum", [surely(gate("log_loss", None, 0.22))], CLASSES, "surely keeps to max 0.22"),
     ("first model without a gate", [], CLASSES, "the model is better than a constant: accuracy 0.95"),
     (
         "a minimum does not need the live model",
@@ -250,7 +310,7 @@ numbers = st.none() | st.floats()
 def test_acceptance_always_means_that_every_comparison_holds(
     value: float | None, before: float | None, minimum: float | None, maximum: float | None, drop: float | None
 ) -> None:
-    evidence = Evidence("classification", {"accuracy": value}, Champion({"accuracy": before}), None)
+    evidence = against(Evidence("classification", estimates({"accuracy": value}), None, None), {"accuracy": before})
 
     _, verdict = judge([gate("accuracy", minimum, maximum, drop)], evidence)
 
@@ -260,3 +320,16 @@ def test_acceptance_always_means_that_every_comparison_holds(
         assert minimum is None or value >= minimum - 1e-6
         assert maximum is None or value <= maximum + 1e-6
         assert drop is None or (before is not None and before - value <= drop + 1e-6)
+
+
+def test_the_decision_table() -> None:
+    """Each row of conclude's docstring."""
+    broken, poor, unsure, well = (
+        judge([asked], live(0.03, accuracy=0.95))[0]
+        for asked in (gate("nonsense", 1), gate("recall", 0.99), gate("accuracy", None, None, 0.02), gate("f1", 0.5))
+    )
+    assert conclude((), "").reason == "no_gate"
+    assert conclude((*poor, *broken), "").reason == "unknown_gate"
+    assert (conclude((*unsure, *poor), "").verdict, conclude((*unsure, *poor), "").reason) == ("rejected", "below_gate")
+    assert (conclude((*well, *unsure), "").verdict, conclude((*well, *unsure), "").reason) == ("inconclusive", "set_cannot_tell")
+    assert conclude(well, "").verdict == "accepted"

@@ -15,12 +15,12 @@ from pushline.evaluator.changes import changes
 from pushline.evaluator.curves import drawings
 from pushline.evaluator.evaluated_event import event_of
 from pushline.evaluator.findings import Comparison, Difference, Estimate, SliceFound
-from pushline.evaluator.gates import Judged
-from pushline.evaluator.measures import Measured, measure
+from pushline.evaluator.judged import Judged
+from pushline.evaluator.measures import Measured, measure, worst_rows
 from pushline.evaluator.metrics import Verdicts
+from pushline.evaluator.pictures import pictures
 from pushline.evaluator.report import build, measured_costs
 from pushline.evaluator.verdict import MOST_COMMITS, Evaluation, Verdict
-from pushline.evaluator.worst import MOST, pictures, worst_rows
 from pushline.line.events import GateResult
 from pushline.line.ledger import Judgement
 from pushline.objects.manifest import Manifest
@@ -167,7 +167,7 @@ def test_reliability_says_where_the_model_is_surer_than_right() -> None:
     found = by_title(drawings(measure("classification", truth, scores, ()).answered), "Reliability")
 
     assert found.series[0].points == ((0.7, 1.0), (0.96, 0.8))
-    assert "of 100 rows of which it is sure to 70 %, 100 % are right" in found.says
+    assert "of 100 answers of which it is sure to 70 %, 100 % are right" in found.says
 
 
 def test_quantiles_show_how_many_rows_lie_under_them() -> None:
@@ -184,30 +184,6 @@ def test_several_labels_at_once_are_drawn() -> None:
     found = drawings(measure("multilabel", truth, np.array([[0.9, 0.2], [0.6, 0.7], [0.8, 0.4], [0.1, 0.3]]), ("a", "b")).answered)
 
     assert [series.name.partition(",")[0] for series in found[0].series] == ["all labels together", "worst: label a"]
-
-
-def test_the_worst_rows_are_the_wrong_ones_with_the_largest_loss() -> None:
-    scores = np.array([[0.9, 0.1], [0.999, 0.001], [0.4, 0.6], [0.45, 0.55]])
-    measured = measure("classification", np.array([0, 1, 0, 1]), scores, ("cat", "dog"))
-
-    found = worst_rows(measured.answered)
-
-    assert [(row.row, row.truth, row.said) for row in found] == [(1, "dog", "cat (99.9 %)"), (2, "cat", "dog (60 %)")]
-    assert found[0].loss == pytest.approx(-np.log(0.001), rel=1e-5)
-
-
-def test_equal_losses_are_in_the_order_of_the_rows_and_bounded() -> None:
-    found = worst_rows(measure("classification", np.arange(100) % 2, np.tile([0.5, 0.5], (100, 1)), ()).answered)
-
-    assert [row.row for row in found] == list(range(1, 2 * MOST, 2))
-
-
-def test_worst_rows_of_a_regression_and_of_several_labels_are_told_in_their_own_words() -> None:
-    numbers = worst_rows(measure("regression", np.array([1.0, 2.0, 3.0]), np.array([[1.0], [7.0], [3.5]]), ()).answered)
-    marks = worst_rows(measure("multilabel", np.array([[1, 1], [0, 1]]), np.array([[0.9, 0.8], [0.9, 0.1]]), ("a", "b")).answered)
-
-    assert [(row.row, row.truth, row.said, row.loss) for row in numbers] == [(1, "2", "7", 5.0), (2, "3", "3.5", 0.5)]
-    assert [(row.row, row.truth, row.said) for row in marks] == [(1, "b", "a")]
 
 
 def images(channels: int) -> Any:

@@ -63,6 +63,21 @@ def test_a_full_file_is_read(tmp_path: Path) -> None:
     assert file.up.state == tmp_path / "state-of-the-line"
 
 
+def test_gates_have_a_confidence_and_bounds_on_slices_and_costs(tmp_path: Path) -> None:
+    gates = (
+        "[models.gates]\nconfidence = 0.99\nf1 = { slice_min = 0.5, sure = true }\nlatency_p99_ms = { max = 5, tolerance = 0.2 }\n"
+    )
+
+    (model,) = read_operator_file(write(tmp_path, MODEL + gates + "'recall.cat' = { slice_max_drop = 0.1 }\n")).models
+
+    assert model.confidence == 0.99
+    assert model.gates == {
+        "f1": GateConfig(None, None, None, sure=True, slice_min=0.5),
+        "latency_p99_ms": GateConfig(None, 5.0, None, tolerance=0.2),
+        "recall.cat": GateConfig(None, None, None, slice_max_drop=0.1),
+    }
+
+
 def test_what_is_left_out_has_defaults_and_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     file = read_operator_file(write(tmp_path, FULL))
 
@@ -131,11 +146,22 @@ def test_an_address_stays_as_it_is(tmp_path: Path, repository: str) -> None:
         (MODEL + 'webhook_secret_files = ["secrets/short"]\n', "models[0].webhook_secret_files:"),
         (MODEL + "webhook_secret_files = [1]\n", "models[0].webhook_secret_files: has something in it that is no text"),
         (MODEL + "[models.gates]\naccuracy = 0.9\n", "models[0].gates.accuracy: 0.9 is not a table"),
-        (MODEL + "[models.gates]\naccuracy = {}\n", "models[0].gates.accuracy: has none of min, max, max_drop"),
+        (
+            MODEL + "[models.gates]\naccuracy = {}\n",
+            "models[0].gates.accuracy: has none of min, max, max_drop, slice_min, slice_max_drop",
+        ),
         (MODEL + "[models.gates]\naccuracy = { mim = 1 }\n", "models[0].gates.accuracy.mim: unknown key"),
         (MODEL + "[models.gates]\naccuracy = { min = nan }\n", "models[0].gates.accuracy.min: nan is no number"),
         (MODEL + "[models.gates]\naccuracy = { min = true }\n", "models[0].gates.accuracy.min: True is no number"),
         (MODEL + "[models.gates]\naccuracy = { max_drop = -1 }\n", "models[0].gates.accuracy.max_drop: -1.0 is below 0"),
+        (MODEL + "[models.gates]\naccuracy = { sure = true }\n", "models[0].gates.accuracy: has none of min, max"),
+        (MODEL + "[models.gates]\naccuracy = { tolerance = 0.1 }\n", "models[0].gates.accuracy: has none of min, max"),
+        (
+            MODEL + "[models.gates]\naccuracy = { slice_max_drop = -1 }\n",
+            "models[0].gates.accuracy.slice_max_drop: -1.0 is below 0",
+        ),
+        (MODEL + "[models.gates]\nconfidence = 2\n", "models[0].gates.confidence: 2 is no confidence; give a number from 0.5"),
+        (MODEL + "[models.gates]\nconfidence = nan\n", "models[0].gates.confidence: nan is no number"),
         (MODEL + '[models.gates]\n"Ac curacy" = { min = 1 }\n', "models[0].gates.Ac curacy: is no name of a metric"),
         (MODEL + '[models.limits]\nmemory = "4G"\n', 'models[0].limits.memory: "4G" is no size'),
         (MODEL + "[models.limits]\nprocesses = 0\n", "models[0].limits.processes: 0 is below 1"),

@@ -58,6 +58,7 @@ class Gate:
     sure: bool = False  # minimum and maximum hold for the whole confidence interval, not for its middle alone
     slice_minimum: float | None = None  # of each slice
     slice_max_drop: float | None = None  # likewise, against the live model
+    tolerance: float | None = None  # of a measured cost: the share of its limit that it may lie above it
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ class Agreement:
     tolerance: float
     max_abs_difference: float | None
     programs: tuple[ProgramAgreement, ...]
-    against: str = ""  # model.h5 | the launcher's own answers; empty: nothing was compared
+    against: str = ""  # model.h5 | launcher | launcher_proof; empty: nothing was compared
+    note: str = ""  # why it is not model.h5
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from pushline.runtime.strict_table import StrictTable, WrongKey
 POLICIES = ("latest", "every")
 SCHEMES = ("https", "http", "ssh", "git", "file")
 LEAST_SECRET_BYTES = 16
+BOUNDS = ("min", "max", "max_drop", "slice_min", "slice_max_drop")  # of a gate
+CONFIDENCE, LEAST_CONFIDENCE, MOST_CONFIDENCE = "confidence", 0.5, 0.999
 MOST_DATA_BYTES = 4 * 1024**3
 SIGNING_TOKEN = b"whsec_"  # of GitLab and others that follow Standard Webhooks
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-_METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}(\.[^\x00-\x20\x7f\[\]]{1,200})?")  # recall, or that of one class: recall.cat
 _WRONG_IN_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[-/.]|[/.]$")
 _DATA_PREFIX = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^#?\s\\]*/)?", re.ASCII)
 _SCP_FORM = re.compile(r"(?:[^@/\s:]+@)?[A-Za-z0-9][A-Za-z0-9._-]*:[^:\s][^\s]*", re.ASCII)
@@ -33,11 +36,22 @@ class OperatorFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GateConfig:
-    """Bounds of one metric; at least one is given. `max_drop` is against the live model."""
+    """Bounds of one metric; at least one is given. `max_drop` and `slice_max_drop` are against the live model.
+
+    `sure` is None where it is not said; `tolerance` is of the bounds of a measured cost.
+    """
 
     min: float | None
     max: float | None
     max_drop: float | None
+    sure: bool | None = None
+    slice_min: float | None = None
+    slice_max_drop: float | None = None
+    tolerance: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return (self.min, self.max, self.max_drop, self.slice_min, self.slice_max_drop) == (None,) * 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,7 @@ class ModelConfig:
     limits: Limits
     data: DataConfig = DataConfig()
     access: GitAccess = field(default_factory=GitAccess)
+    confidence: float | None = None  # the least that a repository may ask for; None: whatever it likes
 
     @property
     def ref(self) -> str:
@@ -105,14 +120,47 @@ def read_operator_file(path: Path) -> OperatorFile:
 
 
 def read_gates(table: StrictTable) -> dict[str, GateConfig]:
-    """Read a table of gates, metric by metric. Raises WrongKey."""
+    """Read a table of gates, metric by metric, after read_confidence. Raises WrongKey."""
     gates: dict[str, GateConfig] = {}
-    for metric in table.keys():  # noqa: SIM118 - no mapping: it has no iteration of its own
-        if not _METRIC_NAME.fullmatch(metric):
-            raise table.wrong(metric, "is no name of a metric")
-        gates[metric] = _gate(table.table(metric))
+    for metric in gated_metrics(table):
+        bounds = table.table(metric)
+        gates[metric] = read_bounds(bounds)
+        bounds.finish()
+        if gates[metric].is_empty:
+            raise WrongKey(bounds.where, f"has none of {', '.join(BOUNDS)}")
     table.finish()
     return gates
+
+
+def gated_metrics(table: StrictTable) -> Iterator[str]:
+    """Give the metrics of a table of gates. Raises WrongKey."""
+    for metric in table.keys():  # noqa: SIM118 - no mapping: it has no iteration of its own
+        if metric == CONFIDENCE:
+            continue
+        if not _METRIC_NAME.fullmatch(metric):
+            raise table.wrong(metric, "is no name of a metric")
+        yield metric
+
+
+def read_bounds(table: StrictTable) -> GateConfig:
+    """Read what one gate asks for; the table may have more keys. Raises WrongKey."""
+    numbers = {name: table.number(name) for name in (*BOUNDS, "tolerance")}
+    for name in ("max_drop", "slice_max_drop", "tolerance"):
+        number = numbers[name]
+        if number is not None and number < 0:
+            raise table.wrong(name, f"{number} is below 0")
+    said = "sure" in table
+    sure = table.flag("sure", default=False)
+    return GateConfig(**numbers, sure=sure if said else None)
+
+
+def read_confidence(table: StrictTable) -> float | None:
+    """Read how sure gates have to be, which stands beside them. Raises WrongKey."""
+    confidence = table.number(CONFIDENCE)
+    if confidence is not None and not LEAST_CONFIDENCE <= confidence <= MOST_CONFIDENCE:
+        allowed = f"from {LEAST_CONFIDENCE:g} to {MOST_CONFIDENCE:g}"
+        raise table.wrong(CONFIDENCE, f"{confidence:g} is no confidence; give a number {allowed}, such as 0.95")
+    return confidence
 
 
 def parse_model_name(text: str) -> str:
@@ -152,6 +200,7 @@ def _check_apart(models: tuple[ModelConfig, ...]) -> None:
 
 
 def _model(table: StrictTable, folder: Path) -> ModelConfig:
+    gates = table.table("gates")
     model = ModelConfig(
         name=table.parsed("name", parse_model_name),
         repository=table.parsed("repository", lambda text: _repository(text, folder)),
@@ -160,7 +209,8 @@ def _model(table: StrictTable, folder: Path) -> ModelConfig:
         cancel_running=table.flag("cancel_running", default=True),
         webhook_secrets=tuple(_secret(table, folder / name) for name in table.texts("webhook_secret_files")),
         reconcile_interval_seconds=table.parsed("reconcile_interval", parse_duration, 180.0),
-        gates=read_gates(table.table("gates")),
+        confidence=read_confidence(gates),
+        gates=read_gates(gates),
         limits=_limits(table.table("limits")),
         access=read_git_access(table, folder, table.parsed("repository", lambda text: _repository(text, folder))),
         data=_data(table.table("data")),
@@ -189,16 +239,6 @@ def _data(table: StrictTable) -> DataConfig:
     config = DataConfig(allow, table.parsed("size", parse_size, MOST_DATA_BYTES))
     table.finish()
     return config
-
-
-def _gate(table: StrictTable) -> GateConfig:
-    gate = GateConfig(table.number("min"), table.number("max"), table.number("max_drop"))
-    table.finish()
-    if gate == GateConfig(None, None, None):
-        raise WrongKey(table.where, "has none of min, max, max_drop")
-    if gate.max_drop is not None and gate.max_drop < 0:
-        raise table.wrong("max_drop", f"{gate.max_drop} is below 0")
-    return gate
 
 
 def _policy(text: str) -> str:

@@ -77,6 +77,13 @@ class StrictTable:
             raise self.wrong(key, "has something in it that is no text")
         return tuple(items)
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """Read a list of finite numbers; none where the key is missing."""
+        items = self._take(key, list, [])
+        if any(type(item) not in (int, float) or not math.isfinite(item) for item in items):
+            raise self.wrong(key, "has something in it that is no number")
+        return tuple(float(item) for item in items)
+
     def holds_list(self, key: str) -> bool:
         """Say whether a list stands there, for keys that may be one."""
         return type(self._data.get(key)) is list

@@ -4,11 +4,12 @@ import json
 import os
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
+from pushline.evaluator.adapters.metric_children import MOST_SECONDS, MetricChildren
 from pushline.evaluator.assessment import Assessor, Rules
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.on_trained import OnTrained
@@ -86,8 +87,10 @@ def assessor(settings: EvaluationSettings, log: Logger) -> Assessor:
     if not bubblewrap:
         log.warning("bubblewrap does not work here; programs are run in a child process with limits alone")
     limits = Limits(settings.memory_bytes, settings.timeout_seconds, settings.answers_bytes)
-    rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes)
-    return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules)
+    asks_model = settings.tensorflow_python is not None
+    rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes, asks_model)
+    metrics = MetricChildren(replace(limits, seconds=min(limits.seconds, MOST_SECONDS)), bubblewrap)
+    return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules, metrics)
 
 
 def open_log(settings: Settings, *, replica: str) -> KafkaLog:

@@ -1,25 +1,31 @@
 """One evaluation from end to end, on files that were fetched and verified before: run, compare, measure, judge."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
+from pushline.evaluator import deciding, keras_says
 from pushline.evaluator.agreement import Agreement, compare
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays
+from pushline.evaluator.arrays import Array
+from pushline.evaluator.cost_gates import Costs
 from pushline.evaluator.curves import drawings
-from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
+from pushline.evaluator.data_checks import examine
+from pushline.evaluator.dataset import NO_SET, EvaluationSet, Inputs, inputs_for, read_set
+from pushline.evaluator.findings import Comparison, DataFacts, OwnMetric, SliceFound, Trial, WorstRow
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
-from pushline.evaluator.measures import Measured, measure
-from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.measures import Measured, measure, worst_rows
+from pushline.evaluator.pictures import pictures
+from pushline.evaluator.ports import Answers, OwnMetrics, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
-from pushline.evaluator.worst import pictures, worst_rows
 from pushline.objects.manifest import Dataset, Manifest
-from pushline.reports.findings import Comparison, DataFacts, OwnMetric, SliceFound, Trial, WorstRow
 from pushline.reports.page import Picture
 from pushline.reports.report import Drawing
 
@@ -31,6 +37,7 @@ class Rules:
     tolerance: float = 1e-5
     max_dataset_bytes: int = 2**30
     max_program_bytes: int = 256 * 2**20
+    asks_model: bool = False  # model.h5 is opened by Keras here, and asked too
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,11 @@ class Material:
     manifest: Manifest
     programs: tuple[ProgramFile, ...]
     dataset: Path | None = None
-    answers: Path | None = None
+    answers: Path | None = None  # Keras' own, to the set
+    proof: Path | None = None  # and to some rows, where the sandbox did not have the set
+    training_rows: Path | None = None
+    metrics: Path | None = None  # the repository's Python files
+    model: ProgramFile | None = None  # model.h5, where Keras is asked about it here
 
 
 @dataclass(slots=True)
@@ -49,19 +60,21 @@ class Assessment:
 
     verdict: Verdict = field(default_factory=lambda: Verdict("failed", "not_judged", "the run was not judged"))
     judged: tuple[Judged, ...] = ()
+    facts: DataFacts | None = None
     agreements: tuple[Agreement, ...] = ()
+    against: str = ""  # whose answers they are about: model.h5 | launcher | launcher_proof
+    against_note: str = ""  # why it is not model.h5
     measured: Measured | None = None
     drawings: tuple[Drawing, ...] = ()
     worst_rows: tuple[WorstRow, ...] = ()
     pictures: Sequence[Picture] = ()  # for the page alone
     champion: Champion | None = None
     live: Manifest | None = None  # the live model's
-    comparison: Comparison | None = None
+    comparison: Comparison | None = None  # with the live model, where both could be measured
     slices: tuple[SliceFound, ...] = ()
-    data: DataFacts | None = None
+    costs: Costs = field(default_factory=dict)  # of serving, as measured here
     trial: Trial | None = None
     own_metrics: tuple[OwnMetric, ...] = ()
-    costs: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  # of serving; the live model's beside it
     run: Answers | None = None
     child_seconds: float = 0.0  # of all programs that were run, the live model's too
 
@@ -70,6 +83,7 @@ class Assessment:
 class Assessor:
     programs: Programs
     rules: Rules
+    own_metrics: OwnMetrics | None = None  # None: those of repositories have no numbers here
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
@@ -84,24 +98,31 @@ class Assessor:
 
     def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:
         manifest = own.manifest
+        deciding.check_confidence(manifest.confidence)
         if manifest.dataset is None or own.dataset is None:
             raise NotJudgeable("no_evaluation_set", NO_SET)
         output = manifest.outputs[0].name if manifest.outputs else ""
         data = read_set(own.dataset, manifest.dataset, output, self.rules.max_dataset_bytes)
-        keras = self._keras_answers(own)
-        self._check(own.programs)
         inputs = inputs_for(data, manifest.inputs)
-        found.run = self.programs.run(own.programs, inputs, cancelled)
-        found.child_seconds = found.run.child_seconds
-        with self._beside(data, champion, cancelled) as live:
-            found.agreements = self._agreements(own.programs, found.run, keras)
-            found.measured = self._measure(manifest, data, output, found.run)
-            found.drawings = drawings(found.measured.answered)
-            found.worst_rows = worst_rows(found.measured.answered)
-            found.pictures = _pictures(found.worst_rows, inputs)
-            found.champion = self._champion(manifest, data, champion, live, found)
-        evidence = Evidence(manifest.task, found.measured.numbers, found.champion, found.measured.constant)
-        found.judged = judge_gates(manifest.gates, evidence)
+        found.facts = examine(data, inputs, manifest, own.training_rows)
+        self._check(own.programs)
+        keras = partial(self.programs.run, [own.model], inputs) if own.model is not None else None
+        before = partial(self._run_champion, data, champion) if isinstance(champion, Material) else None
+        with self._beside(keras, cancelled) as asked:
+            found.run = self.programs.run(own.programs, inputs, cancelled)
+            found.child_seconds = found.run.child_seconds
+            with self._beside(before, cancelled) as live:
+                self._agree(own, asked, found, cancelled)
+                found.measured = self._measure(manifest, data, output, found.run)
+                found.drawings = drawings(found.measured.answered)
+                found.worst_rows = worst_rows(found.measured.answered)
+                found.pictures = _pictures(found.worst_rows, inputs)
+                measured_live = self._champion(manifest, data, champion, live, found)
+        if measured_live is not None:
+            found.comparison = deciding.compared(manifest, found.measured, measured_live)
+        found.slices = deciding.sliced(manifest, data.arrays, found.measured, measured_live)
+        found.own_metrics = self._own_metrics(own, data, found, cancelled)
+        found.judged = judge_gates(manifest.gates, _evidence(manifest, found.measured, found))
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
 
     def _check(self, programs: Sequence[ProgramFile]) -> None:
@@ -115,19 +136,31 @@ class Assessor:
             except BadProgram as error:
                 raise NotJudgeable("program_refused", f"the serving program may not be opened: {error}") from error
 
-    def _keras_answers(self, own: Material) -> Mapping[str, Array]:
-        if own.answers is None:
-            sentence = "Keras' own answers (answers.npz) are missing, so nothing shows that the program agrees with model.h5"
-            raise NotJudgeable("no_answers", sentence)
-        try:
-            return read_arrays(own.answers, self.rules.max_dataset_bytes)
-        except BadArrays as error:
-            raise NotJudgeable("no_answers", f"Keras' own answers (answers.npz) cannot be read: {error}") from error
+    def _agree(self, own: Material, asked: "Future[Answers] | None", found: Assessment, cancelled: threading.Event) -> None:
+        if found.run is None:
+            return
+        said = keras_says.by_model(found.run, asked)
+        if isinstance(said, str):
+            from_store = own.manifest.dataset is not None and own.manifest.dataset.origin == "store"
+            told = keras_says.Told(None if from_store else own.answers, own.proof, self.rules.max_dataset_bytes)
+            said = keras_says.by_launcher(told, found.run, (self.programs, own.programs), said, cancelled)
+        found.against, found.against_note = said.against, said.note
+        compare("the serving program", said.run.together, said.keras, self.rules.tolerance)
+        pairs = zip(own.programs, said.run.alone, strict=True)
+        found.agreements = tuple(compare(program.name, each, said.keras, self.rules.tolerance) for program, each in pairs)
 
-    def _agreements(self, programs: Sequence[ProgramFile], run: Answers, keras: Mapping[str, Array]) -> tuple[Agreement, ...]:
-        compare("the serving program", run.together, keras, self.rules.tolerance)
-        pairs = zip(programs, run.alone, strict=True)
-        return tuple(compare(program.name, said, keras, self.rules.tolerance) for program, said in pairs)
+    def _own_metrics(
+        self, own: Material, data: EvaluationSet, found: Assessment, cancelled: threading.Event
+    ) -> tuple[OwnMetric, ...]:
+        """After all other numbers, none of which it can change."""
+        functions = own.manifest.metrics
+        if not functions or found.run is None:
+            return ()
+        if self.own_metrics is None or own.metrics is None:
+            problem = "the repository's files are missing" if self.own_metrics else "nothing computes it here"
+            return tuple(OwnMetric(function.rpartition(":")[2], function, None, problem) for function in functions)
+        truth = {name: data.arrays[name] for name in data.targets}
+        return self.own_metrics.compute(functions, own.metrics, truth, found.run.together, cancelled)
 
     def _measure(self, manifest: Manifest, data: EvaluationSet, name: str, run: Answers) -> Measured:
         if name not in run.together:
@@ -138,17 +171,17 @@ class Assessor:
 
     @contextmanager
     def _beside(
-        self, data: EvaluationSet, champion: "Material | Champion | None", cancelled: threading.Event
+        self, run: "Callable[[threading.Event], Answers] | None", cancelled: threading.Event
     ) -> "Iterator[Future[Answers] | None]":
-        """Run the live model's programs while the candidate's answers are judged; where that raises, they are ended."""
-        if not isinstance(champion, Material):
+        """Run programs while others are run and judged; where that raises, they are ended."""
+        if run is None:
             yield None
             return
         refused = _Refused(cancelled)
         with ThreadPoolExecutor(1) as pool:
-            live = pool.submit(self._run_champion, data, champion, refused)
+            beside = pool.submit(run, refused)
             try:
-                yield live
+                yield beside
             except BaseException:
                 refused.set()
                 raise
@@ -164,21 +197,52 @@ class Assessor:
         champion: "Material | Champion | None",
         live: "Future[Answers] | None",
         found: Assessment,
-    ) -> Champion | None:
+    ) -> Measured | None:
         """The live model on the same set. What keeps it from being measured is told; the gates that need it then do not pass."""
         if live is None or not isinstance(champion, Material):
-            return None if isinstance(champion, Material) else champion
+            found.champion = None if isinstance(champion, Material) else champion
+            return None
         try:
             run = live.result()
             found.child_seconds += run.child_seconds
             said = run.together[champion.manifest.outputs[0].name]
-            return Champion(_measured(own, data.truth, said).numbers)
+            measured = _measured(replace(own, from_logits=champion.manifest.from_logits), data.truth, said)
         except NotJudgeable as refusal:
-            return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
+            problem = refusal.detail
         except ProgramFailed as failure:
-            return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
+            problem = str(failure)
         except (IndexError, KeyError):
-            return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+            problem = "it has no such output"
+        else:
+            found.champion = Champion(measured.numbers)
+            return measured
+        found.champion = Champion({}, f"the live model cannot be measured on this run's set: {problem}")
+        return None
+
+
+def _pictures(worst: Sequence[WorstRow], inputs: Inputs) -> list[Picture]:
+    """Of models with one input."""
+    if len(inputs) != 1:
+        return []
+    ordered = sorted(worst, key=lambda row: row.row)
+    (rows,) = inputs.at(np.array([row.row for row in ordered], np.int64)).values()
+    place = {row.row: at for at, row in enumerate(ordered)}
+    return pictures(worst, rows[[place[row.row] for row in worst]])
+
+
+def _evidence(manifest: Manifest, measured: Measured, found: Assessment) -> Evidence:
+    return Evidence(
+        manifest.task,
+        measured.metrics,
+        found.champion,
+        measured.constant,
+        over_constant=deciding.beside_constant(manifest, measured) if found.champion is None else None,
+        comparison=found.comparison,
+        slices=found.slices,
+        facts=found.facts,
+        costs=found.costs,
+        own={own.name: own.value for own in found.own_metrics},
+    )
 
 
 def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:
@@ -191,12 +255,6 @@ def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:
         quantiles=manifest.quantiles,
         confidence=manifest.confidence,
     )
-
-
-def _pictures(worst: Sequence[WorstRow], inputs: Mapping[str, Array]) -> list[Picture]:
-    """Of models with one input."""
-    (only, *others) = inputs.values()
-    return [] if others else pictures(worst, only[[row.row for row in worst]])
 
 
 class _Refused(threading.Event):

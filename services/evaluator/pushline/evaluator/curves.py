@@ -8,9 +8,9 @@ import numpy as np
 from sklearn import metrics as sk
 
 from pushline.evaluator.arrays import Array
+from pushline.evaluator.findings import CalibrationBin
 from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL, REGRESSION
-from pushline.evaluator.measures import Answered
-from pushline.evaluator.measures.bins import BINS, bin_of
+from pushline.evaluator.measures import Answered, calibration
 from pushline.reports.charts import axis, thinned
 from pushline.reports.report import Axis, Drawing, Series
 
@@ -29,8 +29,7 @@ def drawings(answered: Answered) -> tuple[Drawing, ...]:
     if drawn.task == REGRESSION:
         quantiles = (_coverage(drawn),) if drawn.quantiles else ()
         return (*_residuals(drawn), *quantiles)
-    reliable = (_reliability(drawn),) if drawn.task == CLASSIFICATION else ()
-    return (_roc(drawn), _precision_recall(drawn), *reliable)
+    return (_roc(drawn), _precision_recall(drawn), _reliability(answered))
 
 
 def _some(answered: Answered) -> Answered:
@@ -125,17 +124,18 @@ def _says(series: Iterable[Series]) -> str:
 
 def _reliability(answered: Answered) -> Drawing:
     """How sure the model is of what it says, against how often it is right, in bins that hold a row at least."""
-    sure = answered.scores.max(axis=1)
-    bins, right = bin_of(sure), answered.correct.astype(np.float64)
-    counts = np.bincount(bins, minlength=BINS)
-    held = np.flatnonzero(counts)
-    rows = counts[held]
-    mean, share = np.bincount(bins, sure, BINS)[held] / rows, np.bincount(bins, right, BINS)[held] / rows
-    at = int(np.argmax(np.abs(mean - share) * rows))
-    off = f"of {rows[at]} rows of which it is sure to {100 * mean[at]:.0f} %, {100 * share[at]:.0f} % are right"
+    bins = calibration(answered)
+    worst = max(bins, key=lambda each: abs(each.probability - each.came_true) * each.count)
+    off = (
+        f"of {worst.count} answers of which it is sure to {100 * worst.probability:.0f} %, {100 * worst.came_true:.0f} % are right"
+    )
     says = f"On the dashed line the model is right as often as it says. Farthest from it: {off}."
     x, y = Axis("how sure the model is", *SHARE), Axis("how often it is right", *SHARE)
-    return Drawing(CALIBRATION, "Reliability", "lines", says, x, y, (Series("", _points(mean, share)),), DIAGONAL)
+    return Drawing(CALIBRATION, "Reliability", "lines", says, x, y, (Series("", _bins(bins)),), DIAGONAL)
+
+
+def _bins(bins: Iterable[CalibrationBin]) -> Points:
+    return tuple((float(f"{each.probability:.6g}"), float(f"{each.came_true:.6g}")) for each in bins)
 
 
 def _points(x: Array, y: Array) -> Points:

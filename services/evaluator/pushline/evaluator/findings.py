@@ -1,4 +1,6 @@
-"""What an evaluation finds out, as plain data; it is what a report is written from, so it lives in `pushline.reports`."""
+"""What an evaluation finds out, as plain data. What a report holds of it lives in `pushline.reports`."""
+
+from dataclasses import dataclass
 
 from pushline.reports.findings import (
     Comparison,
@@ -15,6 +17,7 @@ from pushline.reports.findings import (
 )
 
 __all__ = [
+    "CalibrationBin",
     "Comparison",
     "DataFacts",
     "Difference",
@@ -27,3 +30,14 @@ __all__ = [
     "Trial",
     "WorstRow",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """Answers whose probability lies above `low` and up to `high`: the mean of it, and the share that came true."""
+
+    low: float
+    high: float
+    count: int
+    probability: float
+    came_true: float

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pushline.engine import row_hashes
+from pushline.evaluator import keras_says
 from pushline.evaluator.assessment import Assessment, Assessor, Material
 from pushline.evaluator.evaluated_event import event_of
 from pushline.evaluator.gates import Champion
@@ -28,7 +30,9 @@ from pushline.reports.bounded import dump_within
 from pushline.reports.measured import dump_measured
 from pushline.reports.page import page
 
-REPORT, MEASURED, PAGE, ANSWERS = "report.json", "measured.json", "report.html", "answers.npz"
+REPORT, MEASURED, PAGE = "report.json", "measured.json", "report.html"
+ANSWERS, PROOF, TRAINING_ROWS, METRICS = "answers.npz", "proof.npz", "training_rows.bin", "metrics.zip"
+MAX_METRICS_BYTES = 16 * 2**20
 MAX_REPORT_BYTES = 16 * 2**20
 LOOK_EVERY_SECONDS = 0.1
 
@@ -136,15 +140,38 @@ class OnTrained:
             limit = f"{about.dataset.size} bytes; at most {rules.max_dataset_bytes} are read"
             raise NotJudgeable("dataset", f"the evaluation set cannot be used: it has {limit}")
         dataset, sha256 = folder / "dataset.npz", about.dataset.sha256
-        has_answers = any(file.name == ANSWERS for file in about.files)
         with ThreadPoolExecutor(2) as beside:
             fetched = beside.submit(
                 self.store.fetch_to, keys.dataset(about.model, sha256), sha256, dataset, rules.max_dataset_bytes
             )
-            answers = beside.submit(self._file, about, ANSWERS, folder, rules.max_dataset_bytes) if has_answers else None
+            others = beside.submit(self._others, about, folder)
             programs = self._programs(about, folder)
         fetched.result()
-        return Material(about, programs, dataset, answers.result() if answers else None)
+        return replace(others.result(), programs=programs, dataset=dataset)
+
+    def _others(self, about: Manifest, folder: Path) -> Material:
+        """What proves and measures the model beside programs and set."""
+        rules = self.assessor.rules
+        limits = {
+            ANSWERS: rules.max_dataset_bytes,
+            PROOF: keras_says.MAX_PROOF_BYTES,
+            TRAINING_ROWS: row_hashes.MOST_BYTES,
+            **({METRICS: MAX_METRICS_BYTES} if about.metrics else {}),
+        }
+        names = {file.name for file in about.files}
+        answers, proof, rows, metrics = (
+            self._file(about, name, folder, limits[name]) if name in names and name in limits else None
+            for name in (ANSWERS, PROOF, TRAINING_ROWS, METRICS)
+        )
+        return Material(about, (), None, answers, proof, rows, metrics, self._model(about, folder))
+
+    def _model(self, about: Manifest, folder: Path) -> ProgramFile | None:
+        """Give model.h5 where Keras is asked about it here; one that is served itself is asked anyway."""
+        size = next(file.size for file in about.files if file.name == MODEL_FILE)
+        rules = self.assessor.rules
+        if not rules.asks_model or about.engine != "litert" or size > rules.max_program_bytes:
+            return None
+        return ProgramFile(MODEL_FILE, self._file(about, MODEL_FILE, folder, rules.max_program_bytes), None, "tensorflow")
 
     def _programs(self, about: Manifest, folder: Path) -> tuple[ProgramFile, ...]:
         limit = self.assessor.rules.max_program_bytes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pushline.evaluator.arrays import Array
+from pushline.evaluator.findings import OwnMetric
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,20 @@ class Cancelled(Exception):
 class Programs(Protocol):
     def run(self, programs: Sequence[ProgramFile], inputs: Mapping[str, Array], cancelled: threading.Event) -> Answers:
         """Run a stranger's programs over every row, where they can harm nothing. Raises ProgramFailed, CannotRun, Cancelled."""
+        ...
+
+
+class OwnMetrics(Protocol):
+    def compute(
+        self,
+        functions: Sequence[str],
+        bundle: Path,
+        truth: Mapping[str, Array],
+        answers: Mapping[str, Array],
+        cancelled: threading.Event,
+    ) -> tuple[OwnMetric, ...]:
+        """Run the repository's functions (python:module:function) out of its files, where they can harm and change nothing.
+
+        One that fails has no number and says why. Raises CannotRun, Cancelled.
+        """
         ...

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from pushline.evaluator.agreement import Agreement
 from pushline.evaluator.assessment import Assessment, Rules
 from pushline.evaluator.changes import changes
-from pushline.evaluator.gates import Champion, Judged, Numbers
+from pushline.evaluator.drop_gates import Champion
+from pushline.evaluator.judged import Judged
 from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
 from pushline.evaluator.verdict import Evaluation
 from pushline.line import events
@@ -59,12 +59,12 @@ def build(work: Evaluation, manifest: Manifest | None, found: Assessment, rules:
         classes=tuple(said.ClassRow(**asdict(row)) for row in measured.classes) if measured else (),
         confusion=measured.confusion if measured else (),
         champion=_champion(work.champion, found.champion) if work.champion else None,
-        agreement=_agreement(manifest, found.agreements, rules),
+        agreement=_agreement(manifest, found, rules),
         files=tuple(_files(event.files, manifest, found)),
         **_made_from(manifest),
         comparison=_comparison(found.comparison),
         slices=tuple(_slice(each) for each in found.slices),
-        data=found.data,
+        data=found.facts,
         trial=found.trial,
         own_metrics=found.own_metrics,
         drawings=found.drawings,
@@ -118,14 +118,14 @@ def _champion(serving: Serving, measured: Champion | None) -> said.Champion:
     )
 
 
-def _agreement(manifest: Manifest | None, agreements: tuple[Agreement, ...], rules: Rules) -> said.Agreement:
-    programs = _programs(manifest) if manifest and agreements else ()
+def _agreement(manifest: Manifest | None, found: Assessment, rules: Rules) -> said.Agreement:
+    programs = _programs(manifest) if manifest and found.agreements else ()
     each = tuple(
-        said.ProgramAgreement(program.file, program.batch, found.rows, found.difference)
-        for program, found in zip(programs, agreements, strict=True)
+        said.ProgramAgreement(program.file, program.batch, one.rows, one.difference)
+        for program, one in zip(programs, found.agreements, strict=True)
     )
-    worst = max((found.difference for found in agreements), default=None)
-    return said.Agreement(rules.tolerance, worst, each)
+    worst = max((one.difference for one in found.agreements), default=None)
+    return said.Agreement(rules.tolerance, worst, each, found.against, found.against_note)
 
 
 def _programs(manifest: Manifest) -> tuple[Program, ...]:
@@ -197,7 +197,7 @@ def _difference(found: Difference) -> Difference:
     return Difference(_finite(found.value), _finite(found.low), _finite(found.high), found.method)
 
 
-def _numbers(metrics: Numbers) -> dict[str, float | None]:
+def _numbers(metrics: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: _finite(value) for name, value in metrics.items()}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pushline.evaluator.gates import Judged
+from pushline.evaluator.judged import CANNOT_TELL, Judged
 from pushline.line.codec import Entry
 from pushline.line.events import Commit, ModelTrained, Serving
 from pushline.line.ledger import Ledger, ModelLine, Run
@@ -95,29 +95,39 @@ class NotJudgeable(Exception):
         self.verdict = Verdict(verdict, reason, sentence)
 
 
+OPEN = ("champion_not_comparable", CANNOT_TELL)  # reasons that say nothing against the model, and nothing for it
+_BROKEN = ("unknown_gate", "gate_without_number", "gate_not_finite", "no_slices", "empty_slice", "not_finite")
+
+
 def conclude(judged: Sequence[Judged], on_what: str) -> Verdict:
     """Add the gates up. `on_what` says on which set they were measured.
 
-    Inconclusive is a refusal that a person may overrule: nothing failed but the comparison with a live model without numbers.
+    | gates                                              | verdict                                              |
+    |----------------------------------------------------|------------------------------------------------------|
+    | none was judged                                    | rejected (no_gate)                                   |
+    | one cannot be judged, is unknown or has no number  | rejected, for that reason before any other           |
+    | one is refused by what was measured                | rejected                                             |
+    | one is open, none is refused                       | inconclusive: closed, but a person may put it live   |
+    | all passed                                         | accepted                                             |
+
+    What keeps a run from being judged at all never comes here: NotJudgeable has its verdict, `failed` where the run's own records
+    are broken, else `rejected`.
     """
-    refused = sorted((gate for gate in judged if not gate.result.passed), key=_severity)
     if not judged:
         return Verdict("rejected", "no_gate", f"no gate was applied {on_what}")
+    refused = sorted((gate for gate in judged if not gate.result.passed), key=_severity)
     if not refused:
         return Verdict("accepted", "", f"{_first_sentence(judged)}; {_count(judged)} passed {on_what}")
     first, more = refused[0], len(refused) - 1
-    rest = f"; {more} more {'gate' if more == 1 else 'gates'} refused" if more else ""
-    kind = "inconclusive" if first.reason == "champion_not_comparable" else "rejected"
+    kind = "inconclusive" if first.reason in OPEN else "rejected"
+    rest = f"; {more} more {'gate' if more == 1 else 'gates'} {'open' if first.reason in OPEN else 'refused'}" if more else ""
     return Verdict(kind, first.reason, f"{first.result.sentence}{rest} {on_what}")
 
 
-_SEVERITY = ("unknown_gate", "gate_without_number", "gate_not_finite", "not_finite")
-
-
 def _severity(gate: Judged) -> int:
-    if gate.reason in _SEVERITY:
-        return _SEVERITY.index(gate.reason)
-    return len(_SEVERITY) + (gate.reason == "champion_not_comparable")
+    if gate.reason in _BROKEN:
+        return _BROKEN.index(gate.reason)
+    return len(_BROKEN) + 1 + OPEN.index(gate.reason) if gate.reason in OPEN else len(_BROKEN)
 
 
 def _first_sentence(judged: Sequence[Judged]) -> str:

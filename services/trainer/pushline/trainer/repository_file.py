@@ -1,26 +1,29 @@
 """pushline.toml of a model repository: what a committer may ask for, read strictly and merged with what the operator demands."""
 
-import re
 import tomllib
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from itertools import pairwise
+from pathlib import Path
 
 from pushline.objects.manifest import Gate
+from pushline.objects.slices import parse_slices
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.operator_file import Limits, ModelConfig
+from pushline.runtime.operator_file import Limits, ModelConfig, read_confidence
 from pushline.runtime.strict_table import StrictTable, WrongKey
-from pushline.trainer import requirements_file
+from pushline.trainer import metrics_bundle, requirements_file
 from pushline.trainer.data import FOLDER as DATA
 from pushline.trainer.data import DataFile, parse_data
-from pushline.trainer.repository_gates import WeakenedGate, merge_gates, read_gates
+from pushline.trainer.repository_evaluate import EvaluateTable, inside, read_evaluate
+from pushline.trainer.repository_gates import DEFAULT_CONFIDENCE, WeakenedGate, merge_confidence, merge_gates, read_gates
 from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
 from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
 
 NAME = "pushline.toml"
 MAX_BYTES = 64 * 1024
-TASKS = ("classification", "regression")
+REGRESSION = "regression"
+TASKS = ("classification", "multilabel", REGRESSION)
 MAX_LABELS, MAX_LABEL = 10_000, 200
-_FUNCTION = re.compile(r"python:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+MIN_QUANTILES, MAX_QUANTILES = 2, 99
 
 
 class RepositoryFileError(Exception):
@@ -39,13 +42,17 @@ class Plan:
     labels: tuple[str, ...]
     script: str
     limits: Limits
-    dataset: str  # "" where the script's own evaluation decides; else a file of the repository, or python:module:function
+    dataset: str  # "" where the script's own evaluation decides; else a file of the repository, python:module:function, or s3://…
     slices: tuple[str, ...]
     gates: tuple[Gate, ...]
     tests: TestPlan
     requirements: str = ""  # a file of the repository
     pins: tuple[Pin, ...] = ()  # what stands in it
     data: tuple[DataFile, ...] = ()
+    from_store: DataFile | None = None  # the evaluation set, where it lies in the store
+    metrics: tuple[str, ...] = ()  # of its own, python:module:function
+    quantiles: tuple[float, ...] = ()  # that the columns of a regression's answers are
+    confidence: float = DEFAULT_CONFIDENCE  # of the gates
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -72,8 +79,6 @@ def parse_repository_file(text: str, config: ModelConfig) -> Plan:
         raise RepositoryFileError("other_model", f"{NAME}: {error}") from None
     except WeakenedGate as error:
         raise RepositoryFileError("weakened_gate", f"{NAME}: {error}") from None
-    except _NotBuilt as error:
-        raise RepositoryFileError("unsupported_option", f"{NAME}: {error}") from None
     except WrongKey as error:
         raise RepositoryFileError("bad_repository_file", f"{NAME}: {error}") from None
 
@@ -82,24 +87,37 @@ class _OtherModel(WrongKey):
     pass
 
 
-class _NotBuilt(WrongKey):
-    pass
-
-
 def _plan(table: StrictTable, config: ModelConfig) -> Plan:
-    task, labels = _model(table.table("model"), config)
+    task, labels, quantiles = _model(table.table("model"), config)
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
-    dataset, slices = _evaluate(table.table("evaluate"))
-    gates = merge_gates(config.gates, read_gates(table.table("gates")))
+    evaluate, slices = _evaluate(table.table("evaluate"), train.data)
+    asked = table.table("gates")
+    confidence = merge_confidence(config.confidence, read_confidence(asked))
+    gates = merge_gates(config.gates, read_gates(asked))
     deploy = table.table("deploy")
     deploy.parsed("strategy", _strategy, "immediate")
     deploy.finish()
     table.finish()
-    return Plan(task, labels, train.script, train.limits, dataset, slices, gates, tests, train.requirements, (), train.data)
+    return Plan(
+        task=task,
+        labels=labels,
+        script=train.script,
+        limits=train.limits,
+        dataset=evaluate.dataset,
+        slices=slices,
+        gates=gates,
+        tests=tests,
+        requirements=train.requirements,
+        data=train.data,
+        from_store=evaluate.from_store,
+        metrics=evaluate.metrics,
+        quantiles=quantiles,
+        confidence=confidence,
+    )
 
 
-def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...]]:
+def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...], tuple[float, ...]]:
     name = table.text("name", config.name)
     if name != config.name:
         raise _OtherModel(table.name("name"), f'"{name[:80]}" is another model; this repository and branch train "{config.name}"')
@@ -109,8 +127,24 @@ def _model(table: StrictTable, config: ModelConfig) -> tuple[str, tuple[str, ...
         raise table.wrong("labels", f"has more than {MAX_LABELS} labels, or one longer than {MAX_LABEL} characters")
     if len(set(labels)) != len(labels):
         raise table.wrong("labels", "names a label twice")
+    quantiles = _quantiles(table, task)
     table.finish()
-    return task, labels
+    return REGRESSION if quantiles else task, labels, quantiles
+
+
+def _quantiles(table: StrictTable, task: str) -> tuple[float, ...]:
+    quantiles = table.numbers("quantiles")
+    if not quantiles:
+        return ()
+    if task not in ("", REGRESSION):
+        raise table.wrong("quantiles", f'only a regression has them, and model.task is "{task}"')
+    if not MIN_QUANTILES <= len(quantiles) <= MAX_QUANTILES:
+        raise table.wrong("quantiles", f"names {len(quantiles)}; it takes from {MIN_QUANTILES} to {MAX_QUANTILES}")
+    if any(not 0 < quantile < 1 for quantile in quantiles):
+        raise table.wrong("quantiles", "has one that is not between 0 and 1")
+    if any(lower >= higher for lower, higher in pairwise(quantiles)):
+        raise table.wrong("quantiles", "do not rise from each to the next")
+    return quantiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +156,14 @@ class _Train:
 
 
 def _train(table: StrictTable, most: Limits) -> _Train:
-    script = table.parsed("script", _inside, "train.py")
+    script = table.parsed("script", inside, "train.py")
     timeout = table.parsed("timeout", parse_duration, most.timeout_seconds)
     if timeout > most.timeout_seconds:
         raise table.wrong("timeout", f"{timeout:g} s is above the operator's limit of {most.timeout_seconds:g} s")
     memory = table.parsed("memory", parse_size, most.memory_bytes)
     if memory > most.memory_bytes:
         raise table.wrong("memory", f"{memory} bytes are above the operator's limit of {most.memory_bytes} bytes")
-    requirements = table.parsed("requirements", _inside, "")
+    requirements = table.parsed("requirements", inside, "")
     texts = table.texts("data")
     table.finish()
     try:
@@ -155,35 +189,15 @@ def _tests(table: StrictTable, most: Limits) -> TestPlan:
     return TestPlan(command, timeout)
 
 
-def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
-    dataset = table.text("dataset", "")
-    if dataset.startswith("s3://"):
-        raise _NotBuilt(
-            table.name("dataset"), "an s3:// data set is not supported yet; name a file of the repository or python:module:function"
-        )
-    if dataset.startswith("python:"):
-        if not _FUNCTION.fullmatch(dataset):
-            raise table.wrong("dataset", f'"{dataset[:80]}" is not python:module:function')
-    elif dataset:
-        dataset = table.parsed("dataset", _npz)
+def _evaluate(table: StrictTable, training_data: tuple[DataFile, ...]) -> tuple[EvaluateTable, tuple[str, ...]]:
+    evaluate = read_evaluate(table, training_data)
     slices = table.texts("slices")
-    if any(name != "label" for name in slices):
-        raise _NotBuilt(table.name("slices"), '"label" is the only slice so far; remove the others')
+    try:
+        parse_slices(slices)
+    except ValueError as error:
+        raise table.wrong("slices", str(error)) from None
     table.finish()
-    return dataset, slices
-
-
-def _inside(text: str) -> str:
-    path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or not path.parts or not text.isprintable() or text.startswith("-"):
-        raise ValueError(f'"{text[:80]}" is no path inside the repository')
-    return str(path)
-
-
-def _npz(text: str) -> str:
-    if not text.endswith(".npz"):
-        raise ValueError(f'"{text[:80]}" is neither an .npz file of the repository nor python:module:function')
-    return _inside(text)
+    return evaluate, slices
 
 
 def _task(text: str) -> str:
@@ -206,12 +220,16 @@ def _checked(plan: Plan, folder: Path) -> Plan:
         )
     if not _has_dataset(plan, folder):
         raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.dataset: the repository has no file {plan.dataset}")
+    for function in plan.metrics:
+        if metrics_bundle.module_file(folder, function) is None:
+            problem = f"the repository has no module {function.split(':')[1]}"
+            raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.metrics: {problem}")
     return replace(plan, pins=_pins(folder, plan.requirements)) if plan.requirements else plan
 
 
 def _has_dataset(plan: Plan, folder: Path) -> bool:
     fetched = {f"{DATA}/{file.name}" for file in plan.data}
-    return not plan.dataset or plan.dataset.startswith("python:") or plan.dataset in fetched or _is_file(folder, plan.dataset)
+    return not plan.dataset or plan.from_store is not None or plan.dataset.startswith("python:") or plan.dataset in fetched or _is_file(folder, plan.dataset)
 
 
 def _pins(folder: Path, name: str) -> tuple[Pin, ...]:

@@ -1,15 +1,16 @@
 """Gates: a repository may tighten what the operator demands, and add its own; it may not weaken anything."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pushline.objects.costs import TOLERANCES
 from pushline.objects.manifest import Gate
-from pushline.runtime.operator_file import GateConfig
+from pushline.runtime.operator_file import CONFIDENCE, GateConfig, gated_metrics, read_bounds
 from pushline.runtime.strict_table import StrictTable, WrongKey
 
-_METRIC = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 PARAMETERS = ("eps",)
+DEFAULT_CONFIDENCE = 0.95
+_NOTHING = GateConfig(None, None, None)
 
 
 class WeakenedGate(WrongKey):
@@ -23,23 +24,24 @@ class AskedGate:
 
 
 def read_gates(table: StrictTable) -> dict[str, AskedGate]:
-    """Raises WrongKey. A metric that nobody knows is read all the same: unknown, it refuses the model."""
-    gates: dict[str, AskedGate] = {}
-    for metric in table.keys():  # noqa: SIM118 - no mapping: it has no iteration of its own
-        if not _METRIC.fullmatch(metric):
-            raise table.wrong(metric, "is no name of a metric")
-        gates[metric] = _read_gate(table.table(metric))
+    """Read what stands beside the confidence. A metric that nobody knows is read too: it refuses the model. Raises WrongKey."""
+    gates = {metric: _read_gate(table.table(metric)) for metric in gated_metrics(table)}
     table.finish()
     return gates
 
 
 def _read_gate(table: StrictTable) -> AskedGate:
-    bounds = GateConfig(table.number("min"), table.number("max"), table.number("max_drop"))
-    if bounds.max_drop is not None and bounds.max_drop < 0:
-        raise table.wrong("max_drop", f"{bounds.max_drop} is below 0")
+    bounds = read_bounds(table)
     numbers = {name: table.number(name) for name in PARAMETERS}
     table.finish()
     return AskedGate(bounds, {name: value for name, value in numbers.items() if value is not None})
+
+
+def merge_confidence(operator: float | None, asked: float | None) -> float:
+    """Raises WeakenedGate."""
+    _refuse_weaker(f"gates.{CONFIDENCE}", operator, asked, rises=True)
+    given = _first(asked, operator)
+    return DEFAULT_CONFIDENCE if given is None else given
 
 
 def merge_gates(operator: Mapping[str, GateConfig], asked: Mapping[str, AskedGate]) -> tuple[Gate, ...]:
@@ -49,15 +51,58 @@ def merge_gates(operator: Mapping[str, GateConfig], asked: Mapping[str, AskedGat
 
 def _merge(metric: str, operator: GateConfig | None, asked: AskedGate | None) -> Gate:
     if asked is None:
-        assert operator is not None  # noqa: S101 - the metric is of one of the two
-        return Gate(metric, operator.min, operator.max, operator.max_drop, {}, "operator")
-    own, least = asked.bounds, operator or GateConfig(None, None, None)
-    _refuse_weaker(f"gates.{metric}.min", least.min, own.min, rises=True)
-    _refuse_weaker(f"gates.{metric}.max", least.max, own.max, rises=False)
-    _refuse_weaker(f"gates.{metric}.max_drop", least.max_drop, own.max_drop, rises=False)
-    merged = (_first(own.min, least.min), _first(own.max, least.max), _first(own.max_drop, least.max_drop))
-    unchanged = operator is not None and not asked.parameters and merged == (least.min, least.max, least.max_drop)
-    return Gate(metric, *merged, asked.parameters, "operator" if unchanged else "repository")
+        return _gate(metric, operator or _NOTHING, {}, "operator")
+    least = operator or _NOTHING
+    _refuse_weakened(metric, least, asked.bounds)
+    merged = _merged(least, asked.bounds)
+    unchanged = operator is not None and not asked.parameters and merged == least
+    return _gate(metric, merged, asked.parameters, "operator" if unchanged else "repository")
+
+
+def _refuse_weakened(metric: str, least: GateConfig, own: GateConfig) -> None:
+    key = f"gates.{metric}"
+    _refuse_weaker(f"{key}.min", least.min, own.min, rises=True)
+    _refuse_weaker(f"{key}.max", least.max, own.max, rises=False)
+    _refuse_weaker(f"{key}.max_drop", least.max_drop, own.max_drop, rises=False)
+    _refuse_weaker(f"{key}.slice_min", least.slice_min, own.slice_min, rises=True)
+    _refuse_weaker(f"{key}.slice_max_drop", least.slice_max_drop, own.slice_max_drop, rises=False)
+    _refuse_weaker(f"{key}.tolerance", _demanded_tolerance(metric, least), own.tolerance, rises=False)
+    if least.sure and own.sure is False:
+        raise WeakenedGate(f"{key}.sure", "false is weaker than the operator's true")
+
+
+def _demanded_tolerance(metric: str, least: GateConfig) -> float | None:
+    """What the operator says, or means by saying nothing beside a bound."""
+    if least.tolerance is not None or (least.max is None and least.max_drop is None):
+        return least.tolerance
+    return TOLERANCES.get(metric)
+
+
+def _merged(least: GateConfig, own: GateConfig) -> GateConfig:
+    return GateConfig(
+        _first(own.min, least.min),
+        _first(own.max, least.max),
+        _first(own.max_drop, least.max_drop),
+        least.sure if own.sure is None else own.sure,
+        _first(own.slice_min, least.slice_min),
+        _first(own.slice_max_drop, least.slice_max_drop),
+        _first(own.tolerance, least.tolerance),
+    )
+
+
+def _gate(metric: str, bounds: GateConfig, parameters: dict[str, float], set_by: str) -> Gate:
+    return Gate(
+        metric,
+        bounds.min,
+        bounds.max,
+        bounds.max_drop,
+        parameters,
+        set_by,
+        bool(bounds.sure),
+        bounds.slice_min,
+        bounds.slice_max_drop,
+        bounds.tolerance,
+    )
 
 
 def _refuse_weaker(key: str, demanded: float | None, asked: float | None, *, rises: bool) -> None:

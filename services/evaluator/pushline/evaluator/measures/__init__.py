@@ -4,7 +4,28 @@
 """
 
 from pushline.evaluator.measures.answered import Answered, answered, probabilities
+from pushline.evaluator.measures.areas import Area, Areas
+from pushline.evaluator.measures.constant import best_constant
+from pushline.evaluator.measures.losses import calibration, row_losses, worst_rows
 from pushline.evaluator.measures.measure import ClassRow, Measured, measure, measured
-from pushline.evaluator.measures.summed import sums_from, sums_of
+from pushline.evaluator.measures.summed import Summed, summed, sums_from, sums_of
 
-__all__ = ["Answered", "ClassRow", "Measured", "answered", "measure", "measured", "probabilities", "sums_from", "sums_of"]
+__all__ = [
+    "Answered",
+    "Area",
+    "Areas",
+    "ClassRow",
+    "Measured",
+    "Summed",
+    "answered",
+    "best_constant",
+    "calibration",
+    "measure",
+    "measured",
+    "probabilities",
+    "row_losses",
+    "summed",
+    "sums_from",
+    "sums_of",
+    "worst_rows",
+]

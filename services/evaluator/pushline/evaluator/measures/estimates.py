@@ -20,11 +20,11 @@ SAMPLED = (SPREAD, BOOTSTRAP, REFLECTED)
 LEAST_ROWS = 2  # one row says nothing about how rows differ
 
 
-def estimates(rows: Answered, found: Summed, confidence: float) -> dict[str, Estimate]:
-    """Give every metric; None where it is not defined or not finite."""
+def estimates(rows: Answered, found: Summed, confidence: float, *, resample: bool = True) -> dict[str, Estimate]:
+    """Give every metric; None where it is not defined or not finite. Without resampling some have no interval."""
     point = {name: value if math.isfinite(value) else None for name, value in found.sums.point().items()}
     sampled = [name for name, value in point.items() if value is not None and method(name) in SAMPLED]
-    drawn = resampled(found.sums, names=sampled) if sampled and rows.rows >= LEAST_ROWS else {}
+    drawn = resampled(found.sums, names=sampled) if resample and sampled and rows.rows >= LEAST_ROWS else {}
     ways = _Ways(confidence, dict(present(found.areas)), drawn, dict(_own_rows(rows)), _least(rows))
     return {name: Estimate(None) if value is None else ways.estimate(name, value, rows.rows) for name, value in point.items()}
 

@@ -12,6 +12,7 @@ from pushline.evaluator.arrays import Array
 from pushline.evaluator.findings import Estimate
 from pushline.evaluator.known_metrics import CLASSIFICATION, FIRST_METRIC, REGRESSION
 from pushline.evaluator.measures.answered import Answered, answered
+from pushline.evaluator.measures.areas import Areas
 from pushline.evaluator.measures.constant import constant_figure
 from pushline.evaluator.measures.estimates import estimates
 from pushline.evaluator.measures.summed import summed
@@ -31,7 +32,7 @@ class ClassRow:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`answered` is kept for the curves, `sums` for what compares models."""
+    """`answered` is kept for the curves, `sums` and `areas` for what compares models."""
 
     metrics: dict[str, Estimate]
     constant: float  # what the best constant answer has of the task's first metric
@@ -39,6 +40,7 @@ class Measured:
     confusion: tuple[tuple[int, ...], ...]
     answered: Answered
     sums: Sums
+    areas: Areas
 
     @property
     def task(self) -> str:
@@ -71,7 +73,7 @@ def measure(
 def measured(rows: Answered, confidence: float) -> Measured:
     found = summed(rows)
     numbers = estimates(rows, found, confidence)
-    return Measured(numbers, constant_figure(rows), _classes(rows, numbers), _confusion(rows), rows, found.sums)
+    return Measured(numbers, constant_figure(rows), _classes(rows, numbers), _confusion(rows), rows, found.sums, found.areas)
 
 
 def _classes(rows: Answered, numbers: dict[str, Estimate]) -> tuple[ClassRow, ...]:

@@ -24,9 +24,9 @@ def chosen(words: str | None, watch: Watch, model: Any) -> Frozen | None:  # noq
         raise Failed("bad_dataset", f"the evaluation set {words} cannot be used: {what(error)}") from error
 
 
-def write(inputs: Mapping[str, Array], y: Any, path: Path) -> None:  # noqa: ANN401 an array, or a dict or list of some
+def write(inputs: Mapping[str, Array], frozen: Frozen, path: Path) -> None:
     x = {"x": next(iter(inputs.values()))} if len(inputs) == 1 else {f"x.{name}": array for name, array in inputs.items()}
-    np.savez(path, allow_pickle=False, **x, **_targets(y))
+    np.savez(path, allow_pickle=False, **x, **_targets(frozen.y), **frozen.columns)
 
 
 def _targets(y: Any) -> dict[str, Array]:  # noqa: ANN401 an array, or a dict or list of some
@@ -41,7 +41,7 @@ def _called(words: str) -> Frozen:
     module, _, function = words.removeprefix(PYTHON).rpartition(":")
     given = getattr(importlib.import_module(module), function)()
     if isinstance(given, dict) and "y" in given:
-        return from_arrays(given["x"], given["y"], words)
+        return from_arrays(given["x"], given["y"], words, _columns(given))
     if isinstance(given, list | tuple):
         return from_arrays(given[0], given[1], words)
     batches = batches_of(given, None)
@@ -55,4 +55,11 @@ def _read(path: Path) -> Frozen:
         raise ValueError("it lies outside the repository")
     with np.load(path, allow_pickle=False) as arrays:
         several = {name.removeprefix("x."): arrays[name] for name in arrays.files if name.startswith("x.")}
-        return from_arrays(several or arrays["x"], arrays["y"], str(path))
+        return from_arrays(several or arrays["x"], arrays["y"], str(path), _columns(dict(arrays)))
+
+
+def _columns(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a set has beside x and y. Raises ValueError for a name that np.savez takes for itself."""
+    if {"file", "allow_pickle"} & {*given}:
+        raise ValueError("an array of it is called file or allow_pickle; call it otherwise")
+    return {name: array for name, array in given.items() if name not in ("x", "y") and not name.startswith(("x.", "y."))}

@@ -1,8 +1,8 @@
 """Copies of the data that a script gives Keras: arrays, nested ones, tf.data, Keras' own data sets, generators."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ class Frozen:
     y: Nested
     taken_from: str
     truncated: bool = False
+    columns: Mapping[str, Array] = field(default_factory=dict)  # further arrays of the set, for slices
 
     @property
     def rows(self) -> int:
@@ -45,17 +46,19 @@ def mapped(function: Callable[[Any], Any], nested: Nested) -> Nested:
     return function(nested)
 
 
-def from_arrays(x: Nested, y: Nested, taken_from: str) -> Frozen:
-    """Raises ValueError where there is nothing to judge by."""
+def from_arrays(x: Nested, y: Nested, taken_from: str, columns: Mapping[str, Any] | None = None) -> Frozen:
+    """Raises ValueError where there is nothing to judge by. `columns` are cut to the same rows."""
     if x is None or y is None:
         raise ValueError("the data has no targets")
-    x, y = mapped(_numeric_or_texts, x), mapped(_numeric, y)
+    x, y = mapped(numeric_or_texts, x), mapped(_numeric, y)
     every = leaves(x) + leaves(y)
     rows = len(every[0])
     if rows == 0 or any(len(array) != rows for array in every):
         raise ValueError(f"the data has {[len(array) for array in every]} rows")
     fit = _rows_that_fit(every)
-    return Frozen(mapped(lambda array: array[:fit].copy(), x), mapped(lambda array: array[:fit].copy(), y), taken_from, fit < rows)
+    kept = {name: np.asarray(column)[:fit].copy() for name, column in (columns or {}).items() if np.ndim(column)}
+    x, y = mapped(lambda array: array[:fit].copy(), x), mapped(lambda array: array[:fit].copy(), y)
+    return Frozen(x, y, taken_from, fit < rows, {name: numeric_or_texts(column) for name, column in kept.items()})
 
 
 def from_batches(batches: Iterable[Any], taken_from: str) -> Frozen:
@@ -111,7 +114,7 @@ def _is_arrays(data: Any) -> bool:  # noqa: ANN401 whatever a script passes
 def _pair(batch: Any) -> tuple[Nested, Nested]:  # noqa: ANN401 whatever a data set yields
     if not isinstance(batch, list | tuple) or len(batch) < 2:  # noqa: PLR2004 inputs and targets
         raise ValueError("the data has no targets")
-    return mapped(_numeric_or_texts, batch[0]), mapped(_numeric, batch[1])
+    return mapped(numeric_or_texts, batch[0]), mapped(_numeric, batch[1])
 
 
 def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
@@ -121,7 +124,7 @@ def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
     return array
 
 
-def _numeric_or_texts(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
+def numeric_or_texts(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
     array = np.asarray(leaf)
     return _texts(array) if array.ndim and array.dtype.kind in TEXT_KINDS else _numeric(array)
 

@@ -1,4 +1,4 @@
-"""Classification or regression, where nobody says."""
+"""Classification, several labels a row, or regression, where nobody says."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +7,7 @@ import numpy as np
 
 from .freeze import Array
 
+TASKS = ("classification", "multilabel", "regression")
 CLASSIFICATION = ("crossentropy", "hinge", "focal")
 REGRESSION = ("squared", "absolute", "mse", "mae", "mape", "msle", "huber", "log_cosh", "logcosh", "poisson", "tweedie")
 
@@ -32,6 +33,8 @@ def from_logits(model: Any) -> bool:  # noqa: ANN401 a Keras model
 
 def infer(loss: str, answers: Mapping[str, Array] | None, y: Any) -> str:  # noqa: ANN401 an array, or nested ones
     plain = loss.lower()
+    if "binary" in plain and answers is not None and _has_many_labels(next(iter(answers.values())), y):
+        return "multilabel"
     if any(word in plain for word in CLASSIFICATION):
         return "classification"
     if any(word in plain for word in REGRESSION) or answers is None or not isinstance(y, np.ndarray):
@@ -41,6 +44,13 @@ def infer(loss: str, answers: Mapping[str, Array] | None, y: Any) -> str:  # noq
 
 def _name(loss: Any) -> str:  # noqa: ANN401 a string, a function or a Loss
     return loss if isinstance(loss, str) else str(getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__))
+
+
+def _has_many_labels(answer: Array, y: Any) -> bool:  # noqa: ANN401 an array, or nested ones
+    """Say whether each row of y has marks for several labels. One mark in every row is a classification, whatever the loss."""
+    if not isinstance(y, np.ndarray) or y.ndim != answer.ndim or y.ndim < 2 or y.shape[1:] != answer.shape[1:]:  # noqa: PLR2004
+        return False
+    return y.shape[-1] > 1 and bool(np.isin(y, (0, 1)).all() and (y.sum(axis=-1) != 1).any())
 
 
 def _looks_like_classes(answer: Array, y: Array) -> bool:

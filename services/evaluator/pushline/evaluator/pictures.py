@@ -1,4 +1,4 @@
-"""The rows that a model answers worst, and their pictures where the input is one."""
+"""Pictures of the rows that a model answers worst, where the input is one."""
 
 import math
 from collections.abc import Sequence
@@ -6,65 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from pushline.evaluator.arrays import Array
-from pushline.evaluator.known_metrics import MULTILABEL, REGRESSION
-from pushline.evaluator.measures import Answered
 from pushline.reports.findings import WorstRow
 from pushline.reports.page import WORST_ROWS, Picture
 from pushline.reports.png import png
 
-MOST = 16
-MOST_NAMES = 10  # labels of one row
 LARGEST_SIDE = 128  # pixels; every nth of more
 SMALLEST_SIDE = 8
 ALIKE = 0.3  # correlation of neighbours above which a flat square of numbers is taken for a picture
-GREY, COLOURS = 1, (1, 3)
-LEAST_SHARE = 1e-15
-
-
-def worst_rows(answered: Answered) -> tuple[WorstRow, ...]:
-    """Give up to MOST rows that are wrong, those of the largest loss first; of equal ones the first."""
-    loss, wrong = _losses(answered)
-    candidates = np.flatnonzero(wrong)
-    order = candidates[np.argsort(-loss[candidates], kind="stable")][:MOST]
-    return tuple(WorstRow(row, _truth(answered, row), _said(answered, row), float(f"{loss[row]:.6g}")) for row in order.tolist())
-
-
-def _losses(answered: Answered) -> tuple[Array, Array]:
-    """Give each row's loss, and which rows are wrong; of a regression all that are not met to the bit."""
-    rows = np.arange(answered.rows)
-    if answered.task == REGRESSION:
-        with np.errstate(over="ignore"):
-            off = np.abs(answered.points - answered.truth).mean(axis=1)
-        return np.nan_to_num(off, posinf=np.finfo(np.float64).max), off > 0
-    if answered.task == MULTILABEL:
-        right = np.where(answered.truth > 0, answered.scores, 1 - answered.scores)
-        return -np.log(np.maximum(right, LEAST_SHARE)).mean(axis=1), ~answered.correct
-    return -np.log(np.maximum(answered.scores[rows, answered.truth], LEAST_SHARE)), ~answered.correct
-
-
-def _truth(answered: Answered, row: int) -> str:
-    if answered.task == REGRESSION:
-        return _numbers(answered.truth[row])
-    if answered.task == MULTILABEL:
-        return _names(answered, answered.truth[row] > 0)
-    return answered.labels[int(answered.truth[row])]
-
-
-def _said(answered: Answered, row: int) -> str:
-    if answered.task == REGRESSION:
-        return _numbers(answered.points[row])
-    if answered.task == MULTILABEL:
-        return _names(answered, answered.said[row])
-    said = int(answered.said[row])
-    return f"{answered.labels[said]} ({100 * answered.scores[row, said]:.3g} %)"
-
-
-def _numbers(values: Array) -> str:
-    return ", ".join(f"{value:.6g}" for value in values[:MOST_NAMES].tolist())
-
-
-def _names(answered: Answered, marks: Array) -> str:
-    return ", ".join(answered.labels[at] for at in np.flatnonzero(marks)[:MOST_NAMES].tolist()) or "none"
+COLOURS = (1, 3)
 
 
 def pictures(worst: Sequence[WorstRow], rows: Array) -> list[Picture]:
