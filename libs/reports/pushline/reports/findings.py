@@ -92,7 +92,7 @@ class Trial:
     requests: int
     rows: int
     max_abs_difference: float | None  # from the engine's own answers
-    signature: str  # first | same | compatible | breaking
+    signature: str  # first | same | compatible | breaking | unknown, where nothing can be read about the live model
     changes: tuple[str, ...] = ()  # of the signature, in words
 
 

@@ -110,7 +110,7 @@ def _power(report: Report) -> Tile | None:
     if power is None or power.visible_drop is None:
         return None
     way = "rise" if report.is_error(power.metric) else "drop"
-    return Tile(f"smallest {way} seen", words.brief(power.visible_drop), f"{power.metric}, with {words.level(power.power)}")
+    return Tile(f"can see a {way} of", words.brief(power.visible_drop), f"{power.metric}, with {words.level(power.power)}")
 
 
 def metrics(report: Report) -> list[MetricRow]:

@@ -70,6 +70,8 @@ def difference(found: Difference | None) -> str:
 def size(count: float | None) -> str:
     if count is None:
         return NOTHING
+    if count < 2**10:
+        return f"{count:.0f} bytes"
     return f"{count / 2**20:.1f} MiB" if count >= 2**20 else f"{count / 2**10:.1f} KiB"
 
 

@@ -19,6 +19,7 @@ MAX_DRAWN = 1_000_000  # answers; of more, every nth row is drawn: a curve has a
 MOST_SIDES = 200  # classes whose own curves are looked at for the worst one
 SHARE = (0.0, 1.0)
 DIAGONAL = ((0.0, 0.0), (1.0, 1.0))
+LEAST_IN_BIN = 5  # answers: fewer say nothing about how often such answers are right
 TWO = 2  # classes, of which one curve says it all
 
 Points = tuple[tuple[float, float | None], ...]
@@ -124,12 +125,13 @@ def _says(series: Iterable[Series]) -> str:
 
 def _reliability(answered: Answered) -> Drawing:
     """How sure the model is of what it says, against how often it is right, in bins that hold a row at least."""
-    bins = calibration(answered)
+    every = calibration(answered)
+    bins = [each for each in every if each.count >= LEAST_IN_BIN] or every
     worst = max(bins, key=lambda each: abs(each.probability - each.came_true) * each.count)
     off = (
         f"of {worst.count} answers of which it is sure to {100 * worst.probability:.0f} %, {100 * worst.came_true:.0f} % are right"
     )
-    says = f"On the dashed line the model is right as often as it says. Farthest from it: {off}."
+    says = f"On the dashed line the model is right as often as it says. Farthest from it: {off}. Rare answers are left out."
     x, y = Axis("how sure the model is", *SHARE), Axis("how often it is right", *SHARE)
     return Drawing(CALIBRATION, "Reliability", "lines", says, x, y, (Series("", _bins(bins)),), DIAGONAL)
 
