@@ -2,7 +2,7 @@
 
     python -m benchmarks.intervals [--sets 1000] [--rows 200 1000]
 
-The true number is that of a set of 1,000,000 rows of the same making. Wanted is 95 %; with 1,000 sets a figure is right to 1.4 points.
+The true number is that of 1,000,000 rows of the same making. Wanted is 95 %; with 1,000 sets a figure is right to 1.4 points.
 """
 
 import argparse
@@ -67,7 +67,7 @@ def line(noise: Callable[[np.random.Generator, int], Array]) -> Callable[[np.ran
 def quantiles(random: np.random.Generator, rows: int) -> tuple[Array, Array]:
     width = random.uniform(0.5, 2, (rows, 1))
     middle = random.normal(size=(rows, 1))
-    return middle[:, 0] + width[:, 0] * random.normal(size=rows), middle + width * [[-1.28, 0, 1.28]]
+    return middle[:, 0] + width[:, 0] * random.normal(size=rows), middle + width * np.array([[-1.28, 0, 1.28]])
 
 
 POPULATIONS = (

@@ -31,7 +31,7 @@ SLICES = [
         [DROP],
         SLICED,
         "worse_on_slice",
-        "accuracy[label=3] 0.6 against the live model's 0.9 on the same 40 rows: a drop of 30 points, surely more than the 0.05",
+        "accuracy[label=3] 0.6 against the live model's 0.9 on the same 40 rows: a drop of 30 points, more than the 0.05",
     ),
     Case(
         "an empty slice",

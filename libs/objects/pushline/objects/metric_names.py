@@ -1,4 +1,4 @@
-"""Names of metrics that are Pushline's own: no function of a repository may take one, as gates would not say whose number they bind."""
+"""Names of metrics that are Pushline's: no function of a repository may take one, else no gate would say whose number it is."""
 
 import re
 

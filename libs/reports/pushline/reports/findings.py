@@ -58,6 +58,7 @@ class Comparison:
     same_answers: bool  # on every row, to the bit
     discordant: Discordant | None  # of classifiers
     power: tuple[Power, ...] = ()  # of each metric that has a max_drop
+    confidence: float = 0.95  # of each bound
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The limited child: `python -I -m pushline.evaluator.child`, in a folder with request.json and inputs.npz.
 
 It imports what it needs, gives up what it can (memory, time, files, network), says `ready`, and only then opens the programs. Rows
-are read, answered and written a few at a time. It never sees what the right answers are. Everything it writes is believed by nobody:
-limited_child.py reads it as a stranger's.
+are read, answered and written a few at a time. It never sees what the right answers are. Everything it writes is believed by
+nobody: limited_child.py reads it as a stranger's.
 """
 
 import errno

@@ -28,6 +28,7 @@ def compare(
         same_answers=same_answers(candidate.rows, champion.rows),
         discordant=Discordant(both.only_candidate, both.only_champion, both.p_value()) if both else None,
         power=tuple(_power(name, found[name], drop, rows, confidence) for name, drop in sorted(drops.items()) if name in found),
+        confidence=confidence,
     )
 
 

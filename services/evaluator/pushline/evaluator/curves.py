@@ -15,7 +15,7 @@ from pushline.reports.charts import axis, thinned
 from pushline.reports.report import Axis, Drawing, Series
 
 ANSWERS, CALIBRATION = "Answers", "Calibration"  # headings
-MAX_DRAWN = 1_000_000  # answers; of more, every nth row is drawn: a curve has a point for each
+MAX_DRAWN = 200_000  # answers; of more, every nth row is drawn: a curve has a point for each
 MOST_SIDES = 200  # classes whose own curves are looked at for the worst one
 SHARE = (0.0, 1.0)
 DIAGONAL = ((0.0, 0.0), (1.0, 1.0))

@@ -59,12 +59,12 @@ def _against(metric: str, allowed: float, value: float, before: float, found: Co
     if found.same_answers and allowed >= 0:
         return yes(result, f"{said}: the two models answer every row alike")
     word, least, most = _direction(metric), distance(metric, worse.least), distance(metric, worse.most)
-    allows = f"the gate allows {distance(metric, allowed)}"
+    allows, sure = f"the gate allows {distance(metric, allowed)}", f"({100 * found.confidence:g} % sure)"
     if worse.most < allowed:
-        sure = f"any {word} is surely under {most}" if worse.most > 0 else "it is surely better"
-        return yes(result, f"{said}; {sure}, {allows}")
+        kept = f"any {word} is under {most}" if worse.most > 0 else "it is better"
+        return yes(result, f"{said}; {kept} {sure}, {allows}")
     if worse.least > allowed:
-        return no(result, "worse_than_champion", f"{said}; the {word} is surely above {least}, {allows}")
+        return no(result, "worse_than_champion", f"{said}; the {word} is above {least} {sure}, {allows}")
     unsure = f"{said}, but the {word} may be as large as {most} and {allows}"
     return no(result, CANNOT_TELL, f"{unsure}: this set cannot tell; {_settled(metric, found, allowed)}")
 

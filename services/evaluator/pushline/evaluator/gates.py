@@ -156,7 +156,7 @@ def _surely(gate: Gate, rule: str, threshold: float, found: Estimate) -> Judged:
     said = f"{gate.metric} {show(usable(found.value))} lies between {show(low)} and {show(high)}"
     if not _keeps(rule, threshold, low if rule == "min" else high):
         return no(result, CANNOT_TELL, f"{said}, so {rule} {show(threshold)} is kept, but not for sure, as the gate asks")
-    return yes(result, f"{said} and surely keeps to {rule} {show(threshold)}")
+    return yes(result, f"{said}, all of which keeps to {rule} {show(threshold)}")
 
 
 def _keeps(rule: str, threshold: float, number: float) -> bool:

@@ -1,8 +1,8 @@
-"""What model.h5 itself answers, which the serving program is held against: asked here where Keras can load it, else as it was told.
+"""What model.h5 itself answers, which the serving program is held against: asked here where Keras can load it, else as told.
 
-Keras is asked beside the candidate, in a limited child with TensorFlow, about every row of the set. Where it cannot load the file (a
-class of the repository's own) or there is no TensorFlow here, the answers count that the trainer's launcher wrote down: on the set
-where the sandbox had it, else on some rows that fit was given.
+Keras is asked beside the candidate, in a limited child with TensorFlow, about every row of the set. Where it cannot load the file
+(a class of the repository's own) or there is no TensorFlow here, the answers count that the trainer's launcher wrote down: on the
+set where the sandbox had it, else on some rows that fit was given.
 """
 
 import threading
@@ -39,7 +39,7 @@ class Told:
     max_bytes: int
 
 
-def by_model(run: Answers, asked: "Future[Answers] | None") -> Said | str:
+def by_model(run: Answers, asked: Future[Answers] | None) -> Said | str:
     """Give what Keras said; else why it did not, empty where it was not asked. Raises CannotRun, Cancelled, NotJudgeable."""
     if asked is None:
         return ""

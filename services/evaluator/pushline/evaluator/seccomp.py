@@ -17,7 +17,7 @@ PR_SET_SECCOMP, MODE_FILTER = 22, 2
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 CLONE = {"x86_64": 56, "aarch64": 220}
 CLONE3 = 435  # on both; its flags lie in memory, where a filter cannot look, and libraries have another way
-REFUSED = {  # fork, vfork, execve, execveat, socket, socketpair, unshare, setns, ptrace, mount, process_vm_readv and _writev, keyctl, bpf
+REFUSED = {  # fork, vfork, execve(at), socket(pair), unshare, setns, ptrace, mount, process_vm_readv and _writev, keyctl, bpf
     "x86_64": (57, 58, 59, 322, 41, 53, 272, 308, 101, 165, 310, 311, 250, 321),
     "aarch64": (221, 281, 198, 199, 97, 268, 117, 40, 270, 271, 219, 280),
 }

@@ -73,7 +73,7 @@ def _drop(metric: str, allowed: float, found: SliceFound) -> tuple[float, Judged
     worse = value - before if is_error(metric) else before - value
     against = f"{result.metric} {show(value)} against the live model's {show(before)} on the same {found.rows} rows"
     if p_value <= ALPHA:
-        much = f"a drop of {distance(metric, worse)}, surely more than the {show(allowed)} that the gate allows (p = {p_value:.2g})"
+        much = f"a drop of {distance(metric, worse)}, more than the {show(allowed)} that the gate allows (p = {p_value:.2g})"
         return worse, no(result, "worse_on_slice", f"{against}: {much}")
     return worse, yes(result, f"{against} is the worst slice; no drop of more than {show(allowed)} is shown")
 

@@ -47,5 +47,3 @@ def bundle(source: Path, to: Path) -> Received:
 
 def _python_files(source: Path) -> Iterator[Path]:
     yield from (path for path in sorted(source.rglob("*.py")) if path.is_file() and not path.is_symlink())
-
-

@@ -229,7 +229,13 @@ def _checked(plan: Plan, folder: Path) -> Plan:
 
 def _has_dataset(plan: Plan, folder: Path) -> bool:
     fetched = {f"{DATA}/{file.name}" for file in plan.data}
-    return not plan.dataset or plan.from_store is not None or plan.dataset.startswith("python:") or plan.dataset in fetched or _is_file(folder, plan.dataset)
+    return (
+        not plan.dataset
+        or plan.from_store is not None
+        or plan.dataset.startswith("python:")
+        or plan.dataset in fetched
+        or _is_file(folder, plan.dataset)
+    )
 
 
 def _pins(folder: Path, name: str) -> tuple[Pin, ...]:

@@ -101,7 +101,7 @@ def manifest_of(product: Product) -> Manifest:
 
 
 def _beside(product: Product) -> tuple[str, ...]:
-    """What proves and measures the model beside its set; metrics.zip is the trainer's own, and counts only where it was asked for."""
+    """What proves and measures the model beside its set; metrics.zip is the trainer's own, and only where it was asked for."""
     return (ANSWERS, PROOF, TRAINING_ROWS, *([METRICS] if product.plan.metrics else []))
 
 

@@ -52,7 +52,9 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
     parser.add_argument("--progress-fd", type=int, help="file descriptor for progress, one JSON object a line")
     parser.add_argument("--dataset", help="evaluation set: a .npz file of the repository, or python:module:function")
-    parser.add_argument("--set-elsewhere", action="store_true", help="the evaluation set is none of the script's, and not shown here")
+    parser.add_argument(
+        "--set-elsewhere", action="store_true", help="the evaluation set is none of the script's, and not shown here"
+    )
     parser.add_argument("--task", choices=task.TASKS)
     arguments = parser.parse_args(words)
     arguments.out = arguments.out.resolve()
