@@ -85,6 +85,7 @@ class ModelConfig:
     data: DataConfig = DataConfig()
     access: GitAccess = field(default_factory=GitAccess)
     confidence: float | None = None  # the least that a repository may ask for; None: whatever it likes
+    allow_breaking: bool = True  # whether a repository may let a model change its inputs, outputs or labels
 
     @property
     def ref(self) -> str:
@@ -214,6 +215,7 @@ def _model(table: StrictTable, folder: Path) -> ModelConfig:
         limits=_limits(table.table("limits")),
         access=read_git_access(table, folder, table.parsed("repository", lambda text: _repository(text, folder))),
         data=_data(table.table("data")),
+        allow_breaking=table.flag("allow_breaking", default=True),
     )
     table.finish()
     return model
