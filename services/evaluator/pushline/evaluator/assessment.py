@@ -85,7 +85,7 @@ class Assessor:
             found.measured = self._measure(manifest, data, output, found.run)
             found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
             found.champion = self._champion(manifest, data, champion, live, found)
-        evidence = Evidence(manifest.task, found.measured.metrics, found.champion, found.measured.constant)
+        evidence = Evidence(manifest.task, found.measured.numbers, found.champion, found.measured.constant)
         found.judged = judge_gates(manifest.gates, evidence)
         found.verdict = conclude(found.judged, _on_what(manifest.dataset))
 
@@ -119,7 +119,7 @@ class Assessor:
             raise NotJudgeable(
                 "program_disagrees", f"the program has no output {name or 'at all'}; it has {', '.join(run.together)}"
             )
-        return measure(manifest.task, data.truth, run.together[name], manifest.labels, from_logits=manifest.from_logits)
+        return _measured(manifest, data.truth, run.together[name])
 
     @contextmanager
     def _beside(
@@ -157,13 +157,25 @@ class Assessor:
             run = live.result()
             found.child_seconds += run.child_seconds
             said = run.together[champion.manifest.outputs[0].name]
-            return Champion(measure(own.task, data.truth, said, own.labels, from_logits=own.from_logits).metrics)
+            return Champion(_measured(own, data.truth, said).numbers)
         except NotJudgeable as refusal:
             return Champion({}, f"the live model cannot be measured on this run's set: {refusal.detail}")
         except ProgramFailed as failure:
             return Champion({}, f"the live model cannot be measured on this run's set: {failure}")
         except (IndexError, KeyError):
             return Champion({}, "the live model cannot be measured on this run's set: it has no such output")
+
+
+def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:
+    return measure(
+        manifest.task,
+        truth,
+        answers,
+        manifest.labels,
+        from_logits=manifest.from_logits,
+        quantiles=manifest.quantiles,
+        confidence=manifest.confidence,
+    )
 
 
 class _Refused(threading.Event):

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn import metrics as sk
 
 from pushline.evaluator.charts import Axis, Chart, Series, axis, lines, points
-from pushline.evaluator.measures import Measured
+from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL, REGRESSION
+from pushline.evaluator.measures import Answered, Measured
 
 SHARE = (0.0, 1.0)
 MAX_TRAINING_CHARTS = 4
@@ -37,21 +37,22 @@ def _epochs(values: Sequence[float | None]) -> list[tuple[float, float | None]]:
 
 def answers(measured: Measured, labels: Sequence[str]) -> list[Chart]:
     drawn = _thinned(measured)
-    if measured.task == "regression":
+    if measured.task == REGRESSION:
         return _residuals(drawn)
     return [_roc(drawn, labels), _precision_recall(drawn, labels)]
 
 
-def _thinned(measured: Measured) -> Measured:
+def _thinned(measured: Measured) -> Answered:
     """Two classes both stay, however rare one is: a curve needs them."""
-    rows = np.arange(0, len(measured.truth), max(1, math.ceil(measured.scores.size / MAX_DRAWN)))
-    if measured.task == "classification" and measured.scores.shape[1] == 2:  # noqa: PLR2004 - as below
-        rows = np.union1d(rows, np.unique(measured.truth, return_index=True)[1])
-    return replace(measured, truth=measured.truth[rows], scores=measured.scores[rows])
+    given = measured.answered
+    rows = np.arange(0, given.rows, max(1, math.ceil(given.scores.size / MAX_DRAWN)))
+    if given.task == CLASSIFICATION and given.scores.shape[1] == 2:  # noqa: PLR2004 - as below
+        rows = np.union1d(rows, np.unique(given.truth, return_index=True)[1])
+    return given.only(rows)
 
 
-def _residuals(measured: Measured) -> list[Chart]:
-    truth, said = measured.truth.reshape(-1), measured.scores.reshape(-1)
+def _residuals(measured: Answered) -> list[Chart]:
+    truth, said = measured.truth.reshape(-1), measured.points.reshape(-1)
     x, y = axis("true value", truth.tolist()), axis("answer", [*said.tolist(), *truth.tolist()])
     both = (max(x.low, y.low), min(x.high, y.high))
     with np.errstate(over="ignore"):
@@ -71,7 +72,7 @@ def _residuals(measured: Measured) -> list[Chart]:
     ]
 
 
-def _roc(measured: Measured, labels: Sequence[str]) -> Chart:
+def _roc(measured: Answered, labels: Sequence[str]) -> Chart:
     found = []
     for name, truth, scores in _sides(measured, labels):
         false, true, _ = sk.roc_curve(truth, scores)
@@ -80,7 +81,7 @@ def _roc(measured: Measured, labels: Sequence[str]) -> Chart:
     return lines("ROC curve", _chosen(found, "area"), x, y, [(0.0, 0.0), (1.0, 1.0)])
 
 
-def _precision_recall(measured: Measured, labels: Sequence[str]) -> Chart:
+def _precision_recall(measured: Answered, labels: Sequence[str]) -> Chart:
     found = []
     for name, truth, scores in _sides(measured, labels):
         precision, recall, _ = sk.precision_recall_curve(truth, scores)
@@ -89,13 +90,13 @@ def _precision_recall(measured: Measured, labels: Sequence[str]) -> Chart:
     return lines("Precision and recall", _chosen(found, "average precision"), Axis("recall", *SHARE), Axis("precision", *SHARE))
 
 
-def _sides(measured: Measured, labels: Sequence[str]) -> list[tuple[str, Any, Any]]:
-    """Each class against the rest; all of them together first. Of two classes, the second alone."""
+def _sides(measured: Answered, labels: Sequence[str]) -> list[tuple[str, Any, Any]]:
+    """Each class (or label) against the rest; all of them together first. Of two classes, the second alone."""
     truth, shares = measured.truth, measured.scores
     names = list(labels) or [str(at) for at in range(shares.shape[1])]
-    if len(names) == 2:  # noqa: PLR2004 - one curve says it all
+    if measured.task == CLASSIFICATION and len(names) == 2:  # noqa: PLR2004 - one curve says it all
         return [(f"class {names[1]}", truth == 1, shares[:, 1])]
-    marked = truth[:, np.newaxis] == np.arange(len(names))
+    marked = truth if measured.task == MULTILABEL else truth[:, np.newaxis] == np.arange(len(names))
     present = [at for at in range(len(names)) if marked[:, at].any()]
     each = [(f"class {names[at]}", marked[:, at], shares[:, at]) for at in present]
     return [("all classes together", marked.reshape(-1), shares.reshape(-1)), *each]

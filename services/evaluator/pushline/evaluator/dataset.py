@@ -130,6 +130,21 @@ def _one_hot(truth: Array) -> Array:
     return np.asarray(truth.argmax(axis=-1))
 
 
+def label_marks(truth: Array, shape: tuple[int, ...], labels: Sequence[str] = ()) -> Array:
+    """Give y as marks (rows, labels) of several labels a row, for answers of this shape. Raises NotJudgeable."""
+    columns = shape[-1] if len(shape) > 1 else 1
+    if truth.shape not in (shape, (*shape, 1)) and (*truth.shape, 1) != shape:
+        raise bad(f"y has the shape {truth.shape}; the model's answers have {shape}, and each label has a column in both")
+    if not np.isin(truth, (0, 1)).all():
+        raise bad("y holds other values than 0 and 1; each label of a row is there or not")
+    if labels and len(labels) != columns:
+        raise bad(f"pushline.toml names {len(labels)} labels, the model answers {columns}")
+    marks = truth.reshape(-1, columns).astype(bool)
+    if (marks == marks[0]).all():
+        raise bad("y holds the same labels in every row; at least one has to differ")
+    return marks
+
+
 def targets(truth: Array, shape: tuple[int, ...]) -> Array:
     """Give y as the numbers that a regression's answers of this shape are compared with: (rows, columns). Raises NotJudgeable."""
     columns = int(np.prod(shape[1:])) if len(shape) > 1 else 1

@@ -12,13 +12,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from pushline.evaluator.known_metrics import FIRST_METRIC, is_error
 from pushline.line.events import GateResult
 from pushline.objects.manifest import Gate
 
 Numbers = Mapping[str, float | None]
 
-FIRST_METRIC = {"classification": "accuracy", "regression": "rmse"}
-ERROR_METRICS = frozenset({"log_loss", "mae", "rmse"})  # lower is better
 DEFAULT_DROP = 0.01
 SLACK = 1e-9  # so that 0.955 - 0.005 is 0.95, whatever binary fractions say
 
@@ -150,10 +149,6 @@ def _better_than_constant(metric: str, evidence: Evidence) -> Judged:
     if not better:
         return _no(result, "not_better_than_constant", f"the model is no better than a constant: {numbers}")
     return _yes(result, f"the model is better than a constant: {numbers}")
-
-
-def is_error(metric: str) -> bool:
-    return metric in ERROR_METRICS
 
 
 def finite(value: float | None) -> bool:

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from pushline.evaluator.gates import FIRST_METRIC
+from pushline.evaluator.known_metrics import FIRST_METRIC
 from pushline.line.events import ModelEvaluated
 from pushline.line.ledger import Judgement
 

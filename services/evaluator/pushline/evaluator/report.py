@@ -13,7 +13,8 @@ from typing import Any
 
 from pushline.evaluator.agreement import Agreement
 from pushline.evaluator.assessment import Assessment, Rules
-from pushline.evaluator.gates import FIRST_METRIC, Champion, Numbers
+from pushline.evaluator.gates import Champion, Numbers
+from pushline.evaluator.known_metrics import FIRST_METRIC
 from pushline.evaluator.measures import Measured
 from pushline.evaluator.ports import Answers
 from pushline.evaluator.verdict import Evaluation
@@ -49,7 +50,7 @@ def build(work: Evaluation, manifest: Manifest | None, found: Assessment, rules:
         "reason": found.verdict.reason,
         "sentence": found.verdict.sentence,
         "gates": [asdict(judged.result) for judged in found.judged],
-        "metrics": _numbers(measured.metrics if measured else {}),
+        "metrics": _numbers(measured.numbers if measured else {}),
         "constant": measured.constant if measured else None,
         "first_metric": FIRST_METRIC.get(manifest.task, "") if manifest else "",
         "classes": [asdict(row) for row in measured.classes] if measured else [],
@@ -115,7 +116,7 @@ def _numbers(metrics: Numbers) -> Json:
 
 def measured_json(run: Answers | None, measured: Measured | None, child_seconds: float = 0.0) -> bytes:
     """What differs from run to run."""
-    rows = len(measured.truth) if measured else 0
+    rows = measured.answered.rows if measured else 0
     seconds = run.run_seconds if run else None
     return dump(
         {
