@@ -1,6 +1,6 @@
 """Gitea and Forgejo: statuses, and a comment on the pull request that brought the commit: on commits they have none.
 
-https://docs.gitea.com/api. A commit that no merged pull request brought has no place for a comment; its status says it all the same.
+https://docs.gitea.com/api. A commit that no merged pull request brought has no place for a comment; its status says it all.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,10 @@ class Gitea:
         path = f"{self._at}/issues/{self._request(sha)}/comments"
         found: list[dict[str, Any]] = items(self._http.call("GET", path).body)  # all of them: this list has no pages
         ours = self._own.of([each for each in found if field_of(each, "body").startswith(marker)], "user")
-        return [Comment(str(number_of(each, "id")), field_of(each, "body")) for each in sorted(ours, key=lambda one: number_of(one, "id"))]
+        return [
+            Comment(str(number_of(each, "id")), field_of(each, "body"))
+            for each in sorted(ours, key=lambda one: number_of(one, "id"))
+        ]
 
     def comment(self, sha: str, body: str) -> None:
         answer = self._http.call("POST", f"{self._at}/issues/{self._request(sha)}/comments", {"body": body})

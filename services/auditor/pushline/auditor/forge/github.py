@@ -1,4 +1,4 @@
-"""GitHub: statuses and commit comments. https://docs.github.com/rest/commits"""
+"""GitHub: statuses and comments of commits (https://docs.github.com/rest/commits)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -57,7 +57,10 @@ class GitHub:
                 break
         marked = [each for each in found if field_of(each, "body").startswith(marker)]
         ours = self._own.of(marked, "user")
-        return [Comment(str(number_of(each, "id")), field_of(each, "body")) for each in sorted(ours, key=lambda one: number_of(one, "id"))]
+        return [
+            Comment(str(number_of(each, "id")), field_of(each, "body"))
+            for each in sorted(ours, key=lambda one: number_of(one, "id"))
+        ]
 
     def comment(self, sha: str, body: str) -> None:
         answer = self._http.call("POST", f"{self._at}/commits/{sha}/comments", {"body": body})

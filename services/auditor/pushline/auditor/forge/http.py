@@ -25,6 +25,7 @@ CHUNK_BYTES = 64 << 10
 MAX_MESSAGE_CHARACTERS = 200
 MINUTE, LONGEST_LIMIT_SECONDS = 60.0, 3600.0
 _PASSES = {408, 409, 423, 425, 500, 502, 503, 504}
+_OF_ALL_CALLS = {502, 503, 504}
 
 Headers = Callable[[], Mapping[str, str]]  # those that prove who asks
 
@@ -90,12 +91,14 @@ class Http:
         sentence = f"{self._host} answers {status}{f' ({told})' if told else ''} to {method} {self._path}{path}"
         if status < HTTPStatus.BAD_REQUEST:
             where = urlsplit(answer.headers.get("location", "")).netloc or "another place"
-            return Refused(f"{sentence}: it leads to {where[:100]}, and the token goes to no other place; mend forge.api or project")
+            return Refused(
+                f"{sentence}: it leads to {where[:100]}, and the token goes to no other place; mend forge.api or project"
+            )
         limit = _limit(answer)
         if limit is not None:
             return Limited(f"{sentence}: no further call for {limit:.0f} s", limit)
         if status in _PASSES or status > HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED:
-            return Trouble(sentence)
+            return Trouble(sentence, everywhere=status in _OF_ALL_CALLS)
         kind = {HTTPStatus.NOT_FOUND: NotFound, HTTPStatus.BAD_REQUEST: BadRequest}.get(status, Refused)
         return kind(sentence, of_rights=status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
 

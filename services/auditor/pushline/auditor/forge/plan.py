@@ -1,6 +1,7 @@
 """What is to be written next about one model's commits, and what is remembered of what was. Knows no forge, thread or clock.
 
-The memory is an optimisation: after a start, or when another replica's partition is taken over, it is empty, and the forge is asked.
+The memory is an optimisation: after a start, or when a partition of another replica is taken over, it is empty, and the forge is
+asked.
 Then an ended commit is written only where the forge shows that this model's commits were told there before: itself, or an older
 one. So nothing old is told at the first start, and nothing is missing after a day without an auditor.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pushline.auditor.forge.word import Word, newest_first
 
 ASKED_ABOUT = 20  # ended commits, the newest, of which the forge is asked after a start
+FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 0.5, 30.0
 LOOK_AGAIN_SECONDS = 15.0  # after a comment was made: by then the call of one that was killed meanwhile is over, too
 
 Key = tuple[str, str]  # SHA, status | comment
@@ -31,12 +33,12 @@ class Plan:
         self._settled: dict[Key, Word] = {}
         self._refused: dict[Key, bool] = {}  # of what is settled; whether rights were missing
         self._since: dict[Key, float] = {}  # of what is due
-        self._tried: dict[Key, int] = {}
-        self._tries = 0
+        self._back_off: dict[Key, float] = {}  # of what was tried in vain, and when it may be tried again
+        self._not_before: dict[Key, float] = {}
         self._later: dict[Key, float] = {}
         self._to_ask: deque[Word] = deque()
         self._missing: list[Word] = []  # asked about and not known to the forge, nor was any older one yet
-        self._begun = False
+        self._begun = self._known = False
 
     @property
     def due(self) -> int:
@@ -46,8 +48,9 @@ class Plan:
     def refused(self) -> int:
         return len(self._refused)
 
-    def forget(self) -> None:
-        self.__init__(self._whats)  # type: ignore[misc]  # as new
+    def with_whats(self, whats: tuple[str, ...]) -> "Plan":
+        """Give what to go on with where other things are wished for: nothing of old is told because of it."""
+        return self if whats == self._whats else Plan(whats)
 
     def see(self, words: Mapping[str, Word], now: float) -> None:
         """Take in what is to stand at the forge."""
@@ -58,29 +61,35 @@ class Plan:
             for what in self._whats:
                 if self._settled.get((sha, what)) != word:
                     self._since.setdefault((sha, what), now)
-        for key in [key for key in self._since if key[0] not in words]:
-            self._drop(key)
         for key in [key for key, at in self._later.items() if at <= now]:
             del self._later[key]
             self._since.setdefault(key, now)
+        for memory in (self._settled, self._since, self._refused, self._later, self._back_off, self._not_before):
+            for key in [key for key in memory if key[0] not in words]:
+                del memory[key]
 
-    def next(self) -> Step | None:
-        """Give what was tried least recently, of that the newest commit's, its status first; then what to ask the forge about."""
-        if self._since:
-            order = {sha: at for at, sha in enumerate(self._words)}
-            sha, what = min(self._since, key=lambda key: (self._tried.get(key, 0), -order[key[0]], key[1] != "status"))
+    def next(self, now: float) -> Step | None:
+        """Give what is due of the newest commit, its status first; then what to ask the forge about."""
+        order = {sha: at for at, sha in enumerate(self._words)}
+        due = [key for key in self._since if self._not_before.get(key, now) <= now]
+        if due:
+            sha, what = max(due, key=lambda key: (order[key[0]], key[1] == "status"))
             return Step(what, self._words[sha], self._since[sha, what])
         return Step("ask", self._to_ask[0]) if self._to_ask else None
 
-    def next_look(self) -> float | None:
-        return min(self._later.values(), default=None)
+    def next_at(self) -> float | None:
+        """Give when there is something to do again, should nothing happen."""
+        return min([*self._later.values(), *(at for key, at in self._not_before.items() if key in self._since)], default=None)
 
-    def tried(self, step: Step) -> None:
-        """It was in vain, and is to be tried again, after everything else."""
-        self._tries += 1
-        self._tried[step.word.sha, step.what] = self._tries
+    def in_vain(self, step: Step, now: float) -> None:
+        """It is to be tried again, later; others first."""
+        key = (step.word.sha, step.what)
         if step.what == "ask":
             self._to_ask.rotate(-1)
+            return
+        wait = self._back_off.get(key, FIRST_BACK_OFF_SECONDS)
+        self._back_off[key] = min(2 * wait, LONGEST_BACK_OFF_SECONDS)
+        self._not_before[key] = now + wait
 
     def settle(self, step: Step, *, refused: bool = False, of_rights: bool = False) -> None:
         """It stands at the forge as it should, or never will."""
@@ -88,11 +97,13 @@ class Plan:
             self._to_ask.popleft()
             return
         key = (step.word.sha, step.what)
-        self._drop(key)
+        for memory in (self._since, self._refused, self._back_off, self._not_before):
+            memory.pop(key, None)
         self._settled[key] = step.word
         if refused:
             self._refused[key] = of_rights
         else:
+            self._not_before.clear()  # it works again, maybe
             self._rights_are_there(step.what)
 
     def look_again(self, sha: str, now: float) -> None:
@@ -103,17 +114,19 @@ class Plan:
         """Take what the forge knows of an ended commit: None is nothing."""
         self._to_ask.popleft()
         if stands is None:
-            self._missing.append(step.word)
+            self._missing += [] if self._known else [step.word]
             return
+        self._known = True
         for word in self._missing:
             self._again(word, self._whats, now)
         self._missing = []
-        self._to_ask = deque(word for word in self._to_ask)
         self._again(step.word, tuple(what for what in self._whats if what == "comment" or not stands), now)
 
-    def retry_refused(self, now: float) -> None:
+    def retry_refused(self) -> None:
+        """Rights, project or token are others now: what was refused is due once more when the words are seen next."""
         for key in list(self._refused):
-            self._retry(key, now)
+            del self._refused[key]
+            self._settled.pop(key, None)
 
     def _begin(self) -> None:
         """Hold every ended commit for told, and ask the forge about the newest of them."""
@@ -131,13 +144,5 @@ class Plan:
     def _rights_are_there(self, what: str) -> None:
         """Something of the kind could be written, so what was refused for want of rights is worth another try."""
         for key in [key for key, of_rights in self._refused.items() if of_rights and key[1] == what]:
-            del self._refused[key], self._settled[key]
-
-    def _retry(self, key: Key, now: float) -> None:
-        del self._refused[key], self._settled[key]
-        self._since.setdefault(key, now)
-
-    def _drop(self, key: Key) -> None:
-        self._since.pop(key, None)
-        self._tried.pop(key, None)
-        self._refused.pop(key, None)
+            del self._refused[key]
+            self._settled.pop(key, None)

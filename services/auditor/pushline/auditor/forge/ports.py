@@ -13,6 +13,10 @@ class ForgeError(Exception):
 class Trouble(ForgeError):
     """The forge cannot be reached, or says that it cannot answer now. What was asked may have been done. Try again."""
 
+    def __init__(self, sentence: str, *, everywhere: bool = True) -> None:
+        super().__init__(sentence)
+        self.everywhere = everywhere  # no other call would fare better just now
+
 
 class Limited(ForgeError):
     """Too many calls: no further one before so many seconds have passed."""
@@ -31,7 +35,7 @@ class Refused(ForgeError):
 
 
 class NoPlace(ForgeError):
-    """This commit has no place for a comment at this forge."""
+    """There is no place for a comment on the commit at this forge."""
 
 
 class StoreAway(Exception):

@@ -7,6 +7,7 @@ The newest attempt of a commit decides. A state is one of
 * error: it came to no verdict (failed, superseded), or no replica can load it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +16,8 @@ from pushline.line.events import ModelDeployed, ModelEvaluated
 from pushline.line.ledger import ModelLine, Run
 
 RECENT = 200  # runs of a model that are looked at, beside open ones and the live one: older ones are never written again
-_OPEN = {"training": "training", "evaluating": "trained, being evaluated", "deciding": "being decided"}
+_OPEN = {"training": "training", "evaluating": "trained, being evaluated"}
+_SHA = re.compile(r"[0-9a-f]{40,64}")  # what goes into an address; whoever writes to the broker may name a commit as he likes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +27,14 @@ class Word:
     attempt: int
     stage: str  # training | evaluating | deciding | held | deployed | rejected | failed | superseded
     state: str  # pending | success | failure | error
-    sentence: str  # in one line, as long as it is
+    fact: str  # what became of it
+    why: str  # in the words of the verdict, of the failure, or of a person
     verdict: ModelEvaluated | None  # what the comment reports
     again: bool  # the commit had a run before this one
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.fact}: {self.why}" if self.why else self.fact
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +52,8 @@ def words(line: ModelLine) -> dict[str, Word]:
     found: dict[str, Word] = {}
     for run in _looked_at(line):
         sha = run.commit.sha
+        if not _SHA.fullmatch(sha):
+            continue
         again = sha in found
         found.pop(sha, None)
         found[sha] = _word(run, fates.get(run.run_id), again=again)
@@ -83,50 +92,51 @@ def _fates(line: ModelLine) -> dict[str, _Fate]:
 
 
 def _word(run: Run, fate: _Fate | None, *, again: bool) -> Word:
-    state, sentence = _went_live(run, fate) if fate is not None else _said(run)
+    state, fact, why = _went_live(run, fate) if fate is not None else _said(run)
     if run.attempt > 1:
-        sentence = f"attempt {run.attempt}: {sentence}"
+        fact = f"attempt {run.attempt}: {fact}"
     stage = "deployed" if fate is not None else run.stage
-    line = " ".join(sentence.split())
-    return Word(run.commit.sha, run.run_id, run.attempt, stage, state, line[:1].upper() + line[1:], _verdict(run), again)
+    told = fact[:1].upper() + fact[1:]
+    return Word(run.commit.sha, run.run_id, run.attempt, stage, state, told, why, _verdict(run), again)
 
 
-def _went_live(run: Run, fate: _Fate) -> tuple[str, str]:
-    live = fate.live.event
+def _went_live(run: Run, fate: _Fate) -> tuple[str, str, str]:
+    event = fate.live.event
     if fate.barred is not None:
-        event = fate.barred.event
-        return "failure", f"rolled back by {_person(event)} (deployment {event.deploy_seq})"
-    if live.kind != "promote" or not live.caused_by:
-        what = {"promote": "promoted", "redeploy": "deployed again"}.get(live.kind, "live again after a rollback,")
-        state, told = "success", f"{what} by {_person(live)} (deployment {live.deploy_seq})"
+        barred = fate.barred.event
+        return "failure", f"rolled back by {_actor(barred)} (deployment {barred.deploy_seq})", barred.reason
+    if event.kind == "promote" and event.caused_by:
+        fact, why = f"deployed as number {event.deploy_seq}", _verdict_sentence(run) or event.sentence
     else:
-        state, told = "success", f"deployed as number {live.deploy_seq}: {_verdict_sentence(run) or live.sentence}"
-    return _with_replicas(run, live.deploy_seq, state, told)
+        what = {"promote": "promoted", "redeploy": "deployed again"}.get(event.kind, "live again by a rollback")
+        fact, why = f"{what} by {_actor(event)} (deployment {event.deploy_seq})", event.reason
+    failed, everywhere = _failed_replicas(run, event.deploy_seq)
+    return "error" if everywhere else "success", fact, f"{failed}; {why}" if failed else why
 
 
-def _with_replicas(run: Run, deploy_seq: int, state: str, told: str) -> tuple[str, str]:
-    """Say which replicas could not load what is live; those that serve need no word."""
+def _failed_replicas(run: Run, deploy_seq: int) -> tuple[str, bool]:
+    """Say which replicas could not load what is live, and whether none could; those that serve need no word."""
     if run.line.deploy_seq != deploy_seq:
-        return state, told
+        return "", False
     served = [entry.event for _, entry in sorted(run.line.served.items()) if entry.event.deploy_seq == deploy_seq]
     failed = [event for event in served if event.state != "serving"]
     if not failed:
-        return state, told
+        return "", False
     more = f", and {len(failed) - 1} more" if len(failed) > 1 else ""
-    trouble = f"replica {failed[0].replica} could not load it{more}: {failed[0].sentence or failed[0].reason}"
-    return ("error" if len(failed) == len(served) else state), f"{trouble}; {told}"
+    told = f"replica {failed[0].replica} could not load it{more}: {failed[0].sentence or failed[0].reason}"
+    return told, len(failed) == len(served)
 
 
-def _said(run: Run) -> tuple[str, str]:
+def _said(run: Run) -> tuple[str, str, str]:
     outcome, verdict = run.outcome, run.verdict
     if outcome:
-        return ("failure" if outcome == "rejected" else "error"), f"{outcome}: {run.sentence or run.reason}"
+        return ("failure" if outcome == "rejected" else "error"), outcome, run.sentence or run.reason
     if run.stage == "held":
-        return "pending", f"accepted, and rests while the model is on hold{_held_by(run.line)}: {_verdict_sentence(run)}"
+        return "pending", f"accepted, and rests while the model is on hold{_held_by(run.line)}", _verdict_sentence(run)
     if verdict is None:
         anew = " anew, as another model went live" if run.evaluated else ""
-        return "pending", _OPEN[run.stage] + anew
-    return "pending", f"{verdict.event.verdict}, {_OPEN['deciding']}: {verdict.event.sentence}"
+        return "pending", _OPEN[run.stage] + anew, ""
+    return "pending", f"{verdict.event.verdict}, being decided", verdict.event.sentence
 
 
 def _verdict(run: Run) -> ModelEvaluated | None:
@@ -141,13 +151,13 @@ def _verdict_sentence(run: Run) -> str:
     return verdict.sentence if verdict is not None else ""
 
 
-def _person(event: ModelDeployed) -> str:
-    return f"{event.actor or 'somebody'}{f', {event.reason}' if event.reason else ''}"
+def _actor(event: ModelDeployed) -> str:
+    return event.actor or "somebody"
 
 
 def _held_by(line: ModelLine) -> str:
     held = next((entry.event for entry in reversed(line.deployments) if entry.event.kind == "hold"), None)
-    return f" by {_person(held)}" if held is not None else ""
+    return f" ({_actor(held)}{f', {held.reason}' if held.reason else ''})" if held is not None else ""
 
 
 def newest_first(found: Mapping[str, Word]) -> list[Word]:

@@ -1,0 +1,354 @@
+"""Forges that fail, stall, limit, refuse and lead elsewhere; tokens and configurations that change."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pushline.auditor.forge import http
+from pushline.auditor.forge.opening import BadForge, Opening
+from pushline.line.memory import MemoryLog
+from tests.fixtures.forge.server import Call, FakeForge, Fault, serving
+from tests.fixtures.forge.telling import Told as Auditing
+from tests.fixtures.forge.telling import auditor, forge_of, write_config, write_token
+from tests.fixtures.predictor.certificates import Authority
+from tests.unit.auditor.telling import MODEL, Telling, Told
+from tests.waiting import until
+
+
+@pytest.fixture
+def forge() -> Iterator[FakeForge]:
+    with serving(forge_of("github")) as running:
+        yield running
+    assert running.wrong == []
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog()
+
+
+@pytest.fixture
+def config(forge: FakeForge, tmp_path: Path) -> Path:
+    return write_config(tmp_path, {MODEL: ("github", forge)})
+
+
+def times(number: int, fault: Fault, of: str = "") -> Callable[[Call], Fault | None]:
+    """Let the first calls of a kind meet a fault."""
+    left = [number]
+
+    def meet(call: Call) -> Fault | None:
+        if of not in f"{call.method} {call.path}" or left[0] == 0:
+            return None
+        left[0] -= 1
+        return fault
+
+    return meet
+
+
+def deployed(tell: Telling, word: str = "one") -> Told:
+    told = tell.push(word)
+    tell.train(told)
+    tell.judge(told)
+    tell.promote(told)
+    return told
+
+
+PASSES = {
+    "500": Fault(500, body={"message": "oops"}),
+    "502": Fault(502, raw=b"<html>no JSON</html>"),
+    "503": Fault(503),
+    "409": Fault(409, body={"message": "conflict"}),
+    "answer lost": Fault(lost=True),
+    "limited by seconds": Fault(429, {"retry-after": "1"}),
+    "limited, as GitHub says it": Fault(403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1", "date": "x"}),
+    "limited for a second": Fault(403, {"retry-after": "1"}, {"message": "You have exceeded a secondary rate limit"}),
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_trouble_that_passes_is_waited_out(log: MemoryLog, forge: FakeForge, config: Path, name: str) -> None:
+    tell = Telling(log)
+    forge.fault = times(2, PASSES[name], "POST")
+
+    with auditor(log, config) as told_to:
+        told = deployed(tell)
+        forge.shows(told.commit.sha, "success")
+        until(lambda: forge.of(told.commit.sha), what="a comment")
+        told_to.is_quiet()
+
+        assert told_to.problems == {}
+    assert len(forge.of(told.commit.sha)) == 1
+
+
+def test_an_answer_that_was_lost_makes_no_second_comment(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    tell = Telling(log)
+    forge.fault = times(1, Fault(lost=True), "/comments")
+
+    with auditor(log, config) as told_to:
+        told = deployed(tell)
+        until(lambda: forge.of(told.commit.sha), what="a comment")
+        forge.fault = times(3, Fault(lost=True), "PATCH")
+        tell.person(told, "redeploy")
+        until(lambda: "Deployed again" in forge.of(told.commit.sha)[0].body, what="an edited comment")
+        told_to.is_quiet()
+
+    assert len(forge.of(told.commit.sha)) == 1
+
+
+def test_a_limit_is_kept_to_the_second(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    forge.fault = times(1, Fault(429, {"retry-after": "2"}))
+
+    with auditor(log, config) as told_to:
+        told = Telling(log).push("one")
+        until(lambda: "no further call for 2 s" in told_to.problems.get(f"forge of {MODEL}", ""), what="the reason")
+        forge.shows(told.commit.sha, "pending")
+
+    first, second = forge.calls[:2]
+    assert 1.9 < second.at - first.at < 4
+
+
+REFUSED = {
+    401: "answers 401 (Bad credentials) to POST",
+    403: "answers 403 (Resource not accessible by personal access token) to POST",
+    404: "answers 404 (Not Found) to POST",
+    422: "answers 422 (No commit found for SHA) to POST",
+}
+
+
+@pytest.mark.parametrize("status", REFUSED)
+def test_a_refusal_is_told_and_given_up_until_the_token_changes(
+    log: MemoryLog, forge: FakeForge, config: Path, status: int
+) -> None:
+    tell, said = Telling(log), REFUSED[status].partition("(")[2].partition(")")[0]
+    forge.fault = lambda call: Fault(status, body={"message": said}) if call.method == "POST" else None
+
+    with auditor(log, config) as told_to:
+        told = tell.push("one")
+        until(lambda: REFUSED[status] in told_to.problems.get(f"forge of {MODEL}", ""), what="the reason")
+        until(lambda: "the forge is not told" in told_to.logged.getvalue(), what="the reason in the log")
+        told_to.is_quiet()
+        assert len(forge.calls) == 1
+        forge.fault, forge.token = (lambda _: None), "another-token-of-the-auditor"
+        write_token(config.parent, MODEL, forge.token)
+        forge.shows(told.commit.sha, "pending")
+
+        until(lambda: told_to.problems == {}, what="no problem")
+    assert "t0ken-of-the-auditor" not in told_to.logged.getvalue()
+    assert "another-token" not in told_to.logged.getvalue()
+
+
+def test_rights_that_are_given_without_a_new_token_are_found_at_the_next_event(
+    log: MemoryLog, forge: FakeForge, config: Path
+) -> None:
+    tell = Telling(log)
+    forge.fault = lambda call: Fault(403, body={"message": "no right"}) if call.method == "POST" else None
+    with auditor(log, config) as told_to:
+        first = tell.push("one")
+        until(lambda: "1 refused" in str(told_to.problems), what="a refusal")
+        forge.fault = lambda _: None
+        second = tell.push("two")
+
+        forge.shows(second.commit.sha, "pending")
+        forge.shows(first.commit.sha, "pending")
+
+
+def test_a_token_that_becomes_unusable_is_told_and_the_one_before_counts_on(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    tell = Telling(log)
+    with auditor(log, config) as told_to:
+        forge.shows(tell.push("one").commit.sha, "pending")
+        write_token(config.parent, MODEL, "two words")
+        until(lambda: "holds no token" in told_to.problems.get("forges", ""), what="the problem")
+        forge.shows(tell.push("two").commit.sha, "pending")
+
+    assert "two words" not in told_to.logged.getvalue()
+
+
+def test_a_forge_that_is_named_while_the_auditor_runs_is_told_from_then_on(
+    log: MemoryLog, forge: FakeForge, tmp_path: Path
+) -> None:
+    tell, config = Telling(log), write_config(tmp_path, {})
+    with auditor(log, config) as told_to:
+        told = tell.push("one")
+        write_config(tmp_path, {MODEL: ("github", forge)})
+        forge.shows(told.commit.sha, "pending")
+        write_config(tmp_path, {MODEL: ("github", forge)}, "comment = false")
+        until(lambda: [config.comment for config in told_to.configs] == [False], what="what is configured now")
+        tell.train(told, "failed", "script_failed", "it failed")
+        forge.shows(told.commit.sha, "error")
+
+    assert forge.comments == []
+
+
+def test_one_models_forge_delays_no_other_one(log: MemoryLog, forge: FakeForge, tmp_path: Path) -> None:
+    with serving(forge_of("gitea")) as slow:
+        slow.project = "team/iris"
+        config = write_config(tmp_path, {MODEL: ("github", forge), "iris": ("gitea", slow)})
+        released = threading.Event()
+        slow.fault = lambda _: Fault(503) if not released.wait(20) else None
+        with auditor(log, config):
+            Telling(log, "iris").push("waits")
+            began = time.monotonic()
+            told = Telling(log).push("one")
+            forge.shows(told.commit.sha, "pending")
+
+            assert time.monotonic() - began < 2
+            released.set()
+
+
+def test_a_commit_that_the_forge_trips_over_delays_no_other_one(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    tell = Telling(log)
+    bad = tell.push("bad")
+    forge.fault = lambda call: Fault(500) if bad.commit.sha in call.path else None
+    with auditor(log, config) as told_to:
+        until(lambda: "answers 500" in str(told_to.problems), what="the trouble")
+        began = time.monotonic()
+        forge.shows(tell.push("good").commit.sha, "pending")
+
+        assert time.monotonic() - began < 2
+
+
+def test_no_redirect_is_followed_and_the_token_goes_nowhere_else(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    with serving(forge_of("github")) as elsewhere:
+        forge.fault = lambda call: Fault(307, {"location": f"{elsewhere.address}{call.path}"})
+        with auditor(log, config) as told_to:
+            Telling(log).push("one")
+            until(lambda: "the token goes to no other place" in str(told_to.problems), what="the reason")
+
+        assert elsewhere.calls == []
+
+
+def test_an_answer_without_an_end_is_given_up_in_time(
+    log: MemoryLog, forge: FakeForge, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "WHOLE_SECONDS", 1.0)
+    forge.fault = times(1, Fault(trickle=True))
+    with auditor(log, config) as told_to:
+        told = Telling(log).push("one")
+        until(lambda: "the answer did not come within 1 s" in str(told_to.problems), what="the reason")
+        until(lambda: len(forge.statuses.get(told.commit.sha, [])) > 1, what="another try")
+
+
+def test_an_answer_that_is_huge_is_given_up(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    forge.fault = times(1, Fault(raw=b"x" * (http.MAX_ANSWER_BYTES + 1)))
+    with auditor(log, config) as told_to:
+        told = Telling(log).push("one")
+        until(lambda: "the answer is larger than" in str(told_to.problems), what="the reason")
+        until(lambda: len(forge.statuses.get(told.commit.sha, [])) > 1, what="another try")
+
+
+@pytest.mark.parametrize("raw", [b"", b"no JSON", b"[" * 100_000, b'{"id": "x", "creator": 3}', b"null"])
+def test_an_answer_of_another_shape_is_no_trouble(log: MemoryLog, forge: FakeForge, config: Path, raw: bytes) -> None:
+    tell = Telling(log)
+    forge.fault = lambda call: Fault(raw=raw) if call.method == "POST" else None
+    with auditor(log, config) as told_to:
+        told = deployed(tell)
+        until(lambda: forge.of(told.commit.sha), what="a comment")
+        told_to.is_quiet()
+
+        assert told_to.problems == {}
+
+
+def test_an_apps_token_that_may_not_ask_who_it_is_finds_its_bots_comment(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    tell = Telling(log)
+    forge.may_ask_who = False
+    with auditor(log, config) as first:
+        told = deployed(tell)
+        until(lambda: forge.of(told.commit.sha), what="a comment")
+        first.is_quiet()
+    forge.of(told.commit.sha)[0].place = "by a bot"
+
+    forge.fault = lambda call: Fault(raw=b"{}") if call.path.endswith(f"/statuses/{told.commit.sha}") else None
+    with auditor(log, config):
+        until(lambda: forge.made("GET", "/user"), what="the question")
+        tell.person(told, "redeploy")
+        until(lambda: "Deployed again" in forge.of(told.commit.sha)[0].body, what="an edited comment")
+
+    assert len(forge.of(told.commit.sha)) == 1
+
+
+def test_a_commit_that_no_pull_request_brought_has_a_status_alone_at_gitea(log: MemoryLog, tmp_path: Path) -> None:
+    with serving(forge_of("gitea")) as forge:
+        config = write_config(tmp_path, {MODEL: ("gitea", forge)})
+        with auditor(log, config) as told_to:
+            told = deployed(Telling(log))
+            forge.shows(told.commit.sha, "success")
+            until(lambda: forge.made("GET", "/pull"), what="the question")
+            told_to.is_quiet()
+
+            assert told_to.problems == {}
+        assert (forge.comments, forge.wrong) == ([], [])
+
+
+def test_gitlab_is_not_told_again_what_is_open(log: MemoryLog, tmp_path: Path) -> None:
+    """Its states only move on: a repeat of an open one is refused, and that is no trouble."""
+    with serving(forge_of("gitlab")) as forge:
+        config = write_config(tmp_path, {MODEL: ("gitlab", forge)})
+        tell = Telling(log)
+        told = tell.push("one")
+        for _ in range(2):
+            with auditor(log, config) as told_to:
+                forge.shows(told.commit.sha, "pending")
+                until(lambda: len(forge.made("POST")) > 0, what="a call")
+                told_to.is_quiet()
+                assert told_to.problems == {}
+        with auditor(log, config):
+            tell.train(told, "superseded", "superseded", "a newer one came")
+            forge.shows(told.commit.sha, "error")
+
+        assert [status["gitlab"] for status in forge.statuses[told.commit.sha]] == ["pending", "canceled"]
+
+
+class TestTls:
+    @pytest.fixture
+    def authority(self) -> Authority:
+        return Authority()
+
+    def told(self, folder: Path, authority: Authority, more: str) -> tuple[FakeForge, Auditing]:
+        certificate, key = authority.sign("forge").write(folder, "server")
+        log = MemoryLog()
+        with serving(forge_of("github"), certificate, key) as forge:
+            config = write_config(folder, {MODEL: ("github", forge)}, more)
+            with auditor(log, config) as told_to:
+                Telling(log).push("one")
+                until(lambda: forge.statuses or told_to.problems, what="a status, or why not")
+                return forge, told_to
+
+    def test_a_ca_of_ones_own_is_believed_where_it_is_named(self, tmp_path: Path, authority: Authority) -> None:
+        ca = authority.write(tmp_path)
+
+        forge, _ = self.told(tmp_path, authority, f'ca_file = "{ca}"')
+
+        assert forge.statuses
+
+    def test_a_certificate_that_nobody_vouches_for_is_not_believed(self, tmp_path: Path, authority: Authority) -> None:
+        forge, told_to = self.told(tmp_path, authority, "")
+
+        assert forge.calls == []
+        assert "TLS: " in str(told_to.logged.getvalue())
+
+
+def test_what_cannot_be_used_at_the_start_is_named_with_file_and_key(tmp_path: Path) -> None:
+    with serving(forge_of("github")) as forge:
+        config = write_config(tmp_path, {MODEL: ("github", forge)})
+    (tmp_path / f"{MODEL}.token").unlink()
+    opening = Opening(config)
+    (model,) = opening.models()
+    assert model.forge is not None
+
+    with pytest.raises(BadForge, match=r"line\.toml: model digits: forge\.token_file: cannot read .*token: No such file"):
+        opening.open(model, model.forge)
+
+
+def test_log_lines_name_run_commit_model_and_forge(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    with auditor(log, config) as told_to:
+        told = Telling(log).push("one")
+        forge.shows(told.commit.sha, "pending")
+        until(lambda: "told the forge" in told_to.logged.getvalue(), what="a line")
+
+    line = json.loads(told_to.logged.getvalue().splitlines()[0])
+    assert (line["message"], line["run_id"], line["forge"]) == ("told the forge", told.run_id, "github")
+    assert line["labels"] == {"model": MODEL, "commit": told.commit.sha}
