@@ -16,7 +16,7 @@ def items(body: object, key: str = "") -> list[Json]:
 
 
 def field_of(each: Json, key: str) -> str:
-    value = each.get(key) if isinstance(each, dict) else None
+    value = each.get(key)
     return value if isinstance(value, str) else ""
 
 
@@ -44,7 +44,7 @@ class Own:
         if not found:
             return []
         if not self._id and not self._ask():
-            return [each for each in found if field_of(each.get(key) or {}, "type") == "Bot"]
+            return [each for each in found if field_of(_part(each, key), "type") == "Bot"]
         return [each for each in found if self._id and _who(each, key) == self._id]
 
     def _ask(self) -> bool:
@@ -59,5 +59,9 @@ class Own:
 
 
 def _who(each: Json, key: str) -> int:
-    who = each.get(key)
-    return number_of(who, "id") if isinstance(who, dict) else 0
+    return number_of(_part(each, key), "id")
+
+
+def _part(each: Json, key: str) -> Json:
+    part = each.get(key)
+    return part if isinstance(part, dict) else {}

@@ -113,7 +113,8 @@ class Desk:
         try:
             words = self._words()
         except LineNotWell:
-            return ASK_AGAIN_SECONDS
+            self._stop.wait(ASK_AGAIN_SECONDS)  # and not for every record that is folded meanwhile
+            return 0.0
         if words is None:
             self._plan, self._waits = Plan(self._task.whats), ""
             return None

@@ -53,13 +53,10 @@ class Http:
         parts = urlsplit(config.api)
         self._host, self._path, self._headers = parts.netloc, parts.path, headers
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
-        host, known = parts.hostname or "", {"timeout": timeout, "maxsize": 1, "retries": False}
-        if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=config.ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._pool: urllib3.HTTPConnectionPool = urllib3.HTTPSConnectionPool(host, parts.port, ssl_context=context, **known)
-        else:
-            self._pool = urllib3.HTTPConnectionPool(host, parts.port, **known)
+        context = ssl.create_default_context(cafile=config.ca_file)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._pools = urllib3.PoolManager(num_pools=1, maxsize=1, timeout=timeout, retries=False, ssl_context=context)
+        self._pool = self._pools.connection_from_url(config.api)
 
     def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Answer:
         """Raises ForgeError."""
@@ -81,7 +78,7 @@ class Http:
         return found
 
     def close(self) -> None:
-        self._pool.close()
+        self._pools.clear()
 
     def _problem(self, answer: Answer, method: str, path: str) -> ForgeError | None:
         status = answer.status
@@ -99,8 +96,8 @@ class Http:
             return Limited(f"{sentence}: no further call for {limit:.0f} s", limit)
         if status in _PASSES or status > HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED:
             return Trouble(sentence, everywhere=status in _OF_ALL_CALLS)
-        kind = {HTTPStatus.NOT_FOUND: NotFound, HTTPStatus.BAD_REQUEST: BadRequest}.get(status, Refused)
-        return kind(sentence, of_rights=status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
+        kinds: dict[int, type[Refused]] = {404: NotFound, 400: BadRequest}
+        return kinds.get(status, Refused)(sentence, of_rights=status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN))
 
 
 def _read(answer: urllib3.BaseHTTPResponse) -> bytes:

@@ -161,4 +161,4 @@ def _held_by(line: ModelLine) -> str:
 
 
 def newest_first(found: Mapping[str, Word]) -> list[Word]:
-    return list(reversed(found.values()))
+    return list(found.values())[::-1]
