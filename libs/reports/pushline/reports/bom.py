@@ -89,7 +89,7 @@ def _card(report: Report) -> Json:
 def _metrics(report: Report) -> list[Json]:
     whole = [_metric(name, found, "") for name, found in report.metrics.items() if "." not in name]
     sliced = [
-        _metric(report.first_metric, found.metrics[report.first_metric], f"{found.by} = {found.value}")
+        _metric(report.first_metric, found.metrics[report.first_metric], words.slice_name(found))
         for found in report.slices
         if report.first_metric in found.metrics
     ]

@@ -82,7 +82,8 @@ def _cleaned(value: object) -> object:
 def _body(report: Report) -> Iterator[str]:
     yield f"# {text(report.model, 80)}"
     yield ""
-    yield f"A Keras model, trained from commit {code(report.commit.sha)} of {text(report.commit.repository)} and judged by Pushline."
+    made = f"trained from commit {code(report.commit.sha)} of {text(report.commit.repository)}"
+    yield f"A Keras model, {made} and judged by Pushline."
     yield ""
     yield f"**{report.verdict.capitalize()}.** {text(words.sentence(report.sentence), 1000)}"
     yield from _inputs(report)
@@ -95,7 +96,7 @@ def _inputs(report: Report) -> Iterator[str]:
     if not report.inputs:
         return
     rows = [
-        (side, text(each.name, 80), text(each.dtype, 40), "×".join("any" if size < 0 else str(size) for size in each.shape))
+        (side, text(each.name, 80), text(each.dtype, 40), " by ".join("any" if size < 0 else str(size) for size in each.shape))
         for side, specs in (("input", report.inputs), ("output", report.outputs))
         for each in specs
     ]

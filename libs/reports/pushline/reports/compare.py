@@ -117,7 +117,7 @@ def _gates(first: Report, second: Report) -> Iterator[GatePair]:
 
 def _slices(first: Report, second: Report) -> Iterator[SlicePair]:
     metric = second.first_metric or first.first_metric
-    found = [{f"{each.by} = {each.value}": each.metrics.get(metric) for each in report.slices} for report in (first, second)]
+    found = [{words.slice_name(each): each.metrics.get(metric) for each in report.slices} for report in (first, second)]
     for name in dict.fromkeys([*found[0], *found[1]]):
         yield SlicePair(name, metric, found[0].get(name), found[1].get(name))
 

@@ -46,6 +46,7 @@ class Power:
     visible_drop: float | None
     power: float
     sentence: str
+    rows_needed: int | None = None  # so that they pass the gate's own max_drop; None where no number of rows would do
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,10 +99,10 @@ def _metrics(report: Report) -> str:
 def _slices(report: Report) -> str:
     found = worst_slices(report)
     rows = [
-        (text(each.by, 80), text(each.value, 80), str(each.rows), words.estimate(each.metrics.get(metric, Estimate(None))))
+        (text(words.slice_name(each), 120), str(each.rows), words.estimate(each.metrics.get(metric, Estimate(None))))
         for metric, each in found
     ]
-    return table(("Slice", "Which rows", "Rows", f"{text(found[0][0], 80)}"), rows) if rows else ""
+    return table(("Slice", "Rows", f"{text(found[0][0], 80)}"), rows) if rows else ""
 
 
 def _own(report: Report) -> str:
@@ -140,8 +140,10 @@ def _changes(report: Report) -> str:
 
 def _lineage(report: Report) -> str:
     live = code(report.champion.digest[: words.SHORT]) if report.champion else "nothing, as no model was live"
-    older = " An older version of Pushline wrote this report." if report.is_older else ""
-    return f"Run {code(report.run_id)}, attempt {report.attempt}; model.h5 {code(report.digest[: words.SHORT])}; compared with {live}.{older}"
+    run = (
+        f"Run {code(report.run_id)}, attempt {report.attempt}; model.h5 {code(report.digest[: words.SHORT])}; compared with {live}."
+    )
+    return run + (" An older version of Pushline wrote this report." if report.is_older else "")
 
 
 def _links(links: Mapping[str, str]) -> str:

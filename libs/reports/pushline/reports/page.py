@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from pushline.reports import view, words
-from pushline.reports.charts import draw
+from pushline.reports.charts import Chart, draw
 from pushline.reports.measured import MeasuredCosts
 from pushline.reports.report import Drawing, Report
 from pushline.reports.training import training
@@ -44,20 +44,18 @@ def page(report: Report, measured: MeasuredCosts | None = None, pictures: Sequen
         confused=view.confused(report),
         classes=view.worst_classes(report),
         costs=view.costs(measured),
-        seen=[*drawings, *pictures],
         headings=view.headings(drawings, pictures),
-        worst_pictures=[picture for picture in pictures if picture.heading == WORST_ROWS],
         charts=lambda heading: _charts(drawings, heading),
         pictures=lambda heading: [picture for picture in pictures if picture.heading == heading],
     )
     return text.encode()
 
 
-def _charts(drawings: Sequence[Drawing], heading: str) -> list[object]:
+def _charts(drawings: Sequence[Drawing], heading: str) -> list[Chart]:
     return [draw(drawing) for drawing in drawings if drawing.heading == heading]
 
 
-def template(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def template(name: str) -> Template:
     return _environment().get_template(name)
 
 
@@ -84,6 +82,8 @@ def _environment() -> Environment:
         "difference": words.difference,
         "result": words.result,
         "level": words.level,
+        "slice_name": words.slice_name,
     }
+    environment.tests |= {"open": words.is_open}
     environment.globals |= {"rule": words.rule, "interval": words.interval}
     return environment

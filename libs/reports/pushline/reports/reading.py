@@ -1,4 +1,4 @@
-"""From bytes to a Report and back. Strict: what is missing, unknown or of a wrong type is refused, and the sentence names the field."""
+"""From bytes to a Report and back. Strict: what is missing, unknown or of a wrong type is refused, and the field is named."""
 
 import json
 import math
@@ -49,13 +49,18 @@ def parse(data: bytes) -> Json:
 
 def dump(report: Report) -> bytes:
     """Give the bytes, the same for equal reports. Raises BadReport for what read would not give back."""
-    try:
-        text = json.dumps(asdict(report), sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
-        data = text.encode() + b"\n"
-    except ValueError as error:
-        raise BadReport(f"it has no JSON form: {error}") from None
+    data = to_bytes(report)
     read(data)
     return data
+
+
+def to_bytes(report: Report) -> bytes:
+    """Give the bytes, whether they can be read or not. Raises BadReport where there are none."""
+    try:
+        text = json.dumps(asdict(report), sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
+        return text.encode() + b"\n"
+    except ValueError as error:
+        raise BadReport(f"it has no JSON form: {error}") from None
 
 
 def _no_number(word: str) -> float:

@@ -207,7 +207,7 @@ class Report:
         "log_loss",
         "mae",
         "rmse",
-    )  # of the metrics; a dotted one goes by what is in front of the dot
+    )  # of the metrics; one of a class (f1.cat) or slice (f1[region=2]) goes by its stem
     left_out: tuple[str, ...] = ()  # what the report would have been too large with
 
     @property
@@ -217,4 +217,4 @@ class Report:
 
     def is_error(self, metric: str) -> bool:
         """Say whether less of this metric is better."""
-        return metric in self.lower_is_better or metric.partition(".")[0] in self.lower_is_better
+        return metric.partition("[")[0].partition(".")[0] in self.lower_is_better

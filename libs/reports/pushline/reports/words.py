@@ -1,11 +1,12 @@
 """How numbers and gates are written for people, in every form of a report alike."""
 
-from pushline.reports.findings import Difference, Estimate
+from pushline.reports.findings import Difference, Estimate, SliceFound
 from pushline.reports.report import GateRow, Report
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 SHORT = 12  # characters of a digest
+OPEN = ("set_cannot_tell", "champion_not_comparable")  # reasons that leave it to a person
 
 _RULES = {
     "min": "at least",
@@ -88,10 +89,20 @@ def rule(gate: GateRow, report: Report) -> str:
     return f"{_RULES.get(gate.rule, gate.rule.replace('_', ' '))}{number}"
 
 
+def is_open(gate: GateRow) -> bool:
+    """Say whether nothing was shown either way."""
+    return not gate.passed and gate.reason in OPEN
+
+
 def result(gate: GateRow) -> str:
     if gate.passed:
         return "passed"
-    return "not decided" if gate.reason == "inconclusive" else "refused"
+    return "not decided" if is_open(gate) else "refused"
+
+
+def slice_name(found: SliceFound) -> str:
+    """Write which rows; a named predicate is its own name."""
+    return f"{found.by} = {found.value}" if found.value else found.by
 
 
 def sentence(text: str) -> str:

@@ -9,16 +9,19 @@ from pathlib import Path
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import curves
 from pushline.evaluator.agreement import Agreement, compare
 from pushline.evaluator.arrays import Array, BadArrays, read_arrays
-from pushline.evaluator.charts import Chart
+from pushline.evaluator.curves import drawings
 from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure
 from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
+from pushline.evaluator.worst import pictures, worst_rows
 from pushline.objects.manifest import Dataset, Manifest
+from pushline.reports.findings import Comparison, DataFacts, OwnMetric, SliceFound, Trial, WorstRow
+from pushline.reports.page import Picture
+from pushline.reports.report import Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,17 @@ class Assessment:
     judged: tuple[Judged, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     measured: Measured | None = None
-    drawn: tuple[Chart, ...] = ()  # what was measured, for the page
+    drawings: tuple[Drawing, ...] = ()
+    worst_rows: tuple[WorstRow, ...] = ()
+    pictures: Sequence[Picture] = ()  # for the page alone
     champion: Champion | None = None
+    live: Manifest | None = None  # the live model's
+    comparison: Comparison | None = None
+    slices: tuple[SliceFound, ...] = ()
+    data: DataFacts | None = None
+    trial: Trial | None = None
+    own_metrics: tuple[OwnMetric, ...] = ()
+    costs: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  # of serving; the live model's beside it
     run: Answers | None = None
     child_seconds: float = 0.0  # of all programs that were run, the live model's too
 
@@ -61,7 +73,7 @@ class Assessor:
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
-        found = Assessment()
+        found = Assessment(live=champion.manifest if isinstance(champion, Material) else None)
         try:
             self._assess(own, champion, cancelled, found)
         except NotJudgeable as refusal:
@@ -78,12 +90,15 @@ class Assessor:
         data = read_set(own.dataset, manifest.dataset, output, self.rules.max_dataset_bytes)
         keras = self._keras_answers(own)
         self._check(own.programs)
-        found.run = self.programs.run(own.programs, inputs_for(data, manifest.inputs), cancelled)
+        inputs = inputs_for(data, manifest.inputs)
+        found.run = self.programs.run(own.programs, inputs, cancelled)
         found.child_seconds = found.run.child_seconds
         with self._beside(data, champion, cancelled) as live:
             found.agreements = self._agreements(own.programs, found.run, keras)
             found.measured = self._measure(manifest, data, output, found.run)
-            found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
+            found.drawings = drawings(found.measured.answered)
+            found.worst_rows = worst_rows(found.measured.answered)
+            found.pictures = _pictures(found.worst_rows, inputs)
             found.champion = self._champion(manifest, data, champion, live, found)
         evidence = Evidence(manifest.task, found.measured.numbers, found.champion, found.measured.constant)
         found.judged = judge_gates(manifest.gates, evidence)
@@ -176,6 +191,12 @@ def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:
         quantiles=manifest.quantiles,
         confidence=manifest.confidence,
     )
+
+
+def _pictures(worst: Sequence[WorstRow], inputs: Mapping[str, Array]) -> list[Picture]:
+    """Of models with one input."""
+    (only, *others) = inputs.values()
+    return [] if others else pictures(worst, only[[row.row for row in worst]])
 
 
 class _Refused(threading.Event):
