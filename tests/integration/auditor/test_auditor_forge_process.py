@@ -10,10 +10,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from pushline import reports
 from pushline.line.kafka import KafkaLog
 from pushline.objects.minio_store import MinioStore
 from tests.fixtures.forge.process import AuditorProcess
+from tests.fixtures.forge.reported import SENTENCE, WORDS, store_report
 from tests.fixtures.forge.server import FakeForge, serving
 from tests.fixtures.forge.telling import KINDS, PUBLIC, forge_of, write_config
 from tests.servers import StoreAddress
@@ -47,7 +47,12 @@ def log(broker: str, topic_prefix: str, kafka_options: dict[str, str]) -> Iterat
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_status_and_comment_arrive_within_two_seconds_of_each_event(
-    kind: str, log: KafkaLog, environ: dict[str, str], tmp_path: Path, store_settings: StoreAddress, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    log: KafkaLog,
+    environ: dict[str, str],
+    tmp_path: Path,
+    store_settings: StoreAddress,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     store, tell = MinioStore(*store_settings), Telling(log)
     with serving(forge_of(kind)) as forge:
@@ -57,7 +62,9 @@ def test_status_and_comment_arrive_within_two_seconds_of_each_event(
             auditor.listens()
             forge.shows(tell.push("the first look").commit.sha, "pending")
             waits = [wait for number in range(COMMITS) for wait in followed(tell, forge, store, f"commit {number}")]
-            metrics = urlopen(f"{auditor.listens()}/metrics", timeout=5).read().decode()  # noqa: S310 - our own address
+            assert all("Accepted: digits at" in comment.body for comment in forge.comments)  # the report's own words
+            until(lambda: "pushline_forge_waiting 0.0" in metrics_of(auditor), what="nothing that waits")
+            metrics = metrics_of(auditor)
             assert auditor.stop() == 0
         finally:
             auditor.kill()
@@ -69,24 +76,55 @@ def test_status_and_comment_arrive_within_two_seconds_of_each_event(
         sys.stdout.write(f"\nforge={kind} events={4 * COMMITS} arrivals={len(waits)} {figures}\n")
     assert max(waits) < BOUND_SECONDS
     assert f'pushline_forge_calls_total{{forge="{kind}",outcome="written",what="comment"}}' in metrics
-    assert "pushline_forge_waiting 0.0" in metrics
     assert forge.token not in auditor.log.read_text()
 
 
-def followed(tell: Telling, forge: FakeForge, store: MinioStore, word: str) -> Iterator[float]:
-    """Tell the line of a commit, event by event; give the seconds from each append to what it changes at the forge."""
+def metrics_of(auditor: AuditorProcess) -> str:
+    with urlopen(f"{auditor.listens()}/metrics", timeout=5) as answer:  # noqa: S310 - our own address
+        text: str = answer.read().decode()
+        return text
+
+
+Act = Callable[[], object]
+Shown = Callable[[], bool]
+
+
+def followed(tell: Telling, forge: FakeForge, store: MinioStore, word: str) -> list[float]:
+    """Tell the line of a commit, event by event; give the seconds from each append to each thing that it changes at the forge."""
     told = tell.push(word)
-    forge.requests[told.commit.sha] = 12 + len(forge.requests)
-    sha, steps = told.commit.sha, _steps(tell, store, told)
-    yield arrival(forge, lambda: forge.newest(sha)["state"] == "pending", None)
-    for act, shown in steps:
-        yield from (arrival(forge, lambda done=done: done(forge, sha), act if first else None) for first, done in shown)
-
-
-def arrival(forge: FakeForge, shown: Callable[[], bool], act: Callable[[], None] | None) -> float:
     began = time.monotonic()
-    if act is not None:
+    forge.requests[told.commit.sha] = 12 + len(forge.requests)
+    waits = arrivals(began, lambda: forge.newest(told.commit.sha)["state"] == "pending")
+    for act, shown in steps(tell, forge, store, told):
         act()
-        began = time.monotonic()
-    until(shown, what="what the event changes")
-    return time.monotonic() - began
+        waits += arrivals(time.monotonic(), *shown)
+    return waits
+
+
+def arrivals(began: float, *shown: Shown) -> list[float]:
+    waits = []
+    for holds in shown:
+        until(holds, what="what the event changes")
+        waits.append(time.monotonic() - began)
+    return waits
+
+
+def steps(tell: Telling, forge: FakeForge, store: MinioStore, told: Told) -> list[tuple[Act, tuple[Shown, ...]]]:
+    """Each event with what it changes: GitLab takes no other description of a commit that is open."""
+    sha = told.commit.sha
+
+    def says(words: str) -> Shown:
+        return lambda: words in forge.newest(sha)["description"]
+
+    def comment(words: str) -> Shown:
+        return lambda: any(words in each.body for each in forge.of(sha))
+
+    def judge() -> None:
+        tell.judge(told, sentence=SENTENCE, report=store_report(store, MODEL, told))
+
+    gitlab = "gitlab" in forge.newest(sha)
+    return [
+        (lambda: tell.train(told), (says("being evaluated"),)),
+        (judge, (comment(WORDS),) if gitlab else (says("Accepted, being decided"), comment(WORDS))),
+        (lambda: tell.promote(told), (says("Deployed as number"), comment("Deployed as number"))),
+    ]

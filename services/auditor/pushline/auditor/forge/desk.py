@@ -106,6 +106,7 @@ class Desk:
             pause = self._turn()
             self._wake.wait(pause)
             self._wake.clear()
+        self._forge.close()
 
     def _turn(self) -> float | None:
         """Do one thing, if there is one. Gives the seconds until there may be more; None: until somebody calls."""
@@ -133,6 +134,7 @@ class Desk:
         forge, self._new_forge = self._new_forge, None
         if forge is None:
             return
+        self._forge.close()
         self._forge, self._rest_until, self._waits = forge, 0.0, ""
         self._plan = self._plan.with_whats(self._task.whats)
         self._plan.retry_refused()

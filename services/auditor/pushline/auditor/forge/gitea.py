@@ -24,6 +24,9 @@ class Gitea:
         self._own = Own(http, "/user")
         self._requests: dict[str, int] = {}  # SHA → number of the pull request that brought it
 
+    def close(self) -> None:
+        self._http.close()
+
     @staticmethod
     def headers(token: str) -> Mapping[str, str]:
         return {"authorization": f"token {token}"}

@@ -20,6 +20,9 @@ class GitHub:
         self._at = f"/repos/{config.project}"
         self._own = Own(http, "/user", bots=True)
 
+    def close(self) -> None:
+        self._http.close()
+
     @staticmethod
     def headers(token: str) -> Mapping[str, str]:
         return {

@@ -28,6 +28,9 @@ class GitLab:
         self._at = f"/projects/{quote(config.project, safe='')}"
         self._own = Own(http, "/user")
 
+    def close(self) -> None:
+        self._http.close()
+
     @staticmethod
     def headers(token: str) -> Mapping[str, str]:
         return {"private-token": token}

@@ -84,6 +84,8 @@ class Forge(Protocol):
         """Remove a comment; one that is gone is no error."""
         ...
 
+    def close(self) -> None: ...
+
 
 class Reports(Protocol):
     def text(self, event: ModelEvaluated, links: dict[str, str], /) -> str:
