@@ -16,7 +16,7 @@ _PLAIN = str.maketrans(
         "<": "&lt;",
         ">": "&gt;",
         "$": "&#36;",
-        **{mark: f"\\{mark}" for mark in "\\`*_{}[]()#+!|~^="},
+        **{mark: f"\\{mark}" for mark in "\\`*_{}[]#|~"},
     }
 )
 _BLOCK = re.compile(r"\W|\d+[.)]")  # would begin a list, a heading, or one of GitLab's quick actions

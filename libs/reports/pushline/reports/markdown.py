@@ -5,7 +5,7 @@ Every text that does not come from this program goes in through `forge_text`.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pushline.reports import words
+from pushline.reports import view, words
 from pushline.reports.findings import Estimate
 from pushline.reports.forge_text import address, code, text
 from pushline.reports.report import GateRow, Report
@@ -90,9 +90,7 @@ def _gate(gate: GateRow, report: Report) -> tuple[str, ...]:
 
 
 def _metrics(report: Report) -> str:
-    names = [name for name in report.metrics if "." not in name]
-    live = report.champion.metrics if report.champion else {}
-    rows = [(text(name, 80), words.estimate(report.metrics[name]), words.brief(live.get(name))) for name in names]
+    rows = [(text(row.name, 80), words.estimate(row.found), words.brief(row.live)) for row in view.metrics(report)]
     return table(("Metric", f"This model ({words.level(report.confidence)} interval)", "Live model"), rows) if rows else ""
 
 

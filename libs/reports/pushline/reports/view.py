@@ -114,13 +114,13 @@ def _power(report: Report) -> Tile | None:
 
 
 def metrics(report: Report) -> list[MetricRow]:
-    """Give the metrics that are not of one class, beside the live model's."""
+    """Give the metrics that are not of one class beside the live model's, the task's first one in front."""
     live = report.champion.metrics if report.champion else {}
     differences = report.comparison.differences if report.comparison else {}
     rows = []
-    for name, found in report.metrics.items():
-        if "." in name:
-            continue
+    names = [name for name in report.metrics if "." not in name]
+    for name in sorted(names, key=lambda name: name != report.first_metric):
+        found = report.metrics[name]
         apart = differences.get(name) or _plain(found.value, live.get(name))
         rows.append(MetricRow(name, found, live.get(name), apart, better(apart, error=report.is_error(name))))
     return rows

@@ -20,21 +20,26 @@ _DROPS = {"max_drop": "", "slice_max_drop": "of each slice "}
 
 def show(number: float | None) -> str:
     """Write a number that something is decided by: up to six significant digits."""
-    return NOTHING if number is None else f"{number:.6g}".replace("-", MINUS)
+    return NOTHING if number is None else _signed(f"{number:.6g}")
 
 
 def brief(number: float | None) -> str:
     """Write four digits, for what nothing is decided by."""
-    return NOTHING if number is None else f"{number:.4g}".replace("-", MINUS)
+    return NOTHING if number is None else _signed(f"{number:.4g}")
 
 
 def change(number: float | None) -> str:
-    """Write a difference with its sign; the minus is as wide as the plus."""
-    return NOTHING if number is None else f"{number:+.4g}".replace("-", MINUS)
+    """Write a difference with its sign."""
+    return NOTHING if number is None else _signed(f"{number:+.4g}")
+
+
+def _signed(number: str) -> str:
+    """Write the minus in front as wide as a plus; the one of an exponent stays, so that it can be copied."""
+    return MINUS + number[1:] if number.startswith("-") else number
 
 
 def percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{share:.1%}"
+    return NOTHING if share is None else f"{100 * share:.3g} %"
 
 
 def level(confidence: float) -> str:
@@ -106,8 +111,9 @@ def slice_name(found: SliceFound) -> str:
 
 
 def sentence(text: str) -> str:
-    """Begin with a capital letter and end with one full stop."""
-    begun = text[:1].upper() + text[1:]
+    """End with one full stop, and begin with a capital letter unless that would change a name (recall.dog, log_loss)."""
+    first = text.partition(" ")[0]
+    begun = text[:1].upper() + text[1:] if first.isalpha() else text
     return begun if begun.endswith((".", "!", "?")) else f"{begun}."
 
 
@@ -118,5 +124,5 @@ def first_line(text: str, most: int = 120) -> str:
 
 
 def worst_first(report: Report) -> list[GateRow]:
-    """Give the gates, those that did not pass in front."""
-    return sorted(report.gates, key=lambda gate: gate.passed)
+    """Give the gates, the refused ones in front and those that passed last."""
+    return sorted(report.gates, key=lambda gate: (gate.passed, is_open(gate)))

@@ -62,7 +62,7 @@ def _coverage(answered: Answered) -> Drawing:
     """Of a good model as many rows lie under a quantile's answer as the quantile says."""
     under = (answered.truth <= answered.scores).mean(axis=0)
     found = tuple(zip(answered.quantiles, under.tolist(), strict=True))
-    says = "; ".join(f"under the answer to {quantile:g} lie {share:.1%} of the rows" for quantile, share in found) + "."
+    says = "; ".join(f"under the answer to {quantile:g} lie {100 * share:.3g} % of the rows" for quantile, share in found) + "."
     x, y = Axis("quantile", *SHARE), Axis("share of rows under its answer", *SHARE)
     return Drawing(CALIBRATION, "Quantiles", "lines", says, x, y, (Series("", found),), DIAGONAL)
 
@@ -132,7 +132,7 @@ def _reliability(answered: Answered) -> Drawing:
     rows = counts[held]
     mean, share = np.bincount(bins, sure, BINS)[held] / rows, np.bincount(bins, right, BINS)[held] / rows
     at = int(np.argmax(np.abs(mean - share) * rows))
-    off = f"of {rows[at]} rows of which it is sure to {mean[at]:.0%}, {share[at]:.0%} are right"
+    off = f"of {rows[at]} rows of which it is sure to {100 * mean[at]:.0f} %, {100 * share[at]:.0f} % are right"
     says = f"On the dashed line the model is right as often as it says. Farthest from it: {off}."
     x, y = Axis("how sure the model is", *SHARE), Axis("how often it is right", *SHARE)
     return Drawing(CALIBRATION, "Reliability", "lines", says, x, y, (Series("", _points(mean, share)),), DIAGONAL)

@@ -54,10 +54,10 @@ def _shortened(said: Report) -> tuple[tuple[GateResult, ...], tuple[Metric, ...]
     kept = _fitting(sorted(range(len(gates)), key=lambda at: (gates[at].passed, at)), [asdict(gate) for gate in gates], room)
     wanted = dict.fromkeys([said.first_metric, *(gates[at].metric for at in kept)])
     values = {name: said.metrics[name].value for name in wanted if name in said.metrics}
-    named = [{"name": name, "value": value} for name, value in values.items() if value is not None]
+    named = [Metric(name, value) for name, value in values.items() if value is not None]
     room -= sum(_size(asdict(gates[at])) for at in kept)
-    numbers = [named[at] for at in sorted(_fitting(range(len(named)), named, room))]
-    return tuple(gates[at] for at in sorted(kept)), tuple(Metric(**number) for number in numbers)
+    numbers = sorted(_fitting(range(len(named)), [asdict(metric) for metric in named], room))
+    return tuple(gates[at] for at in sorted(kept)), tuple(named[at] for at in numbers)
 
 
 def _gate(said: Report, at: int) -> GateResult:

@@ -88,9 +88,10 @@ def _gates(found: Assessment) -> Iterable[said.GateRow]:
 
 
 def _gate(judged: Judged, found: Estimate, apart: Difference | None) -> said.GateRow:
-    bounds = {"low": _finite(found.low), "high": _finite(found.high)} if judged.result.value is not None else {}
+    shown = _estimate(found) if judged.result.value is not None else Estimate(None)
     difference = None if apart is None else _difference(apart)
-    return said.GateRow(**asdict(judged.result), reason=judged.reason, **bounds, difference=difference)
+    row = said.GateRow(**asdict(judged.result), reason=judged.reason)
+    return replace(row, low=shown.low, high=shown.high, difference=difference)
 
 
 def _estimates(found: Assessment) -> Mapping[str, Estimate]:

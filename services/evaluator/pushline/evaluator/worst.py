@@ -56,7 +56,7 @@ def _said(answered: Answered, row: int) -> str:
     if answered.task == MULTILABEL:
         return _names(answered, answered.said[row])
     said = int(answered.said[row])
-    return f"{answered.labels[said]} ({answered.scores[row, said]:.1%})"
+    return f"{answered.labels[said]} ({100 * answered.scores[row, said]:.3g} %)"
 
 
 def _numbers(values: Array) -> str:
