@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -150,30 +150,25 @@ def test_two_auditors_of_which_the_writing_one_is_frozen_leave_one_comment_a_com
 ) -> None:
     """The frozen one loses its partition, the other one goes on; what the first one had begun is done when it wakes."""
     tell = Telling(log)
-    with serving(forge_of("github")) as forge:
-        config = write_config(tmp_path, {MODEL: ("github", forge)})
-        told = {**environ, "PUSHLINE_CONFIG": str(config)}
-        first = AuditorProcess(tmp_path, told, "auditor-0").start()
-        second = AuditorProcess(tmp_path, told, "auditor-1")
-        try:
-            first.listens()
-            one = pushed(tell, forge, "one")
-            forge.shows(one.commit.sha, "pending")
-            blow = forge.fault = Blow("GET", "comments", "before", lambda: first.signal(signal.SIGSTOP))
-            decided(tell, one)
-            assert blow.struck.wait(30)
-            forge.fault = lambda _: None
-            second.start().listens()
-            two = pushed(tell, forge, "two")
-            until(lambda: forge.newest(two.commit.sha)["state"] == "pending", SETTLED_SECONDS, "the other auditor's word")
-            decided(tell, two)
-            settled(forge, [one, two])
-            first.signal(signal.SIGCONT)
-            three = pushed(tell, forge, "three")
-            decided(tell, three)
-            settled(forge, [one, two, three])
-            assert (first.stop(), second.stop()) == (0, 0)
-        finally:
-            first.kill()
-            second.process and second.kill()
-        assert (forge.wrong, len(forge.comments)) == ([], 3)
+    with serving(forge_of("github")) as forge, ExitStack() as stack:
+        environ |= {"PUSHLINE_CONFIG": str(write_config(tmp_path, {MODEL: ("github", forge)}))}
+        first, second = (AuditorProcess(tmp_path, environ, f"auditor-{number}") for number in range(2))
+        first.start().listens()
+        stack.callback(first.kill)
+        one = pushed(tell, forge, "one")
+        forge.shows(one.commit.sha, "pending")
+        blow = forge.fault = Blow("GET", "comments", "before", lambda: first.signal(signal.SIGSTOP))
+        decided(tell, one)
+        assert blow.struck.wait(30)
+        second.start().listens()
+        stack.callback(second.kill)
+        two = pushed(tell, forge, "two")
+        until(lambda: forge.newest(two.commit.sha)["state"] == "pending", SETTLED_SECONDS, "the other auditor's word")
+        decided(tell, two)
+        settled(forge, [one, two])
+        first.signal(signal.SIGCONT)
+        three = pushed(tell, forge, "three")
+        decided(tell, three)
+        settled(forge, [one, two, three])
+        assert (first.stop(), second.stop()) == (0, 0)
+    assert (forge.wrong, len(forge.comments)) == ([], 3)

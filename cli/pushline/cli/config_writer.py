@@ -28,6 +28,11 @@ webhook_secret_files = ["secrets/{name}"]
 # How often to look at the branch without being told.
 reconcile_interval = "3m"
 
+# Tells your forge what becomes of each commit: a status, and one comment.
+# [models.forge]
+# kind = "github"  # or gitlab, gitea
+# token_file = "secrets/{name}-forge"
+
 # Least demands on every model; the repository's pushline.toml may ask for more, never for less.
 # [models.gates]
 # accuracy = {{ min = 0.8 }}

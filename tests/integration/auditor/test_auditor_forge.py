@@ -188,6 +188,24 @@ def test_the_comment_of_a_stranger_who_copied_the_marker_is_left_alone(log: Memo
     assert forge.of(told.commit.sha)[0].body == theirs
 
 
+def test_a_comment_among_many_others_is_found_again(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    tell = Telling(log)
+    told = pushed(tell, forge)
+    place = str(forge.requests[told.commit.sha])
+    for number in range(120):
+        forge.add_comment(told.commit.sha, place, f"talk {number}", author=1000 + number)
+    with auditor(log, config):
+        tell.train(told)
+        tell.judge(told)
+        tell.promote(told)
+        until(lambda: len(forge.of(told.commit.sha)) == 121, what="a comment")
+    with auditor(log, config):
+        tell.person(told, "redeploy")
+        until(lambda: "Deployed again" in forge.of(told.commit.sha)[-1].body, what="an edited comment")
+
+    assert len(forge.of(told.commit.sha)) == 121
+
+
 def test_a_second_auditor_writes_nothing_while_the_first_one_does(log: MemoryLog, forge: FakeForge, config: Path) -> None:
     tell = Telling(log)
     with auditor(log, config) as first, auditor(log, config, writes=False) as second:

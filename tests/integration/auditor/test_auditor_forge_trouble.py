@@ -10,7 +10,10 @@ import pytest
 
 from pushline.auditor.forge import http
 from pushline.auditor.forge.opening import BadForge, Opening
+from pushline.auditor.forge.reports import StoredReports
 from pushline.line.memory import MemoryLog
+from pushline.objects.memory_store import MemoryStore
+from tests.fixtures.forge.reported import store_report
 from tests.fixtures.forge.server import Call, FakeForge, Fault, serving
 from tests.fixtures.forge.telling import Told as Auditing
 from tests.fixtures.forge.telling import auditor, forge_of, write_config, write_token
@@ -211,6 +214,24 @@ def test_a_commit_that_the_forge_trips_over_delays_no_other_one(log: MemoryLog, 
         assert time.monotonic() - began < 2
 
 
+def test_a_store_that_is_away_delays_the_comment_and_no_status(log: MemoryLog, forge: FakeForge, config: Path) -> None:
+    store, tell = MemoryStore(), Telling(log)
+    with auditor(log, config, StoredReports(store)) as told_to:
+        told = tell.push("one")
+        tell.train(told)
+        report = store_report(store, MODEL, told)
+        store.set_unavailable(True)
+        tell.judge(told, report=report)
+        tell.promote(told)
+        forge.shows(told.commit.sha, "success")
+        until(lambda: "store: " in str(told_to.problems), what="the reason")
+        assert forge.comments == []
+        store.set_unavailable(False)
+        until(lambda: forge.comments, what="the comment")
+
+        assert "Accepted: digits at" in forge.comments[0].body  # the report's own words
+
+
 def test_no_redirect_is_followed_and_the_token_goes_nowhere_else(log: MemoryLog, forge: FakeForge, config: Path) -> None:
     with serving(forge_of("github")) as elsewhere:
         forge.fault = lambda call: Fault(307, {"location": f"{elsewhere.address}{call.path}"})
@@ -340,6 +361,20 @@ def test_what_cannot_be_used_at_the_start_is_named_with_file_and_key(tmp_path: P
     assert model.forge is not None
 
     with pytest.raises(BadForge, match=r"line\.toml: model digits: forge\.token_file: cannot read .*token: No such file"):
+        opening.open(model, model.forge)
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file or directory"), (b"no certificate", "it holds no certificate")])
+def test_a_ca_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
+    forge = forge_of("gitea")
+    forge.address = "https://127.0.0.1:1/api/v1"
+    opening = Opening(write_config(tmp_path, {MODEL: ("gitea", forge)}, 'ca_file = "ca.pem"'))
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    (model,) = opening.models()
+    assert model.forge is not None
+
+    with pytest.raises(BadForge, match=rf"model digits: forge\.ca_file: cannot use .*ca\.pem: {why}"):
         opening.open(model, model.forge)
 
 

@@ -73,7 +73,7 @@ def build(line: Log, now_ms: Callable[[], int], telling: Telling | None = None) 
         history.note(record, judgements)
         counter.note(judgements)
         if desks is not None:
-            desks.wake()
+            desks.wake({judgement.entry.event.model for judgement in judgements if judgement.entry is not None})
 
     tail = Tail(line, TOPIC_NAMES, note, history.reset)
     desks = _desks(line, tail, telling, forges) if telling is not None else None

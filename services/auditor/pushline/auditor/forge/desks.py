@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -84,11 +84,11 @@ class Office:
 
 
 class Desks:
-    """open(), start(), wake() after every fold, read_again() when a file changed, stop()."""
+    """open(), start(), wake() with the models of every fold, read_again() when a file changed, stop()."""
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._share = Share(office.log, office.tail, self.wake)
+        self._share = Share(office.log, office.tail, lambda: self.wake(self._desks.keys()))
         self._watch = ConfigWatch(office.opening.path, lambda: self.files, self.read_again)
         self._share_runs = self._runs = False
         self._lock = threading.RLock()
@@ -154,11 +154,11 @@ class Desks:
         for desk in desks:
             desk.start()
 
-    def wake(self) -> None:
+    def wake(self, models: Iterable[str]) -> None:
         with self._lock:
-            desks = list(self._desks.values())
-        for desk in desks:
-            desk.wake()
+            for model in models:
+                if model in self._desks:
+                    self._desks[model].wake()
 
     def stop(self, timeout_seconds: float) -> None:
         self._watch.stop()

@@ -1,5 +1,6 @@
 """From the operator's file to forges that can be asked: the one place that knows all three kinds."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -59,7 +60,7 @@ class Opening:
         try:
             http = Http(config, lambda: HEADERS[config.kind](token))
         except OSError as error:
-            why = error.strerror or "it holds no certificate"
+            why = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
             raise BadForge(f"{self.path}: model {model.name}: forge.ca_file: cannot use {config.ca_file}: {why}") from None
         return make_forge(http, config, model.name, model.branch)
 
