@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from pushline.line.kafka import KafkaLog
+from tests.faults import repositories
 from tests.faults.evidence import report, seeded
+from tests.faults.places import Place
+from tests.faults.processes import Wish, fault_line
 from tests.fixtures.forge.process import AuditorProcess
 from tests.fixtures.forge.server import Call, FakeForge, Fault, serving
-from tests.fixtures.forge.telling import forge_of, write_config
+from tests.fixtures.forge.telling import forge_of, write_config, write_token
 from tests.unit.auditor.telling import MODEL, Telling, Told
 from tests.waiting import until
 
@@ -82,13 +85,34 @@ def decided(tell: Telling, told: Told, between: Callable[[], object] = lambda: N
 def settled(forge: FakeForge, commits: list[Told]) -> None:
     """Wait until each has its last status and one comment that says the same."""
 
+    def wrong() -> list[str]:
+        return [told.word for told in commits if not is_right(told)]
+
     def is_right(told: Told) -> bool:
         comments = forge.of(told.commit.sha)
         right = forge.newest(told.commit.sha)["state"] == "success" and len(comments) == 1
         return right and "eployed" in comments[0].body
 
-    for told in commits:
-        until(lambda told=told: is_right(told), SETTLED_SECONDS, f"one comment of {told.word}")  # type: ignore[misc]
+    until(lambda: not wrong(), SETTLED_SECONDS, "the right status and one comment a commit")
+
+
+def test_a_line_of_real_services_tells_the_forge_of_a_good_and_a_bad_model(place: Place, stub_python: Path, tmp_path: Path) -> None:
+    with serving(forge_of("github")) as forge:
+        write_token(tmp_path, "told", forge.token)
+        named = f'kind = "github"\napi = "{forge.address}"\nproject = "{forge.project}"\ntoken_file = "{tmp_path}/told.token"'
+        wish = Wish({"told": f"[models.forge]\n{named}\n"}, stub_python, environ={"PUSHLINE_PUBLIC_URL": "https://p.example"})
+        with fault_line(tmp_path / "line", place, wish) as line:
+            for files, state, words in (
+                (repositories.good(2.0), "success", "Deployed as number 1"),
+                (repositories.bad(3.0), "failure", "Rejected"),
+            ):
+                run_id = line.seen.push("told", files, words)
+                sha = line.seen.ended(run_id, SETTLED_SECONDS).commit.sha
+                forge.shows(sha, state, words, "pushline/told")
+                comment = forge.comment_says(sha, words)
+                assert "| Gate |" in comment.body  # the report's own table
+                assert f"https://p.example/runs/{run_id}" in comment.body
+    assert forge.wrong == []
 
 
 @dataclass
