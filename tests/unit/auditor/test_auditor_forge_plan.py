@@ -26,7 +26,7 @@ def steps(plan: Plan, now: float = 0.0) -> list[tuple[str, str]]:
 def answer(plan: Plan, known: dict[str, bool]) -> list[str]:
     """Answer all questions; `known`: SHA → whether what stands there is right."""
     asked = []
-    while (step := plan.next(0.0)) is not None and step.what == "ask":
+    while (step := plan.next(99.0)) is not None and step.what == "ask":
         asked.append(step.word.sha)
         plan.answered(step, known.get(step.word.sha), 0.0)
     return asked
@@ -68,6 +68,46 @@ def test_a_status_that_stands_and_is_old_is_mended() -> None:
     answer(plan, {"a": False})
 
     assert steps(plan) == [("a", "status")]
+
+
+def test_a_question_in_vain_is_asked_again_before_the_next_one() -> None:
+    """Else what ended last would be held for something of before the first start."""
+    plan = Plan(("status",))
+    seen(plan, word("a"), word("b"))
+    step = plan.next(0.0)
+    assert step is not None
+
+    plan.in_vain(step, 0.0)
+
+    assert (plan.next(0.0), plan.next_at()) == (None, FIRST_BACK_OFF_SECONDS)
+    again = plan.next(FIRST_BACK_OFF_SECONDS)
+    assert again is not None
+    assert (again.what, again.word.sha) == ("ask", "b")
+
+
+def test_who_may_not_ask_asks_once_and_again_with_another_token() -> None:
+    plan = Plan(("status",))
+    seen(plan, word("a"), word("b"))
+    step = plan.next(0.0)
+    assert step is not None
+
+    plan.in_vain(step, 0.0)
+    plan.settle(step, refused=True, of_rights=True)
+
+    assert (plan.next(9.0), plan.next_at()) == (None, None)
+    plan.retry_refused()
+    assert answer(plan, {}) == ["b", "a"]
+
+
+def test_a_commit_that_is_gone_from_the_forge_is_not_asked_about_again() -> None:
+    plan = Plan(("status",))
+    seen(plan, word("a"), word("b"))
+    step = plan.next(0.0)
+    assert step is not None
+
+    plan.settle(step, refused=True)
+
+    assert answer(plan, {}) == ["a"]
 
 
 def test_the_forge_is_asked_about_a_bounded_number_of_commits() -> None:

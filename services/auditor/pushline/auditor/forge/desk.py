@@ -149,7 +149,7 @@ class Desk:
         except StoreAway as error:
             self._rest(step, str(error), "store")
         except Refused as error:
-            self._refused = str(error)
+            self._refused, self._waits = str(error), ""
             self._plan.settle(step, refused=True, of_rights=error.of_rights)
             self._report.gave_up(step, str(error))
         except Exception as error:  # noqa: BLE001 - a defect is told and tried again: a desk that ended would look well

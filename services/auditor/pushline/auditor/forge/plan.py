@@ -1,9 +1,8 @@
 """What is to be written next about one model's commits, and what is remembered of what was. Knows no forge, thread or clock.
 
 The memory is an optimisation: after a start, or when a partition of another replica is taken over, it is empty, and the forge is
-asked.
-Then an ended commit is written only where the forge shows that this model's commits were told there before: itself, or an older
-one. So nothing old is told at the first start, and nothing is missing after a day without an auditor.
+asked. Then an ended commit is written only where the forge shows that this model's commits were told there before: itself, or an
+older one. So nothing old is told at the first start, and nothing is missing after a day without an auditor.
 """
 
 from collections import deque
@@ -38,7 +37,7 @@ class Plan:
         self._later: dict[Key, float] = {}
         self._to_ask: deque[Word] = deque()
         self._missing: list[Word] = []  # asked about and not known to the forge, nor was any older one yet
-        self._begun = self._known = False
+        self._begun = self._known = self._may_not_ask = False
 
     @property
     def due(self) -> int:
@@ -75,18 +74,25 @@ class Plan:
         if due:
             sha, what = max(due, key=lambda key: (order[key[0]], key[1] == "status"))
             return Step(what, self._words[sha], self._since[sha, what])
-        return Step("ask", self._to_ask[0]) if self._to_ask else None
+        return self._question(now)
+
+    def _question(self, now: float) -> Step | None:
+        """Ask from the newest on, and none before the one in front of it was answered."""
+        if self._may_not_ask or not self._to_ask:
+            return None
+        word = self._to_ask[0]
+        return Step("ask", word) if self._not_before.get((word.sha, "ask"), now) <= now else None
 
     def next_at(self) -> float | None:
         """Give when there is something to do again, should nothing happen."""
-        return min([*self._later.values(), *(at for key, at in self._not_before.items() if key in self._since)], default=None)
+        asks = not self._may_not_ask and bool(self._to_ask)
+        question = (self._to_ask[0].sha, "ask") if asks else None
+        waiting = (at for key, at in self._not_before.items() if key in self._since or key == question)
+        return min([*self._later.values(), *waiting], default=None)
 
     def in_vain(self, step: Step, now: float) -> None:
         """It is to be tried again, later; others first."""
         key = (step.word.sha, step.what)
-        if step.what == "ask":
-            self._to_ask.rotate(-1)
-            return
         wait = self._back_off.get(key, FIRST_BACK_OFF_SECONDS)
         self._back_off[key] = min(2 * wait, LONGEST_BACK_OFF_SECONDS)
         self._not_before[key] = now + wait
@@ -94,7 +100,7 @@ class Plan:
     def settle(self, step: Step, *, refused: bool = False, of_rights: bool = False) -> None:
         """It stands at the forge as it should, or never will."""
         if step.what == "ask":
-            self._to_ask.popleft()
+            self._refused_to_answer(of_rights=of_rights)
             return
         key = (step.word.sha, step.what)
         for memory in (self._since, self._refused, self._back_off, self._not_before):
@@ -112,7 +118,7 @@ class Plan:
 
     def answered(self, step: Step, stands: bool | None, now: float) -> None:
         """Take what the forge knows of an ended commit: None is nothing."""
-        self._to_ask.popleft()
+        self._forget_question()
         if stands is None:
             self._missing += [] if self._known else [step.word]
             return
@@ -124,9 +130,21 @@ class Plan:
 
     def retry_refused(self) -> None:
         """Rights, project or token are others now: what was refused is due once more when the words are seen next."""
+        self._may_not_ask = False
         for key in list(self._refused):
             del self._refused[key]
             self._settled.pop(key, None)
+
+    def _refused_to_answer(self, *, of_rights: bool) -> None:
+        """Without the right to it no other question is answered either; else this commit is gone from there."""
+        self._may_not_ask = of_rights
+        if not of_rights:
+            self._forget_question()
+
+    def _forget_question(self) -> None:
+        word = self._to_ask.popleft()
+        self._not_before.pop((word.sha, "ask"), None)
+        self._back_off.pop((word.sha, "ask"), None)
 
     def _begin(self) -> None:
         """Hold every ended commit for told, and ask the forge about the newest of them."""
@@ -143,6 +161,7 @@ class Plan:
 
     def _rights_are_there(self, what: str) -> None:
         """Something of the kind could be written, so what was refused for want of rights is worth another try."""
+        self._may_not_ask = False
         for key in [key for key, of_rights in self._refused.items() if of_rights and key[1] == what]:
             del self._refused[key]
             self._settled.pop(key, None)
