@@ -120,9 +120,7 @@ class Assessor:
             with self._beside(before, cancelled) as live:
                 self._agree(own, asked, found, cancelled)
                 found.measured = self._measure(manifest, data, output, found.run)
-                found.drawings = drawings(found.measured.answered)
-                found.worst_rows = worst_rows(found.measured.answered)
-                found.pictures = _pictures(found.worst_rows, inputs)
+                _draw(found, found.measured, inputs)
                 measured_live = self._champion(manifest, data, champion, live, found)
             self._try(served, data, found)
         if signature.kind == BREAKING and found.champion is not None and found.champion.problem:
@@ -251,6 +249,12 @@ class Assessor:
             return measured
         found.champion = Champion({}, f"the live model cannot be measured on this run's set: {problem}")
         return None
+
+
+def _draw(found: Assessment, measured: Measured, inputs: Inputs) -> None:
+    found.drawings = drawings(measured.answered)
+    found.worst_rows = worst_rows(measured.answered)
+    found.pictures = _pictures(found.worst_rows, inputs)
 
 
 def _pictures(worst: Sequence[WorstRow], inputs: Inputs) -> list[Picture]:
