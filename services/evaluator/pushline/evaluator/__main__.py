@@ -137,23 +137,24 @@ def run(settings: Settings, log: Logger) -> None:
     line.close()
 
 
-def replay_once(settings: Settings, log: Logger, run_id: str, baseline: str) -> Replayed:
+def replay_once(settings: Settings, run_id: str, baseline: str) -> Replayed:
     """Judge again what was judged, beside a line that runs: nothing is written to it."""
-    line, store = open_log(settings, replica=""), open_store(settings)
+    line, store, bubblewrap = open_log(settings, replica=""), open_store(settings), working_bubblewrap()
+    judges = assessor(settings.evaluation, bubblewrap, predictor_process(settings.evaluation, bubblewrap))
     tail = Tail(line, TOPIC_NAMES)
     tail.start()
     try:
         tail.catch_up(CATCH_UP_SECONDS)
-        return replay(tail, OnTrained(store, assessor(settings.evaluation, log), threading.BoundedSemaphore(1)), run_id, baseline)
+        return replay(tail, OnTrained(store, judges, threading.BoundedSemaphore(1)), run_id, baseline)
     finally:
         tail.stop()
         line.close()
 
 
 def main_replay(run_id: str, baseline: str) -> int:
-    log = logs.configure("pushline-evaluator", sys.stderr)
+    logs.configure("pushline-evaluator", sys.stderr)
     try:
-        replayed = replay_once(read(Settings, os.environ), log, run_id, baseline)
+        replayed = replay_once(read(Settings, os.environ), run_id, baseline)
     except (SettingsError, NothingToReplay, BadReport, StoreError, CannotRun, LineError) as error:
         print(error, file=sys.stderr)
         return 2
