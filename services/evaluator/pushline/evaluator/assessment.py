@@ -9,24 +9,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import curves, deciding, keras_says, trying
+from pushline.evaluator import deciding, keras_says, trying
 from pushline.evaluator.agreement import Agreement, compare
 from pushline.evaluator.arrays import Array
-from pushline.evaluator.charts import Chart
 from pushline.evaluator.cost_gates import Costs
+from pushline.evaluator.curves import drawings
 from pushline.evaluator.data_checks import examine
-from pushline.evaluator.dataset import NO_SET, EvaluationSet, inputs_for, read_set
-from pushline.evaluator.findings import Comparison, DataFacts, OwnMetric, SliceFound, Trial
+from pushline.evaluator.dataset import NO_SET, EvaluationSet, Inputs, inputs_for, read_set
+from pushline.evaluator.findings import Comparison, DataFacts, OwnMetric, SliceFound, Trial, WorstRow
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
-from pushline.evaluator.measures import Measured, measure
+from pushline.evaluator.measures import Measured, measure, worst_rows
+from pushline.evaluator.pictures import pictures
 from pushline.evaluator.ports import Answers, OwnMetrics, Predictors, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.signature import BREAKING, UNKNOWN, Signature, compare_signatures, measures_alike
 from pushline.evaluator.trial import allowed, picked, sampled_rows
 from pushline.evaluator.trying import Served, Timed
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
 from pushline.objects.manifest import Dataset, Manifest
+from pushline.reports.page import Picture
+from pushline.reports.report import Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +69,11 @@ class Assessment:
     against: str = ""  # whose answers they are about: model.h5 | launcher | launcher_proof
     against_note: str = ""  # why it is not model.h5
     measured: Measured | None = None
-    drawn: tuple[Chart, ...] = ()  # what was measured, for the page
+    drawings: tuple[Drawing, ...] = ()
+    worst_rows: tuple[WorstRow, ...] = ()
+    pictures: Sequence[Picture] = ()  # for the page alone
     champion: Champion | None = None
+    live: Manifest | None = None  # the live model's
     comparison: Comparison | None = None  # with the live model, where both could be measured
     slices: tuple[SliceFound, ...] = ()
     trial: Trial | None = None
@@ -84,7 +92,7 @@ class Assessor:
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
-        found = Assessment()
+        found = Assessment(live=champion.manifest if isinstance(champion, Material) else None)
         try:
             self._assess(own, champion, cancelled, found)
         except NotJudgeable as refusal:
@@ -112,7 +120,7 @@ class Assessor:
             with self._beside(before, cancelled) as live:
                 self._agree(own, asked, found, cancelled)
                 found.measured = self._measure(manifest, data, output, found.run)
-                found.drawn = tuple(curves.answers(found.measured, [row.label for row in found.measured.classes]))
+                _draw(found, found.measured, inputs)
                 measured_live = self._champion(manifest, data, champion, live, found)
             self._try(served, data, found)
         if signature.kind == BREAKING and found.champion is not None and found.champion.problem:
@@ -241,6 +249,22 @@ class Assessor:
             return measured
         found.champion = Champion({}, f"the live model cannot be measured on this run's set: {problem}")
         return None
+
+
+def _draw(found: Assessment, measured: Measured, inputs: Inputs) -> None:
+    found.drawings = drawings(measured.answered)
+    found.worst_rows = worst_rows(measured.answered)
+    found.pictures = _pictures(found.worst_rows, inputs)
+
+
+def _pictures(worst: Sequence[WorstRow], inputs: Inputs) -> list[Picture]:
+    """Of models with one input."""
+    if len(inputs) != 1:
+        return []
+    ordered = sorted(worst, key=lambda row: row.row)
+    (rows,) = inputs.at(np.array([row.row for row in ordered], np.int64)).values()
+    place = {row.row: at for at, row in enumerate(ordered)}
+    return pictures(worst, rows[[place[row.row] for row in worst]])
 
 
 def _evidence(manifest: Manifest, measured: Measured, found: Assessment) -> Evidence:
