@@ -124,5 +124,5 @@ def test_scores_before_softmax_of_the_live_model_are_read_as_such(store: MemoryS
 
     assert event.verdict == "accepted"
     numbers = report_of(store, event)
-    assert numbers["champion"]["metrics"]["accuracy"] == numbers["metrics"]["accuracy"]
-    assert numbers["champion"]["metrics"]["log_loss"] != numbers["metrics"]["log_loss"]
+    assert numbers["champion"]["metrics"]["accuracy"] == numbers["metrics"]["accuracy"]["value"]
+    assert numbers["champion"]["metrics"]["log_loss"] != numbers["metrics"]["log_loss"]["value"]
