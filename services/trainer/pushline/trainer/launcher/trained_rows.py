@@ -19,7 +19,7 @@ HASHES = f"{__package__}.row_hashes"  # laid beside this file where a trainer st
 SHARE, LEAST_SECONDS = 0.02, 1.0  # of the time since the start, that this may take
 SETS_REMEMBERED = 4
 JOINED = 1_000  # batches
-READ_ROWS = 2_048  # of a tf.data set at once: each time costs as much as a few hundred rows
+READ_ROWS, TRIED, QUICK_SECONDS = 2_048, 8, 0.25  # of a tf.data set at once: each time costs as much as a few hundred rows
 ONE_OF = 32  # batches that a generator gives once it has gone through all its data
 
 
@@ -79,7 +79,7 @@ class TrainedRows:
     def _read(self, data: Any, steps: int | None) -> None:  # noqa: ANN401 whatever a script passed
         until = time.monotonic() + self._seconds
         try:
-            for batch in _large(data, steps) or ():
+            for batch in _quick(data, steps, until) or batches_of(data, steps) or ():
                 if time.monotonic() > until or not self._try(_inputs(batch)):
                     self._whole = False
                     return
@@ -128,12 +128,18 @@ class TrainedRows:
             self._fresh, self._fresh_rows = [], 0
 
 
-def _large(data: Any, steps: int | None) -> Iterable[Any] | None:  # noqa: ANN401 whatever a script passed
-    """The batches, of tf.data larger ones."""
-    if not hasattr(data, "rebatch"):
-        return batches_of(data, steps)
-    some = data if steps is None else data.take(steps)
-    return batches_of(some.rebatch(READ_ROWS), None)
+def _quick(data: Any, steps: int | None, until: float) -> Iterable[Any] | None:  # noqa: ANN401 whatever a script passed
+    """The same rows of tf.data in large batches, where one comes quickly; the first of all may have a shuffle to fill."""
+    some = data if steps is None or not hasattr(data, "take") else data.take(steps)
+    if not hasattr(some, "rebatch"):
+        return None
+    rows, began = 0, 0.0
+    for batch in batches_of(some, TRIED) or ():
+        rows, began = (rows + len(leaves(batch)[0]), began) if began else (0, time.monotonic())
+        if time.monotonic() > until:
+            return None
+    seconds = (time.monotonic() - began) / max(rows, 1) * READ_ROWS
+    return batches_of(some.rebatch(READ_ROWS), None) if rows and seconds < QUICK_SECONDS else None
 
 
 def _inputs(batch: Any) -> Nested:  # noqa: ANN401 whatever a data set yields
