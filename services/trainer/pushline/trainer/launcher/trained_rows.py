@@ -79,12 +79,25 @@ class TrainedRows:
     def _read(self, data: Any, steps: int | None) -> None:  # noqa: ANN401 whatever a script passed
         until = time.monotonic() + self._seconds
         try:
-            for batch in _quick(data, steps, until) or batches_of(data, steps) or ():
+            for batch in self._quick(data, steps, until) or batches_of(data, steps) or ():
                 if time.monotonic() > until or not self._try(_inputs(batch)):
                     self._whole = False
                     return
         except Exception:  # noqa: BLE001 a data set's own code
             self._whole = False
+
+    def _quick(self, data: Any, steps: int | None, until: float) -> Iterable[Any] | None:  # noqa: ANN401 whatever a script passed
+        """The same rows of tf.data in large batches, where one comes quickly; the first of all may have a shuffle to fill."""
+        some = data if steps is None or not hasattr(data, "take") else data.take(steps)
+        if not hasattr(some, "rebatch"):
+            return None
+        rows, began = 0, 0.0
+        for batch in batches_of(some, TRIED) or ():
+            rows, began = (rows + len(leaves(batch)[0]), began) if began else (0, time.monotonic())
+            if not self._try(_inputs(batch)) or time.monotonic() > until:
+                return None
+        seconds = (time.monotonic() - began) / max(rows, 1) * READ_ROWS
+        return batches_of(some.rebatch(READ_ROWS), None) if rows and seconds < QUICK_SECONDS else None
 
     def _try(self, inputs: Nested, *, again: bool = False) -> bool:
         """Say False where there is no room, in rows or time. `again`: rows that are not known yet say that there are others."""
@@ -126,20 +139,6 @@ class TrainedRows:
         if self._fresh:
             self._known = np.unique(np.concatenate([self._known, *self._fresh]))
             self._fresh, self._fresh_rows = [], 0
-
-
-def _quick(data: Any, steps: int | None, until: float) -> Iterable[Any] | None:  # noqa: ANN401 whatever a script passed
-    """The same rows of tf.data in large batches, where one comes quickly; the first of all may have a shuffle to fill."""
-    some = data if steps is None or not hasattr(data, "take") else data.take(steps)
-    if not hasattr(some, "rebatch"):
-        return None
-    rows, began = 0, 0.0
-    for batch in batches_of(some, TRIED) or ():
-        rows, began = (rows + len(leaves(batch)[0]), began) if began else (0, time.monotonic())
-        if time.monotonic() > until:
-            return None
-    seconds = (time.monotonic() - began) / max(rows, 1) * READ_ROWS
-    return batches_of(some.rebatch(READ_ROWS), None) if rows and seconds < QUICK_SECONDS else None
 
 
 def _inputs(batch: Any) -> Nested:  # noqa: ANN401 whatever a data set yields
