@@ -1,4 +1,4 @@
-"""The tables of README.md that are made from the code (topics, commands, exit codes, settings, metrics), and that of docs/METRICS.md.
+"""The tables of README.md that are made from the code (topics, commands, exit codes, settings, metrics), and docs/METRICS.md's.
 
 `.venv/bin/python tools/readme_tables.py` writes them into these files, between their marks. A test holds the files against them.
 """

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 from sklearn import metrics as sk
@@ -47,6 +47,7 @@ def test_scores_of_one_column_go_through_the_sigmoid() -> None:
     np.testing.assert_allclose(probabilities(np.array([[-800.0], [0.0], [800.0]]))[:, 1], [0, 0.5, 1], atol=1e-12)
 
 
+@settings(max_examples=30, deadline=None)
 @given(SCORES)
 def test_the_numbers_of_a_classifier_are_scikit_learns(scores: Array) -> None:
     shares = probabilities(scores)
@@ -82,6 +83,7 @@ def test_a_class_that_never_occurs_has_no_recall() -> None:
     assert measured.numbers["recall"] == 1
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     hn.arrays(np.float64, (9,), elements=st.floats(-1e6, 1e6)),
     hn.arrays(np.float64, (9,), elements=st.floats(-1e6, 1e6)),

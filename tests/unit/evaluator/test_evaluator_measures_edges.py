@@ -39,7 +39,7 @@ def test_one_label_may_have_no_column_of_its_own() -> None:
 
 
 def test_answers_that_are_no_quantiles_of_the_named_ones_reject_the_run() -> None:
-    with pytest.raises(NotJudgeable, match="the model's answers have 3 columns, but pushline.toml names 2 quantiles") as caught:
+    with pytest.raises(NotJudgeable, match=r"answers have 3 columns, but pushline\.toml names 2 quantiles") as caught:
         measure("regression", np.ones(2), np.ones((2, 3)), (), quantiles=(0.1, 0.9))
 
     assert caught.value.verdict.reason == "quantiles"
@@ -67,7 +67,7 @@ def test_a_set_that_is_answered_perfectly_is_not_perfectly_known() -> None:
         low = found[name].low
         assert found[name].value == found[name].high == 1
         assert low is not None
-        assert 0.8 < low < 0.97
+        assert 0.8 < low < 0.99
 
 
 def test_an_absolute_error_relative_to_zero_is_not_defined() -> None:
@@ -110,7 +110,7 @@ def test_scores_that_are_all_one_have_an_area_of_one_half_and_an_interval() -> N
     found = measure("classification", np.array([0, 1] * 20), np.full((40, 2), 0.5), ()).metrics["roc_auc"]
 
     assert found.value == 0.5
-    assert found.low == pytest.approx(0.299, abs=1e-3)
+    assert found.low == pytest.approx(0.377, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,8 @@ def test_the_bins_of_calibration_say_how_sure_the_model_is_and_how_often_it_is_r
 
     low, high = calibration(answered("classification", truth, shares))
 
-    assert (low.count, low.probability, low.came_true) == (2, pytest.approx(0.63), 1)
-    assert (high.low, high.high, high.count, high.came_true) == (pytest.approx(14 / 15), 1, 1, 0)
+    assert (low.count, low.came_true) == (2, 1)
+    assert low.probability == pytest.approx(0.63)
+    assert (high.high, high.count, high.came_true) == (1, 1, 0)
+    assert high.low == pytest.approx(14 / 15)
     assert calibration(answered("regression", truth, shares[:, :1])) == ()

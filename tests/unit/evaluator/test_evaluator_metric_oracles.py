@@ -73,7 +73,7 @@ def quietly() -> Iterator[None]:
 
 
 def averages(truth: Array, said: Array, weights: Floats | None, kinds: tuple[str, ...], labels: Any = None) -> dict[str, float]:
-    wanted = {}
+    wanted: dict[str, float] = {}
     for kind in kinds:
         found = sk.precision_recall_fscore_support(truth, said, average=kind, zero_division=0, sample_weight=weights, labels=labels)
         wanted |= {name if kind == "macro" else f"{name}_{kind}": value for name, value in zip(EACH, found[:3], strict=True)}

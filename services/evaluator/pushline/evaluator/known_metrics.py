@@ -13,8 +13,9 @@ SCORE = "score (Wilson)"  # a proportion of independent rows
 DELONG = "DeLong, as a score"
 INFLUENCE = "influence, as a score"
 SPREAD = "bootstrap, as a score"  # the bootstrap's variance in the score interval
+STUDENT = "bootstrap-t"
 BOOTSTRAP = "bootstrap"  # percentiles
-REFLECTED = "bootstrap, reflected"
+GAPS = "bootstrap, by bins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +53,26 @@ METRICS = (
     Metric("roc_auc", _M, DELONG, "mean over labels of the area under the ROC curve"),
     Metric("pr_auc", _C, INFLUENCE, "average precision: the second of two classes', else the mean of each against the rest"),
     Metric("pr_auc", _M, INFLUENCE, "mean over labels of the average precision"),
-    Metric("log_loss", _C, BOOTSTRAP, "mean of -ln p, p being the true class's probability", error=True),
-    Metric("log_loss", _M, BOOTSTRAP, "mean over rows and labels of -ln p, p being the probability of what is true", error=True),
+    Metric("log_loss", _C, STUDENT, "mean of -ln p, p being the true class's probability", error=True),
+    Metric("log_loss", _M, STUDENT, "mean over rows and labels of -ln p, p being the probability of what is true", error=True),
     Metric(
         "brier",
         _C,
-        BOOTSTRAP,
+        STUDENT,
         "mean of (p - y)², y being 0 or 1: the second of two classes', else the sum over the classes",
         error=True,
     ),
-    Metric("brier", _M, BOOTSTRAP, "mean over rows and labels of (1 - p)², p being the probability of what is true", error=True),
-    Metric("ece", _C, REFLECTED, "expected calibration error, in 15 bins of equal width of the likeliest class's p", error=True),
+    Metric("brier", _M, STUDENT, "mean over rows and labels of (1 - p)², p being the probability of what is true", error=True),
+    Metric("ece", _C, GAPS, "expected calibration error, in 15 bins of equal width of the likeliest class's p", error=True),
     Metric("top_3", _C, SCORE, "share of rows whose true class is among the three likeliest; where there are more classes"),
     Metric("top_5", _C, SCORE, "share of rows whose true class is among the five likeliest; where there are more classes"),
-    Metric("rmse", _R, BOOTSTRAP, "square root of the mean squared error, over rows and columns", error=True),
-    Metric("mae", _R, BOOTSTRAP, "mean absolute error, over rows and columns", error=True),
+    Metric("rmse", _R, STUDENT, "square root of the mean squared error, over rows and columns", error=True),
+    Metric("mae", _R, STUDENT, "mean absolute error, over rows and columns", error=True),
     Metric("r2", _R, BOOTSTRAP, "1 - squared errors / squares around y's mean; mean over columns; none where y is constant"),
-    Metric("mape", _R, BOOTSTRAP, "mean of |error / y|, so that 0.1 is 10 %; none where y has a zero", error=True),
-    Metric("pinball_loss", _Q, BOOTSTRAP, "mean over rows and quantiles of the quantile's loss", error=True, each=True),
+    Metric("mape", _R, STUDENT, "mean of |error / y|, so that 0.1 is 10 %; none where y has a zero", error=True),
+    Metric("pinball_loss", _Q, STUDENT, "mean over rows and quantiles of the quantile's loss", error=True, each=True),
     Metric("coverage", _Q, SCORE, "share of rows whose y is between the outermost quantiles' answers; take both min and max"),
-    Metric("interval_width", _Q, BOOTSTRAP, "mean distance of the outermost quantiles' answers", error=True),
+    Metric("interval_width", _Q, STUDENT, "mean distance of the outermost quantiles' answers", error=True),
 )
 ERROR_METRICS = frozenset(metric.name for metric in METRICS if metric.error)
 INTERVALS = {metric.name: metric.interval for metric in METRICS}

@@ -42,6 +42,7 @@ class Sums:
     rows: sparse.csr_matrix
     metrics: Callable[[Floats], dict[str, Floats]]
     again: "Callable[[Chosen], Sums] | None" = None  # None: a row for each row, and plain sums alone
+    beside: Callable[[Floats], dict[str, Floats]] | None = None  # what intervals need further: standard errors, parts of a metric
 
     def point(self) -> dict[str, float]:
         """Give every metric of all rows."""
@@ -50,16 +51,26 @@ class Sums:
 
     def under(self, weights: Floats) -> dict[str, Floats]:
         """Give every metric under weights (resamples, rows or groups)."""
-        return self.metrics(np.ascontiguousarray((self.rows.T @ weights.T).T))
+        return self.metrics(self.total(weights))
+
+    def total(self, weights: Floats) -> Floats:
+        """Give the sums under weights, (resamples, columns)."""
+        return np.ascontiguousarray((self.rows.T @ weights.T).T)
 
     def only(self, chosen: Chosen) -> "Sums":
         """Give the sums of some rows of the set; `chosen` has an entry for each of its rows, and at least one that is true."""
         return self.again(chosen) if self.again else Sums(self.rows[chosen], self.metrics)
 
 
-def sums_over(
-    rows: int, columns: Callable[[slice], Columns], metrics: Callable[[Named], dict[str, Floats]], again: Callable[[Chosen], Sums]
-) -> Sums:
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Of named sums, as Sums has them of a row of numbers."""
+
+    metrics: Callable[[Named], dict[str, Floats]]
+    beside: Callable[[Named], dict[str, Floats]]
+
+
+def sums_over(rows: int, columns: Callable[[slice], Columns], functions: Functions, again: Callable[[Chosen], Sums]) -> Sums:
     """Add up what `columns` gives for slices of the rows; the same parts, of the same widths, each time."""
     groups = group_of(rows)
     count = min(rows, MOST_GROUPS)
@@ -71,7 +82,11 @@ def sums_over(
         block = sparse.hstack(list(named.values()), format="csr")
         added = _adding(groups[start:stop], count) @ block if rows > MOST_GROUPS else block
         total = total + added if start else added
-    return Sums(total, lambda sums: metrics({name: sums[:, place] for name, place in parts.items()}), again)
+    return Sums(total, _of_named(functions.metrics, parts), again, _of_named(functions.beside, parts))
+
+
+def _of_named(function: Callable[[Named], dict[str, Floats]], parts: Mapping[str, slice]) -> Callable[[Floats], dict[str, Floats]]:
+    return lambda sums: function({name: sums[:, place] for name, place in parts.items()})
 
 
 def group_of(rows: int) -> npt.NDArray[np.int32]:
@@ -82,10 +97,9 @@ def group_of(rows: int) -> npt.NDArray[np.int32]:
 
 def marks(at: npt.NDArray[np.integer], width: int, values: Floats | None = None) -> sparse.csr_matrix:
     """Give (rows, width) with one entry in each row, in the column that `at` names; 1 where no values are given."""
-    filled = np.ones(len(at)) if values is None else values
+    filled = np.ones(len(at)) if values is None else values.copy()  # a matrix that drops its zeros moves what it was made of
     matrix = sparse.csr_matrix((filled, at, np.arange(len(at) + 1)), shape=(len(at), width))
-    if values is not None:
-        matrix.eliminate_zeros()
+    matrix.eliminate_zeros()
     return matrix
 
 
@@ -124,7 +138,12 @@ def resampled(sums: Sums, resamples: int = RESAMPLES, names: Collection[str] | N
 
     Those of another model on the same rows belong to them: the first number of one and of the other are under the same weights.
     """
-    blocks = [_some(sums.under(block), names) for block in weights(sums.rows.shape[0], resamples)]
+    return drawn(sums, lambda total: _some(sums.metrics(total), names), resamples)
+
+
+def drawn(sums: Sums, figures: Callable[[Floats], dict[str, Floats]], resamples: int = RESAMPLES) -> dict[str, Floats]:
+    """Give figures of the sums under the same random weightings."""
+    blocks = [figures(sums.total(block)) for block in weights(sums.rows.shape[0], resamples)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 

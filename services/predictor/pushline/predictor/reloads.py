@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from pushline.line.tail import Tail
 from pushline.predictor import rollout
 from pushline.predictor.errors import LoadError, LoadRefused
+from pushline.predictor.giving_way import give_way
 from pushline.predictor.models import Models
 from pushline.predictor.on_deployed import OnDeployed
 from pushline.predictor.ports import Crew, Deployment, Watch
@@ -137,6 +138,8 @@ class Reloads:
         threading.Thread(target=self._load_one, args=(deployment,), name="load", daemon=True).start()
 
     def _load_one(self, deployment: Deployment) -> None:
+        if self._models.ready:
+            give_way()
         with self._load_slots:
             began = time.monotonic()
             result: Loaded | LoadError = LoadRefused("crashed", "loading ended in an error of the predictor itself; see its log")

@@ -19,12 +19,26 @@ Marks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """One of the curves that an area is the mean of; `least` is how many rows its rarer side has."""
+
+    value: float
+    variance: float
+    least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Area:
-    """`influence` is (rows,) and adds up to 0; `least` is how many rows the rarer side of a curve has, at the fewest."""
+    """`influence` is (rows,) and adds up to 0."""
 
     value: float
     influence: Floats
-    least: int
+    curves: tuple[Curve, ...]
+
+    @property
+    def least(self) -> int:
+        """Of all curves."""
+        return min(curve.least for curve in self.curves)
 
     @property
     def variance(self) -> float:
@@ -40,7 +54,7 @@ class Areas:
 
 
 @dataclass(frozen=True, slots=True)
-class _Curve:
+class _Scored:
     """Weights at each distinct score, from the highest down."""
 
     positive: Floats
@@ -50,13 +64,13 @@ class _Curve:
 
 def roc_auc(positive: Marks, scores: Array, weights: Floats | None = None) -> float:
     """Give the probability that a positive row has the higher score than a negative one, equal scores counting half."""
-    curve = _curve(positive, scores, weights)
+    curve = _scored(positive, scores, weights)
     return float(curve.positive @ _beaten(curve.negative) / (curve.positive.sum() * curve.negative.sum()))
 
 
 def average_precision(positive: Marks, scores: Array, weights: Floats | None = None) -> float:
     """Give the mean precision at the scores of the positive rows: the area under precision by recall, in steps."""
-    curve = _curve(positive, scores, weights)
+    curve = _scored(positive, scores, weights)
     return float(curve.positive @ _precision(curve) / curve.positive.sum())
 
 
@@ -65,31 +79,46 @@ def areas(sides: Iterable[tuple[Marks, Array]]) -> Areas:
 
     Each side is which rows are positive, and every row's score.
     """
-    found = [_both(positive, scores) for positive, scores in sides if 0 < np.count_nonzero(positive) < len(positive)]
-    if not found:
-        return Areas(None, None)
-    return Areas(_mean([roc for roc, _ in found]), _mean([precision for _, precision in found]))
+    roc, precision = _Mean(), _Mean()
+    for positive, scores in sides:
+        if 0 < np.count_nonzero(positive) < len(positive):
+            of_roc, of_precision = _both(positive, scores)
+            roc.add(of_roc)
+            precision.add(of_precision)
+    return Areas(roc.area(), precision.area())
 
 
-def _mean(found: list[Area]) -> Area:
-    value = float(np.mean([area.value for area in found]))
-    influence = found[0].influence.copy()
-    for area in found[1:]:
-        influence += area.influence
-    return Area(value, influence / len(found), min(area.least for area in found))
+class _Mean:
+    """One influence at a time, as a million rows of many classes would not fit."""
+
+    def __init__(self) -> None:
+        self.curves: list[Curve] = []
+        self.influence: Floats | None = None
+
+    def add(self, area: Area) -> None:
+        self.curves += area.curves
+        self.influence = area.influence if self.influence is None else self.influence + area.influence
+
+    def area(self) -> Area | None:
+        if self.influence is None:
+            return None
+        value = float(np.mean([curve.value for curve in self.curves]))
+        return Area(value, self.influence / len(self.curves), tuple(self.curves))
 
 
 def _both(positive: Marks, scores: Array) -> tuple[Area, Area]:
-    curve = _curve(positive, scores, None)
-    positives, negatives = curve.positive.sum(), curve.negative.sum()
+    scored = _scored(positive, scores, None)
+    positives, negatives = scored.positive.sum(), scored.negative.sum()
     least = int(min(positives, negatives))
-    return (
-        Area(*_roc(curve, positive, positives, negatives), least),
-        Area(*_average_precision(curve, positive, positives), int(positives)),
-    )
+    roc = _roc(scored, positive, positives, negatives)
+    return _area(*roc, least), _area(*_average_precision(scored, positive, positives), least)
 
 
-def _roc(curve: _Curve, positive: Marks, positives: float, negatives: float) -> tuple[float, Floats]:
+def _area(value: float, influence: Floats, least: int) -> Area:
+    return Area(value, influence, (Curve(value, float(influence @ influence), least),))
+
+
+def _roc(curve: _Scored, positive: Marks, positives: float, negatives: float) -> tuple[float, Floats]:
     """The influence is scaled by side to the sample variance, as DeLong has it."""
     beats, beaten = _beaten(curve.negative) / negatives, _beaten(curve.positive[::-1])[::-1] / positives
     value = float(curve.positive @ beats / positives)
@@ -102,7 +131,7 @@ def _sample(count: float) -> float:
     return float(np.sqrt(count / (count - 1))) if count > 1 else 1.0
 
 
-def _average_precision(curve: _Curve, positive: Marks, positives: float) -> tuple[float, Floats]:
+def _average_precision(curve: _Scored, positive: Marks, positives: float) -> tuple[float, Floats]:
     precision = _precision(curve)
     value = float(curve.positive @ precision / positives)
     above = np.cumsum(curve.positive + curve.negative)
@@ -121,12 +150,12 @@ def _beaten(others: Floats) -> Floats:
     return np.asarray(others.sum() - np.cumsum(others) + others / 2)
 
 
-def _precision(curve: _Curve) -> Floats:
+def _precision(curve: _Scored) -> Floats:
     positive = np.cumsum(curve.positive)
     return np.asarray(positive / (positive + np.cumsum(curve.negative)))
 
 
-def _curve(positive: Marks, scores: Array, weights: Floats | None) -> _Curve:
+def _scored(positive: Marks, scores: Array, weights: Floats | None) -> _Scored:
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
     starts = np.concatenate([[0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
@@ -135,7 +164,5 @@ def _curve(positive: Marks, scores: Array, weights: Floats | None) -> _Curve:
     at = np.empty(len(scores), np.int64)
     at[order] = np.cumsum(place)
     weight = np.ones(len(scores)) if weights is None else weights
-    count = len(starts)
-    return _Curve(
-        np.bincount(at, np.where(positive, weight, 0.0), count), np.bincount(at, np.where(positive, 0.0, weight), count), at
-    )
+    of_positive, of_negative = (np.bincount(at, np.where(side, weight, 0.0), len(starts)) for side in (positive, ~positive))
+    return _Scored(of_positive.astype(np.float64), of_negative.astype(np.float64), at)

@@ -21,12 +21,15 @@ def columns(rows: Answered, found: Areas, place: slice) -> Columns:
     classes = rows.scores.shape[1]
     said, correct = rows.said, rows.correct.astype(np.float64)
     sure = rows.scores.max(axis=1)
+    losses, squared = log_losses(rows), brier(rows)
     return {
         "true": marks(rows.truth, classes),
         "said": marks(said, classes),
         "hit": marks(rows.truth, classes, correct),
-        "log_loss": log_losses(rows),
-        "brier": brier(rows),
+        "log_loss": losses,
+        "brier": squared,
+        "log_loss_square": losses**2,
+        "brier_square": squared**2,
         "gap": marks(bin_of(sure), BINS, correct - sure),
         **{f"top_{k}": (ranks < k).astype(np.float64) for ranks in _ranks(rows) for k in _tops(classes)},
         **of_areas(found, place),
@@ -47,6 +50,14 @@ def metrics(sums: Named, labels: tuple[str, ...], found: Areas, count: int) -> d
         **{f"top_{k}": counts.ratio(sums[f"top_{k}"][:, 0], rows) for k in _tops(len(labels))},
         **counts.named(each, labels),
     }
+
+
+def beside(sums: Named) -> dict[str, Floats]:
+    """Give the standard errors of means, and the calibration gap of each bin, (resamples, bins)."""
+    rows = sums["true"].sum(axis=1)
+    means = {name: counts.ratio(sums[name][:, 0], rows) for name in ("log_loss", "brier")}
+    errors = {name: counts.mean_error(sums[f"{name}_square"][:, 0], mean, rows) for name, mean in means.items()}
+    return errors | {"gap": counts.ratio(sums["gap"], rows[:, np.newaxis])}
 
 
 def sides(rows: Answered) -> Iterator[tuple[Array, Array]]:

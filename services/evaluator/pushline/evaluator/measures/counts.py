@@ -11,7 +11,13 @@ PER_CLASS = ("precision", "recall", "f1")
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """NaN where there is nothing to divide by."""
-    return np.divide(above, below, out=np.full(np.broadcast_shapes(above.shape, below.shape), np.nan), where=below > 0)
+    nothing = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
+    return np.asarray(np.divide(above, below, out=nothing, where=below > 0))
+
+
+def mean_error(squares: Floats, mean: Floats, rows: Floats) -> Floats:
+    """Give the standard error of a mean, from the sum of squares."""
+    return np.asarray(np.sqrt(np.maximum(ratio(squares, rows) - mean**2, 0) / np.where(rows > 0, rows, np.nan)))
 
 
 def per_class(sums: Named) -> dict[str, Floats]:

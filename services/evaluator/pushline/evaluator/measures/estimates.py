@@ -1,32 +1,36 @@
 """Each metric's number and interval, by the method that the table of metrics names."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from pushline.evaluator.arrays import Array
 from pushline.evaluator.findings import Estimate
-from pushline.evaluator.known_metrics import BOOTSTRAP, INTERVALS, MULTILABEL, REFLECTED, REGRESSION, SCORE, SPREAD
-from pushline.evaluator.measures import intervals
+from pushline.evaluator.known_metrics import BOOTSTRAP, GAPS, INTERVALS, SCORE, SPREAD, STUDENT
+from pushline.evaluator.measures import intervals, parts
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.measures.areas import Area
 from pushline.evaluator.measures.linear import present
 from pushline.evaluator.measures.summed import Summed
-from pushline.evaluator.sums import Floats, resampled
+from pushline.evaluator.sums import Floats, drawn
 
-SAMPLED = (SPREAD, BOOTSTRAP, REFLECTED)
+SAMPLED = (SPREAD, STUDENT, BOOTSTRAP, GAPS)
 LEAST_ROWS = 2  # one row says nothing about how rows differ
+BESIDE = "beside "  # a metric's name with this before it: its standard error
 
 
 def estimates(rows: Answered, found: Summed, confidence: float, *, resample: bool = True) -> dict[str, Estimate]:
     """Give every metric; None where it is not defined or not finite. Without resampling some have no interval."""
     point = {name: value if math.isfinite(value) else None for name, value in found.sums.point().items()}
-    sampled = [name for name, value in point.items() if value is not None and method(name) in SAMPLED]
-    drawn = resampled(found.sums, names=sampled) if resample and sampled and rows.rows >= LEAST_ROWS else {}
-    ways = _Ways(confidence, dict(present(found.areas)), drawn, dict(_own_rows(rows)), _least(rows))
-    return {name: Estimate(None) if value is None else ways.estimate(name, value, rows.rows) for name, value in point.items()}
+    ways = _Ways(
+        rows,
+        found,
+        confidence,
+        resample and rows.rows >= LEAST_ROWS,
+        tuple(name for name, value in point.items() if value is not None),
+    )
+    return {name: Estimate(None) if value is None else ways.estimate(name, value) for name, value in point.items()}
 
 
 def method(name: str) -> str:
@@ -35,58 +39,68 @@ def method(name: str) -> str:
     return SCORE if own and INTERVALS[stem] == SPREAD else INTERVALS[stem]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Ways:
+    rows: Answered
+    found: Summed
     confidence: float
-    areas: dict[str, Area]
-    drawn: dict[str, Floats]
-    own_rows: dict[str, int]
-    least: int  # rows that a mean over classes rests on
+    resample: bool
+    names: tuple[str, ...]
 
-    def estimate(self, name: str, value: float, rows: int) -> Estimate:
+    def estimate(self, name: str, value: float) -> Estimate:
         way = method(name)
         if way == SCORE:
-            make = intervals.f1_share if name.startswith("f1.") else intervals.share
-            return make(value, self.own_rows.get(name, rows), self.confidence)
-        if name in self.areas:
-            area = self.areas[name]
-            return intervals.like_a_share(value, area.variance, area.least, self.confidence)
-        if name not in self.drawn:
-            return Estimate(value)
-        return self._sampled(way, name, value, rows)
+            return self._proportion(name, value)
+        if name in self._areas:
+            area = self._areas[name]
+            return intervals.like_a_share(value, area.variance, parts.of_area(name, area), self.confidence)
+        return self._sampled(way, name, value) if self.resample else Estimate(value)
 
-    def _sampled(self, way: str, name: str, value: float, rows: int) -> Estimate:
-        if way == BOOTSTRAP:
-            return intervals.percentiles(value, self.drawn[name], self.confidence)
-        if way == REFLECTED:
-            return intervals.reflected(value, self.drawn[name], self.confidence)
-        usable = intervals.defined(self.drawn[name])
-        if usable is None:
-            return Estimate(value)
-        least = rows if name.endswith(("_weighted", "_micro", "_loss")) else self.least
-        return intervals.like_a_share(value, float(usable.var(ddof=1)), least, self.confidence)
+    def _proportion(self, name: str, value: float) -> Estimate:
+        stem, _, own = name.partition(".")
+        make = intervals.f1_share if stem == "f1" else intervals.share
+        rows = self._counts.own(stem)[self._places[own]] if own else self.rows.rows
+        return make(value, float(rows), self.confidence)
 
+    def _sampled(self, way: str, name: str, value: float) -> Estimate:
+        found = self._drawn[name]
+        if way == STUDENT:
+            error, errors = float(self._errors[name][0]), self._drawn[BESIDE + name]
+            return intervals.studentized(value, error, found, errors, self.confidence)
+        if way == GAPS:
+            return intervals.of_gaps(value, self._errors["gap"][0], self._drawn[BESIDE + "gap"], self.confidence)
+        usable = intervals.defined(found)
+        if way == BOOTSTRAP or usable is None:
+            return intervals.percentiles(value, found, self.confidence)
+        return intervals.like_a_share(value, float(usable.var(ddof=1)), self._counts.parts(name, value), self.confidence)
 
-def _least(rows: Answered) -> int:
-    """Give the rows of the rarest class that occurs, for each that does: a mean over classes is known no better."""
-    if rows.task == REGRESSION:
-        return rows.rows
-    occurring = rows.counts[rows.counts > 0]
-    return int(occurring.min() * len(occurring))
+    @cached_property
+    def _drawn(self) -> dict[str, Floats]:
+        sampled = [name for name in self.names if method(name) in SAMPLED]
+        sums = self.found.sums
 
+        def figures(total: Floats) -> dict[str, Floats]:
+            values = sums.metrics(total)
+            return {name: values[name] for name in sampled} | self._beside(total, BESIDE)
 
-def _own_rows(rows: Answered) -> Iterator[tuple[str, int]]:
-    """Of how many rows each class's own figures are proportions."""
-    if rows.task == REGRESSION:
-        return
-    true, said, hit = rows.counts, *_said_and_hit(rows)
-    for name, counts in (("precision", said), ("recall", true), ("f1", true + said - hit)):
-        yield from ((f"{name}.{label}", int(count)) for label, count in zip(rows.labels, counts, strict=True))
+        return drawn(sums, figures)
 
+    @cached_property
+    def _errors(self) -> dict[str, Floats]:
+        return self._beside(self.found.sums.total(np.ones((1, self.found.sums.rows.shape[0]))), "")
 
-def _said_and_hit(rows: Answered) -> tuple[Array, Array]:
-    said = rows.said
-    if rows.task == MULTILABEL:
-        return said.sum(axis=0), (said & rows.truth).sum(axis=0)
-    width = len(rows.labels)
-    return np.bincount(said, minlength=width), np.bincount(rows.truth[rows.correct], minlength=width)
+    def _beside(self, total: Floats, before: str) -> dict[str, Floats]:
+        beside = self.found.sums.beside
+        return {before + name: values for name, values in beside(total).items()} if beside else {}
+
+    @cached_property
+    def _areas(self) -> dict[str, Area]:
+        return dict(present(self.found.areas))
+
+    @cached_property
+    def _counts(self) -> parts.Counts:
+        return parts.Counts(self.rows)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {label: at for at, label in enumerate(self.rows.labels)}

@@ -26,4 +26,4 @@ def summed_areas(sums: Named, found: Areas, rows: Floats, count: int) -> dict[st
 
 def moved(value: float, influence: Floats, rows: Floats, count: int) -> Floats:
     """Give the metric under weights: its value, and the mean influence under them."""
-    return value + np.divide(influence * count, rows, out=np.full(len(rows), np.nan), where=rows > 0)
+    return np.asarray(value + np.divide(influence * count, rows, out=np.full(len(rows), np.nan), where=rows > 0))

@@ -55,7 +55,7 @@ def _means(sure: float, hits: float, count: float) -> tuple[float, float]:
 
 def _truth(rows: Answered, row: int) -> str:
     if rows.task == CLASSIFICATION:
-        return rows.labels[rows.truth[row]]
+        return rows.labels[int(rows.truth[row])]
     return _labels(rows, rows.truth[row]) if rows.task == MULTILABEL else _numbers(rows.truth[row])
 
 

@@ -17,14 +17,17 @@ from pushline.evaluator.sums import Columns, Floats, Named
 def columns(rows: Answered, found: Areas, place: slice) -> Columns:
     """See classification.columns."""
     said = rows.said
+    losses, squared = log_losses(rows), ((rows.scores - rows.truth) ** 2).mean(axis=1)
     return {
         "rows": np.ones(rows.rows),
         "true": _counted(rows.truth),
         "said": _counted(said),
         "hit": _counted(rows.truth & said),
         "exact": rows.correct.astype(np.float64),
-        "log_loss": log_losses(rows),
-        "brier": np.asarray(((rows.scores - rows.truth) ** 2).mean(axis=1)),
+        "log_loss": losses,
+        "brier": squared,
+        "log_loss_square": losses**2,
+        "brier_square": squared**2,
         **of_areas(found, place),
     }
 
@@ -44,6 +47,13 @@ def metrics(sums: Named, labels: tuple[str, ...], found: Areas, count: int) -> d
         "brier": counts.ratio(sums["brier"][:, 0], rows),
         **counts.named(each, labels),
     }
+
+
+def beside(sums: Named) -> dict[str, Floats]:
+    """Give the standard errors of means."""
+    rows = sums["rows"][:, 0]
+    means = {name: counts.ratio(sums[name][:, 0], rows) for name in ("log_loss", "brier")}
+    return {name: counts.mean_error(sums[f"{name}_square"][:, 0], mean, rows) for name, mean in means.items()}
 
 
 def sides(rows: Answered) -> Iterator[tuple[Array, Array]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pushline.evaluator.measures.answered import Answered
-from pushline.evaluator.measures.counts import ratio
+from pushline.evaluator.measures.counts import mean_error, ratio
 from pushline.evaluator.measures.linear import moved
 from pushline.evaluator.sums import Columns, Floats, Named
 
@@ -41,11 +41,15 @@ def spread(rows: Answered) -> Spread:
 @np.errstate(all="ignore")
 def columns(rows: Answered, found: Spread) -> Columns:
     error = rows.points - rows.truth
-    return {
-        "rows": np.ones(rows.rows),
+    means = {
         "square": (error**2).mean(axis=1),
         "absolute": np.abs(error).mean(axis=1),
         "relative": ratio(np.abs(error), np.abs(rows.truth)).mean(axis=1),
+    }
+    return {
+        "rows": np.ones(rows.rows),
+        **means,
+        **{f"{name}_square": values**2 for name, values in means.items()},
         "zeros": np.count_nonzero(rows.truth == 0, axis=1).astype(np.float64),
         **_r2_columns(rows, error, found),
         **(_quantile_columns(rows) if rows.quantiles else {}),
@@ -63,8 +67,12 @@ def _r2_columns(rows: Answered, error: Floats, found: Spread) -> Columns:
 def _quantile_columns(rows: Answered) -> Columns:
     low, high = rows.scores.min(axis=1), rows.scores.max(axis=1)
     truth = rows.truth[:, 0]
+    losses = pinball(rows)
     return {
-        "pinball": pinball(rows),
+        "pinball": losses,
+        "pinball_square": losses**2,
+        "pinball_mean_square": losses.mean(axis=1) ** 2,
+        "width_square": (high - low) ** 2,
         "covered": ((low <= truth) & (truth <= high)).astype(np.float64),
         "width": high - low,
     }
@@ -89,11 +97,35 @@ def metrics(sums: Named, found: Spread, quantiles: tuple[float, ...], count: int
     }
 
 
+@np.errstate(all="ignore")
+def beside(sums: Named, quantiles: tuple[float, ...]) -> dict[str, Floats]:
+    """Give the standard errors of means, and of the root of one."""
+    rows = sums["rows"][:, 0]
+    means = {name: ratio(sums[name][:, 0], rows) for name in ("square", "absolute", "relative")}
+    errors = {name: mean_error(sums[f"{name}_square"][:, 0], mean, rows) for name, mean in means.items()}
+    return {
+        "rmse": errors["square"] / (2 * np.sqrt(means["square"])),
+        "mae": errors["absolute"],
+        "mape": errors["relative"],
+        **(_quantile_errors(sums, rows, quantiles) if quantiles else {}),
+    }
+
+
+def _quantile_errors(sums: Named, rows: Floats, quantiles: tuple[float, ...]) -> dict[str, Floats]:
+    losses = ratio(sums["pinball"], rows[:, np.newaxis])
+    errors = mean_error(sums["pinball_square"], losses, rows[:, np.newaxis])
+    return {
+        "pinball_loss": mean_error(sums["pinball_mean_square"][:, 0], losses.mean(axis=1), rows),
+        "interval_width": mean_error(sums["width_square"][:, 0], ratio(sums["width"][:, 0], rows), rows),
+        **{f"pinball_loss.{share:g}": errors[:, at] for at, share in enumerate(quantiles)},
+    }
+
+
 def _r2(sums: Named, found: Spread, rows: Floats, count: int) -> Floats:
     if "r2" in sums:
         return moved(found.r2, sums["r2"][:, 0], rows, count)
     total = sums["r2_squares"] - ratio(sums["r2_linear"] ** 2, rows[:, np.newaxis])
-    return np.where(found.total > 0, 1 - ratio(sums["r2_errors"], total), np.nan).mean(axis=1)
+    return np.asarray(np.where(found.total > 0, 1 - ratio(sums["r2_errors"], total), np.nan).mean(axis=1))
 
 
 def _quantile_metrics(sums: Named, rows: Floats, quantiles: tuple[float, ...]) -> dict[str, Floats]:

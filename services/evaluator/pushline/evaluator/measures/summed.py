@@ -1,15 +1,15 @@
 """All metrics of a task as functions of sums over the rows."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from pushline.evaluator.arrays import Array
-from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL
+from pushline.evaluator.known_metrics import CLASSIFICATION, REGRESSION
 from pushline.evaluator.measures import classification, multilabel, regression
 from pushline.evaluator.measures.answered import Answered, answered
 from pushline.evaluator.measures.areas import Areas, areas
-from pushline.evaluator.sums import Chosen, Columns, Floats, Named, Sums, sums_over
+from pushline.evaluator.sums import Chosen, Functions, Sums, sums_over
 
 MOST_CURVES = 1_000  # classes or labels; of more, each one's scores would have to be sorted for too long
 
@@ -41,37 +41,22 @@ class Summed:
 
 
 def summed(rows: Answered) -> Summed:
-    if rows.task == CLASSIFICATION:
-        return _classes(rows, classification.columns, classification.metrics, areas(_few(rows, classification.sides)))
-    if rows.task == MULTILABEL:
-        return _classes(rows, multilabel.columns, multilabel.metrics, areas(_few(rows, multilabel.sides)))
-    spread = regression.spread(rows)
-    sums = sums_over(
-        rows.rows,
-        lambda place: regression.columns(rows.only(place), spread),
-        lambda sums: regression.metrics(sums, spread, rows.quantiles, rows.rows),
-        partial(_again, rows),
-    )
-    return Summed(sums, Areas(None, None))
-
-
-def _few(rows: Answered, sides: Callable[[Answered], Iterator[tuple[Array, Array]]]) -> Iterable[tuple[Array, Array]]:
-    return sides(rows) if rows.scores.shape[1] <= MOST_CURVES else ()
-
-
-def _classes(
-    rows: Answered,
-    columns: Callable[[Answered, Areas, slice], Columns],
-    metrics: Callable[[Named, tuple[str, ...], Areas, int], dict[str, Floats]],
-    found: Areas,
-) -> Summed:
-    sums = sums_over(
-        rows.rows,
-        lambda place: columns(rows.only(place), found, place),
-        lambda sums: metrics(sums, rows.labels, found, rows.rows),
-        partial(_again, rows),
-    )
+    if rows.task == REGRESSION:
+        return Summed(_regression(rows), Areas(None, None))
+    kind = classification if rows.task == CLASSIFICATION else multilabel
+    found = areas(kind.sides(rows) if rows.scores.shape[1] <= MOST_CURVES else ())
+    functions = Functions(lambda sums: kind.metrics(sums, rows.labels, found, rows.rows), kind.beside)
+    sums = sums_over(rows.rows, lambda place: kind.columns(rows.only(place), found, place), functions, partial(_again, rows))
     return Summed(sums, found)
+
+
+def _regression(rows: Answered) -> Sums:
+    spread = regression.spread(rows)
+    functions = Functions(
+        lambda sums: regression.metrics(sums, spread, rows.quantiles, rows.rows),
+        lambda sums: regression.beside(sums, rows.quantiles),
+    )
+    return sums_over(rows.rows, lambda place: regression.columns(rows.only(place), spread), functions, partial(_again, rows))
 
 
 def _again(rows: Answered, chosen: Chosen) -> Sums:
