@@ -30,7 +30,7 @@ def frozen(words: str) -> Frozen:
 
 
 def test_a_file_keeps_its_further_arrays_texts_as_bytes(folder: Path) -> None:
-    np.savez(folder / "test.npz", x=X, y=Y, **COLUMNS)
+    write_arrays(folder / "test.npz", {"x": X, "y": Y, **COLUMNS})
 
     dataset.write({"pixels": X}, frozen("test.npz"), folder / "dataset.npz")
 
@@ -41,7 +41,8 @@ def test_a_file_keeps_its_further_arrays_texts_as_bytes(folder: Path) -> None:
 
 
 def test_a_function_may_return_them_too(folder: Path) -> None:
-    code = "import numpy as np\ndef made():\n    return {'x': np.ones((3, 2)), 'y': [0, 1, 0], 'age': np.array([10, 20, 30])}\n"
+    arrays = "'x': np.ones((3, 2)), 'y': np.array([0, 1, 0]), 'age': np.array([10, 20, 30])"
+    code = f"import numpy as np\ndef made():\n    return {{{arrays}}}\n"
     (folder / "columns_of_a_test.py").write_text(code)
 
     found = frozen("python:columns_of_a_test:made")
