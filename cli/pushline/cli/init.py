@@ -29,7 +29,9 @@ name = "{name}"                  # must be the operator's name of this model
 # memory = "4GiB"
 
 [evaluate]
-# dataset = "data/test.npz"      # arrays x and y; else what the script gave model.evaluate or its validation
+# dataset = "data/test.npz"      # arrays x and y; else what the script gave model.evaluate or its validation; best is one that
+#                                # the script never sees: "s3://bucket/datasets/{name}/test.npz#sha256=…"
+# metrics = ["python:money:profit"]   # functions of this repository: profit(y, answers) gives one number
 # slices = ["region", "x[3]"]    # rows that are measured on their own; each class always is
 
 [gates]                          # without any: not worse than what is live, and better than the best constant answer

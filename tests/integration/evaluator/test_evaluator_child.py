@@ -102,8 +102,10 @@ def test_a_crash_is_the_programs_fault_and_named(name: str, code: str, words: st
 def test_a_memory_hog_meets_its_limit(bubblewrap: str) -> None:
     """The real child gives up memory before it opens the program; this stub does as it does, then takes too much."""
     code = (
-        "import json; from pathlib import Path; from pushline.evaluator import child\n"
-        "child._give_up(json.loads(Path('request.json').read_text())['limits'])\n" + READY + "hog = bytearray(2**40)\n"
+        "import json; from pathlib import Path; from pushline.evaluator.confinement import give_up, readable_here\n"
+        "give_up(json.loads(Path('request.json').read_text())['limits'], readable_here(), ['.'])\n"
+        + READY
+        + "hog = bytearray(2**40)\n"
     )
     child = stub(code, bubblewrap, Limits(memory_bytes=2**30, seconds=20))
 
@@ -186,8 +188,8 @@ except OSError as error:
 
 def test_the_child_reaches_no_network(bubblewrap: str) -> None:
     limits_given_up = (
-        "import json; from pathlib import Path; from pushline.evaluator import child\n"
-        "child._give_up(json.loads(Path('request.json').read_text())['limits'])\n"
+        "import json; from pathlib import Path; from pushline.evaluator.confinement import give_up, readable_here\n"
+        "give_up(json.loads(Path('request.json').read_text())['limits'], readable_here(), ['.'])\n"
     )
     with socket.create_server(("127.0.0.1", 0)) as server:
         code = limits_given_up + TRY_TO_CONNECT.format(port=server.getsockname()[1]) + SAY

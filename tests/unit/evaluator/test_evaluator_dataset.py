@@ -178,7 +178,7 @@ def test_inputs_that_do_not_fit_the_program_reject_the_run(
     del name
 
     with pytest.raises(NotJudgeable) as caught:
-        inputs_for(EvaluationSet(arrays, Y, 4), specs)
+        dict(inputs_for(EvaluationSet(arrays, Y, 4), specs))
 
     assert words in caught.value.detail
 

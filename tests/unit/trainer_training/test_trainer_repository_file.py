@@ -23,6 +23,7 @@ CONFIG = ModelConfig(
     gates={"accuracy": GateConfig(0.8, None, 0.01)},
     limits=LIMITS,
 )
+NINE = ", ".join(f"'python:m:f{at}'" for at in range(9))
 STRICT = replace(
     CONFIG,
     confidence=0.9,
@@ -56,6 +57,7 @@ recall = { min = 0.9 }
 robust_accuracy = { min = 0.5, eps = 0.05 }
 [deploy]
 strategy = "immediate"
+allow_breaking = true
 """
 
 
@@ -77,6 +79,7 @@ def test_a_full_file_is_read() -> None:
         tests=TestPlan(("python", "-m", "pytest", "unit tests"), 300.0),
         requirements="requirements.txt",
         data=(DataFile("bucket", "datasets/digits/train.csv", "a" * 64),),
+        allow_breaking=True,
     )
 
 
@@ -157,7 +160,24 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[test]\ncommand = []\n", "bad_repository_file", "test.command: is no command"),
         ("[test]\ncommand = 7\n", "bad_repository_file", "test.command: 7 is not a text"),
         ("[test]\ntimeout = '2h'\n", "bad_repository_file", "test.timeout: 7200 s is above the operator's limit of 3600 s"),
-        ("[evaluate]\ndataset = 's3://b/k'\n", "unsupported_option", "evaluate.dataset"),
+        ("[evaluate]\ndataset = 's3://bkt/k'\n", "bad_repository_file", 'evaluate.dataset: "s3://bkt/k" is not of the form s3://'),
+        (
+            f"[train]\ndata = ['s3://bkt/k#sha256={'0' * 64}']\n[evaluate]\ndataset = 's3://bkt/k2#sha256={'0' * 64}'\n",
+            "bad_repository_file",
+            "evaluate.dataset: train.data names the same file; no training may see what its model is judged by",
+        ),
+        ("[evaluate]\nmetrics = 'python:m:f'\n", "bad_repository_file", "evaluate.metrics"),
+        ("[evaluate]\nmetrics = ['m:f']\n", "bad_repository_file", 'evaluate.metrics: "m:f" is not python:module:function'),
+        ("[evaluate]\nmetrics = ['python:m:Profit']\n", "bad_repository_file", "with a function in small letters"),
+        ("[evaluate]\nmetrics = ['python:m:accuracy']\n", "bad_repository_file", "is a metric of Pushline's own"),
+        ("[evaluate]\nmetrics = ['python:m:f', 'python:n:f']\n", "bad_repository_file", "has two functions of one name"),
+        (f"[evaluate]\nmetrics = [{NINE}]\n", "bad_repository_file", "at most 8"),
+        (
+            "[gates]\nrecall = { min = 0.9 }\nrecall = { min = 0.1 }\n",
+            "bad_repository_file",
+            "is no TOML: Cannot overwrite a value",
+        ),
+        ("[gates]\nrecall = { min = 0.9 }\n[gates.recall]\nmin = 0.1\n", "bad_repository_file", "is no TOML"),
         ("[evaluate]\ndataset = 'python:x'\n", "bad_repository_file", "is not python:module:function"),
         ("[evaluate]\ndataset = '../x.npz'\n", "bad_repository_file", "evaluate.dataset"),
         ("[evaluate]\ndataset = 'x.csv'\n", "bad_repository_file", "evaluate.dataset"),
@@ -195,6 +215,7 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[gates]\naccuracy = { min = true }\n", "bad_repository_file", "gates.accuracy.min: True is no number"),
         ("[gates]\n'Bad Name' = { min = 1 }\n", "bad_repository_file", "is no name of a metric"),
         ("[deploy]\nstrategy = 'canary'\n", "bad_repository_file", "deploy.strategy"),
+        ("[deploy]\nallow_breaking = 'yes'\n", "bad_repository_file", "deploy.allow_breaking: 'yes' is not true or false"),
     ],
 )
 def test_a_wrong_file_fails_the_run_and_names_the_key(text: str, reason: str, words: str) -> None:
@@ -206,9 +227,37 @@ def test_a_wrong_file_fails_the_run_and_names_the_key(text: str, reason: str, wo
     assert raised.value.sentence.startswith("pushline.toml")
 
 
+def test_what_the_operator_forbids_fails_the_run() -> None:
+    strict = replace(CONFIG, allow_breaking=False)
+
+    assert not parse_repository_file("[deploy]\nallow_breaking = false\n", strict).allow_breaking
+    with pytest.raises(RepositoryFileError) as raised:
+        parse_repository_file("[deploy]\nallow_breaking = true\n", strict)
+
+    assert raised.value.sentence == "pushline.toml: deploy.allow_breaking: the operator's file forbids it for this model"
+
+
 @pytest.mark.parametrize("dataset", ["data/test.npz", "python:data:test_set", "python:package.data:test_set"])
 def test_the_two_kinds_of_data_set_are_read(dataset: str) -> None:
     assert parse_repository_file(f"[evaluate]\ndataset = '{dataset}'\n", CONFIG).dataset == dataset
+
+
+def test_a_data_set_in_the_store_is_read_with_its_digest() -> None:
+    plan = parse_repository_file(f"[evaluate]\ndataset = 's3://bucket/sets/test.npz#sha256={'0' * 64}'\n", CONFIG)
+
+    assert plan.from_store == DataFile("bucket", "sets/test.npz", "0" * 64)
+
+
+def test_metrics_of_its_own_are_read_and_their_modules_have_to_be_there(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    (tmp_path / "money").mkdir()
+    (tmp_path / "money/__init__.py").touch()
+    (tmp_path / "pushline.toml").write_text("[evaluate]\nmetrics = ['python:money:profit']\n")
+    assert read_repository_file(tmp_path, CONFIG).metrics == ("python:money:profit",)
+
+    (tmp_path / "pushline.toml").write_text("[evaluate]\nmetrics = ['python:money:profit', 'python:money.lost:loss']\n")
+    with pytest.raises(RepositoryFileError, match=r"evaluate\.metrics: the repository has no module money\.lost"):
+        read_repository_file(tmp_path, CONFIG)
 
 
 def test_what_tightens_the_operators_gates_is_merged_with_them() -> None:

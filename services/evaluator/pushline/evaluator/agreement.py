@@ -1,4 +1,4 @@
-"""Does the program say what model.h5 says? Its answers against Keras' own, which the trainer's launcher wrote down."""
+"""Does the program say what model.h5 says? Its answers against Keras' own, whoever asked Keras (keras_says.py)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ import numpy as np
 
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.verdict import NotJudgeable
+
+ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,22 @@ def _compare_one(program: str, name: str, said: Array, keras: Array, tolerance: 
     rows = len(keras)
     if not rows or said[:rows].shape != keras.shape:
         raise _disagrees(program, f"its answers {name} have the shape {said.shape}, Keras' have {keras.shape}")
-    a, b = said[:rows].astype(np.float64), keras.astype(np.float64)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise NotJudgeable("not_finite", f"the model's answers {name} hold NaN or infinity")
-    apart = np.abs(a - b)
-    share = float((apart / (tolerance * np.maximum(1, np.abs(b)))).max())
+    difference = share = 0.0
+    for at in range(0, rows, ROWS_AT_ONCE):
+        some = slice(at, at + ROWS_AT_ONCE)
+        apart, allowed = _apart(name, said[:rows][some], keras[some], tolerance)
+        difference, share = max(difference, float(apart.max(initial=0))), max(share, float((apart / allowed).max(initial=0)))
     if not share <= 1:
         limit = f"allowed is {tolerance:g} times the answer's size, or {tolerance:g} below 1"
-        raise _disagrees(program, f"{name} differs from Keras by up to {float(apart.max()):.3g}; {limit}")
-    return Agreement(rows, float(apart.max()), share)
+        raise _disagrees(program, f"{name} differs from Keras by up to {difference:.3g}; {limit}")
+    return Agreement(rows, difference, share)
+
+
+def _apart(name: str, said: Array, keras: Array, tolerance: float) -> tuple[Array, Array]:
+    a, b = said.astype(np.float64), keras.astype(np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        raise NotJudgeable("not_finite", f"the model's answers {name} hold NaN or infinity")
+    return np.abs(a - b), tolerance * np.maximum(1, np.abs(b))
 
 
 def _disagrees(program: str, why: str) -> NotJudgeable:

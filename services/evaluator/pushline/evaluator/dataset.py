@@ -1,12 +1,15 @@
-"""The frozen evaluation set: what the program is asked, and what it should have answered. Every doubt refuses the run."""
+"""The frozen evaluation set: what the program is asked, and what it should have answered. Every doubt refuses the run.
 
-from collections.abc import Iterable, Mapping, Sequence
+Only what should have been answered is held. What the program is asked stays in the file and is read in batches of rows.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays
+from pushline.evaluator.arrays import Array, ArrayFile, BadArrays, Header, LazyArrays, batches_of, header_of
 from pushline.evaluator.verdict import NotJudgeable
 from pushline.objects.manifest import DYNAMIC, Dataset, TensorSpec
 
@@ -20,9 +23,22 @@ NO_SET = (
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSet:
+    """`arrays` may be lazy (arrays.LazyArrays): `[]` reads one as a whole, `batches_of` a few rows at a time."""
+
     arrays: Mapping[str, Array]
     truth: Array
     rows: int
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of what should have been answered: y, or one y.<output> for each of several outputs."""
+        return tuple(name for name in self.arrays if name == "y" or name.startswith("y."))
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of what the set has beside inputs and targets, one value a row: what slices can be made by."""
+        others = (name for name in self.arrays if name not in self.targets and not (name == "x" or name.startswith("x.")))
+        return tuple(name for name in others if header_of(self.arrays, name).shape == (self.rows,))
 
 
 def bad(sentence: str) -> NotJudgeable:
@@ -32,29 +48,29 @@ def bad(sentence: str) -> NotJudgeable:
 def read_set(path: Path, about: Dataset, output: str, max_bytes: int) -> EvaluationSet:
     """`output` is the one that is measured: a set with several targets has its own as y.<output>, or first. Raises NotJudgeable."""
     try:
-        arrays = read_arrays(path, max_bytes)
+        arrays = ArrayFile(path, max_bytes)
+        target = next((name for name in ("y", f"y.{output}", "y.0") if name in arrays), None)
+        if target is None:
+            raise bad(f"array y is missing; there is {_names(arrays)}")
+        for name in arrays:
+            _check_plain(name, arrays.header(name))
+        rows = arrays.header(target).rows
+        if rows == 0:
+            raise bad("it is empty")
+        if rows != about.rows:
+            raise bad(f"it has {rows} rows, its manifest says {about.rows}")
+        for name in arrays:
+            _check_values(name, arrays.batches(name))
+        return EvaluationSet(arrays, arrays[target], rows)
     except BadArrays as error:
         raise bad(str(error)) from error
-    target = next((name for name in ("y", f"y.{output}", "y.0") if name in arrays), None)
-    if target is None:
-        raise bad(f"array y is missing; there is {_names(arrays)}")
-    for name, array in arrays.items():
-        _check_plain(name, array)
-    rows = len(arrays[target])
-    if rows == 0:
-        raise bad("it is empty")
-    if rows != about.rows:
-        raise bad(f"it has {rows} rows, its manifest says {about.rows}")
-    return EvaluationSet(arrays, arrays[target], rows)
 
 
-def _check_plain(name: str, array: Array) -> None:
-    if array.dtype.kind not in _kinds(name):
-        raise bad(f"array {name} is of type {array.dtype}; numbers are needed")
-    if array.ndim == 0:
+def _check_plain(name: str, header: Header) -> None:
+    if header.dtype.kind not in _kinds(name):
+        raise bad(f"array {name} is of type {header.dtype}; numbers are needed")
+    if header.ndim == 0:
         raise bad(f"array {name} has no rows")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise bad(f"array {name} holds NaN or infinity")
 
 
 def _kinds(name: str) -> str:
@@ -63,36 +79,96 @@ def _kinds(name: str) -> str:
     return {"x": "biufS", "y": "biuf"}.get(stem, "biufSU")
 
 
-def inputs_for(data: EvaluationSet, specs: Sequence[TensorSpec]) -> dict[str, Array]:
+def _check_values(name: str, batches: Iterable[Array]) -> None:
+    for batch in batches:  # all of them, numbers or not: what was cut short shows only at its end
+        if batch.dtype.kind == "f" and not np.isfinite(batch).all():
+            raise bad(f"array {name} holds NaN or infinity")
+
+
+class Inputs(LazyArrays):
+    """A set's rows by input, as a program takes them. Reading raises NotJudgeable where a value does not fit."""
+
+    def __init__(self, arrays: Mapping[str, Array], found: Mapping[str, tuple[str, TensorSpec]], rows: int) -> None:
+        """`found` says which array is which input."""
+        self._arrays, self._found, self.rows = arrays, dict(found), rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def header(self, name: str) -> Header:
+        array, spec = self._found[name]
+        header = header_of(self._arrays, array)
+        return Header(_raised(header.shape, spec), header.dtype if spec.dtype == TEXT else np.dtype(spec.dtype))
+
+    def batches(self, name: str, rows: int = 0) -> Iterator[Array]:
+        array, spec = self._found[name]
+        try:
+            for batch in batches_of(self._arrays, array, rows or self.header(name).batch_rows):
+                yield _cast(array, batch.reshape(_raised(batch.shape, spec)), spec)
+        except BadArrays as error:
+            raise bad(str(error)) from error
+
+    def __getitem__(self, name: str) -> Array:
+        return np.concatenate(list(self.batches(name)))
+
+    def at(self, rows: Array) -> dict[str, Array]:
+        """Give some rows of each input; `rows` are their numbers, rising."""
+        return {name: self._some(name, rows) for name in self}
+
+    def _some(self, name: str, rows: Array) -> Array:
+        step, parts, start = self.header(name).batch_rows, [], 0
+        for batch in self.batches(name, step):
+            chosen = rows[(rows >= start) & (rows < start + len(batch))] - start
+            parts.append(batch[chosen])
+            start += step
+        return np.concatenate(parts)
+
+
+def inputs_for(data: EvaluationSet, specs: Sequence[TensorSpec]) -> Inputs:
     """Give the set's inputs as a program with these inputs takes them. Raises NotJudgeable naming the array."""
-    return {spec.name: _fitted(name, array, spec, data.rows) for name, array, spec in _pairs(data.arrays, specs)}
+    found = {spec.name: (name, spec) for name, spec in _pairs(data.arrays, specs)}
+    for name, spec in found.values():
+        _check_fits(name, header_of(data.arrays, name), spec, data.rows)
+    return Inputs(data.arrays, found, data.rows)
 
 
-def _pairs(arrays: Mapping[str, Array], specs: Sequence[TensorSpec]) -> Iterable[tuple[str, Array, TensorSpec]]:
+def _pairs(arrays: Mapping[str, Array], specs: Sequence[TensorSpec]) -> Iterable[tuple[str, TensorSpec]]:
     for spec in specs:
         names = [f"x.{spec.name}", "x"] if len(specs) == 1 else [f"x.{spec.name}"]
         name = next((name for name in names if name in arrays), None)
         if name is None:
             raise bad(f"array {' or '.join(names)} for the input {spec.name} is missing; there is {_names(arrays)}")
-        yield name, arrays[name], spec
+        yield name, spec
 
 
-def _fitted(name: str, array: Array, spec: TensorSpec, rows: int) -> Array:
-    if len(array) != rows:
-        raise bad(f"array {name} has {len(array)} rows, y has {rows}")
-    if array.ndim == 1 and len(spec.shape) == 2:  # noqa: PLR2004 - Keras too reads (n,) as (n, 1)
-        array = array[:, np.newaxis]
-    if not _fits(array.shape[1:], spec.shape[1:]):
-        raise bad(f"array {name} has rows of shape {array.shape[1:]}, the model takes {_written(spec.shape[1:])}")
-    if spec.dtype == TEXT and array.dtype.kind == "S":
-        return array
-    if spec.dtype == TEXT or array.dtype.kind == "S" or not np.can_cast(array.dtype, spec.dtype, "same_kind"):
-        raise bad(f"array {name} is of type {array.dtype}, the model takes {spec.dtype}")
-    needed = array.size * np.dtype(spec.dtype).itemsize
+def _check_fits(name: str, header: Header, spec: TensorSpec, rows: int) -> None:
+    if header.rows != rows:
+        raise bad(f"array {name} has {header.rows} rows, y has {rows}")
+    shape = _raised(header.shape, spec)
+    if not _fits(shape[1:], spec.shape[1:]):
+        raise bad(f"array {name} has rows of shape {shape[1:]}, the model takes {_written(spec.shape[1:])}")
+    is_text = header.dtype.kind == "S"
+    if is_text and spec.dtype == TEXT:
+        return
+    if is_text or spec.dtype == TEXT or not np.can_cast(header.dtype, spec.dtype, "same_kind"):
+        raise bad(f"array {name} is of type {header.dtype}, the model takes {spec.dtype}")
+    needed = rows * header.row_bytes // header.dtype.itemsize * np.dtype(spec.dtype).itemsize
     if needed > MAX_INPUT_BYTES:
         raise bad(f"array {name} has {needed} bytes as {spec.dtype}; at most {MAX_INPUT_BYTES} are judged")
+
+
+def _raised(shape: tuple[int, ...], spec: TensorSpec) -> tuple[int, ...]:
+    return (*shape, 1) if len(shape) == 1 and len(spec.shape) == 2 else shape  # noqa: PLR2004 - Keras too reads (n,) as (n, 1)
+
+
+def _cast(name: str, batch: Array, spec: TensorSpec) -> Array:
+    if spec.dtype == TEXT:
+        return batch
     with np.errstate(over="ignore"):
-        fitted = np.ascontiguousarray(array, dtype=spec.dtype)
+        fitted = np.ascontiguousarray(batch, dtype=spec.dtype)
     if fitted.dtype.kind == "f" and not np.isfinite(fitted).all():
         raise bad(f"array {name} has values too large for {spec.dtype}")
     return fitted

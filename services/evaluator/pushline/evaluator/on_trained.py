@@ -8,23 +8,31 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pushline.engine import row_hashes
+from pushline.evaluator import keras_says
 from pushline.evaluator.assessment import Assessment, Assessor, Material
+from pushline.evaluator.evaluated_event import event_of
 from pushline.evaluator.gates import Champion
-from pushline.evaluator.page import page
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFile
-from pushline.evaluator.report import MODEL_FILE, BadReport, Json, build, dump, event_of, measured_json
+from pushline.evaluator.report import MODEL_FILE, build, measured_costs
 from pushline.evaluator.verdict import Evaluation, NotJudgeable
 from pushline.line.events import ModelEvaluated, ModelTrained, Serving
 from pushline.line.stage import Transient
 from pushline.objects import keys, manifest
 from pushline.objects.manifest import BadManifest, Manifest
 from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreUnavailable
+from pushline.reports import BadReport
+from pushline.reports.bounded import dump_within
+from pushline.reports.measured import dump_measured
+from pushline.reports.page import page
 
-REPORT, MEASURED, PAGE, ANSWERS = "report.json", "measured.json", "report.html", "answers.npz"
+REPORT, MEASURED, PAGE = "report.json", "measured.json", "report.html"
+ANSWERS, PROOF, TRAINING_ROWS, METRICS = "answers.npz", "proof.npz", "training_rows.bin", "metrics.zip"
+MAX_METRICS_BYTES = 16 * 2**20
 MAX_REPORT_BYTES = 16 * 2**20
 LOOK_EVERY_SECONDS = 0.1
 
@@ -57,6 +65,12 @@ class OnTrained:
         if finished is None:
             raise Transient("store: the report that was just written is not there")
         return finished
+
+    def again(self, work: Evaluation, cancelled: threading.Event) -> bytes:
+        """Give the report of this work, made anew; nothing is written. Raises what the store raises, CannotRun, Cancelled."""
+        with TemporaryDirectory(prefix="pushline-evaluation-") as name:
+            about, found = self._assess(work, Path(name), cancelled)
+        return dump_within(build(work, about, found, self.assessor.rules), MAX_REPORT_BYTES)
 
     def _finished(self, work: Evaluation) -> ModelEvaluated | None:
         """Make the answer of the first complete report in name order, if there is one."""
@@ -126,15 +140,38 @@ class OnTrained:
             limit = f"{about.dataset.size} bytes; at most {rules.max_dataset_bytes} are read"
             raise NotJudgeable("dataset", f"the evaluation set cannot be used: it has {limit}")
         dataset, sha256 = folder / "dataset.npz", about.dataset.sha256
-        has_answers = any(file.name == ANSWERS for file in about.files)
         with ThreadPoolExecutor(2) as beside:
             fetched = beside.submit(
                 self.store.fetch_to, keys.dataset(about.model, sha256), sha256, dataset, rules.max_dataset_bytes
             )
-            answers = beside.submit(self._file, about, ANSWERS, folder, rules.max_dataset_bytes) if has_answers else None
+            others = beside.submit(self._others, about, folder)
             programs = self._programs(about, folder)
         fetched.result()
-        return Material(about, programs, dataset, answers.result() if answers else None)
+        return replace(others.result(), programs=programs, dataset=dataset)
+
+    def _others(self, about: Manifest, folder: Path) -> Material:
+        """What proves and measures the model beside programs and set."""
+        rules = self.assessor.rules
+        limits = {
+            ANSWERS: rules.max_dataset_bytes,
+            PROOF: keras_says.MAX_PROOF_BYTES,
+            TRAINING_ROWS: row_hashes.MOST_BYTES,
+            **({METRICS: MAX_METRICS_BYTES} if about.metrics else {}),
+        }
+        names = {file.name for file in about.files}
+        answers, proof, rows, metrics = (
+            self._file(about, name, folder, limits[name]) if name in names and name in limits else None
+            for name in (ANSWERS, PROOF, TRAINING_ROWS, METRICS)
+        )
+        return Material(about, (), None, answers, proof, rows, metrics, self._model(about, folder))
+
+    def _model(self, about: Manifest, folder: Path) -> ProgramFile | None:
+        """Give model.h5 where Keras is asked about it here; one that is served itself is asked anyway."""
+        size = next(file.size for file in about.files if file.name == MODEL_FILE)
+        rules = self.assessor.rules
+        if not rules.asks_model or about.engine != "litert" or size > rules.max_program_bytes:
+            return None
+        return ProgramFile(MODEL_FILE, self._file(about, MODEL_FILE, folder, rules.max_program_bytes), None, "tensorflow")
 
     def _programs(self, about: Manifest, folder: Path) -> tuple[ProgramFile, ...]:
         limit = self.assessor.rules.max_program_bytes
@@ -164,14 +201,13 @@ class OnTrained:
 
     def _write(self, work: Evaluation, about: Manifest | None, found: Assessment) -> None:
         """The report comes last: where it is, everything is."""
-        report: Json = build(work, about, found, self.assessor.rules)
-        measured = measured_json(found.run, found.measured, found.child_seconds)
+        report, measured = build(work, about, found, self.assessor.rules), measured_costs(found)
         folder = self.new_name()
         with ThreadPoolExecutor(1) as beside:
-            numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), measured)
-            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.drawn))
+            numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), dump_measured(measured))
+            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.pictures))
         numbers.result()
-        self.store.put_bytes(_key(work, folder, REPORT), dump(report))
+        self.store.put_bytes(_key(work, folder, REPORT), dump_within(report, MAX_REPORT_BYTES))
 
 
 def _key(work: Evaluation, folder: str, name: str) -> str:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from pushline.evaluator.arrays import Array
+from pushline.evaluator.arrays import Array, column_of, header_of
 from pushline.evaluator.known_metrics import MULTILABEL, REGRESSION
 from pushline.evaluator.measures.answered import Answered
 from pushline.evaluator.verdict import NotJudgeable
@@ -60,12 +60,12 @@ class Table:
         return _texts(array)
 
     def _feature(self, column: Column, index: int) -> Array:
-        array = self.arrays.get(column.name)
-        if array is None:
+        if column.name not in self.arrays:
             raise _bad(f"{column} is of an array {column.name} that is missing; there is {', '.join(sorted(self.arrays))}")
-        if array.ndim != 2 or len(array) != self.rows.rows or index >= array.shape[1]:  # noqa: PLR2004 - rows and columns
-            raise _bad(f"{column} is no column of array {column.name}, which has the shape {array.shape}")
-        return _texts(array[:, index])
+        shape = header_of(self.arrays, column.name).shape
+        if len(shape) != 2 or shape[0] != self.rows.rows or index >= shape[1]:  # noqa: PLR2004 - rows and columns
+            raise _bad(f"{column} is no column of array {column.name}, which has the shape {shape}")
+        return _texts(column_of(self.arrays, column.name, index))
 
 
 def _texts(array: Array) -> Array:

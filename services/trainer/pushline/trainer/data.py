@@ -169,10 +169,11 @@ def lay_out(folder: Path, own: Path, files: Sequence[tuple[str, Path]]) -> None:
         if any(there.name.lower() == name.lower() for there in folder.iterdir()):
             sentence = f"The repository has {FOLDER}/{name} already, under which train.data would show a file of the store."
             raise DataRefused(Failure("data_clash", sentence))
-        _put(path, folder / name)
+        put(path, folder / name)
 
 
-def _put(path: Path, at: Path) -> None:
+def put(path: Path, at: Path) -> None:
+    """Show a file under another name, without a copy where the disk can."""
     with suppress(OSError):
         at.hardlink_to(path)
         return

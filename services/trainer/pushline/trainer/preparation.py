@@ -6,15 +6,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushline.objects import keys
 from pushline.runtime.operator_file import DataConfig
 from pushline.trainer import data
-from pushline.trainer.data import DataRules, TrainingData
+from pushline.trainer.data import DataFile, DataRefused, DataRules, TrainingData
 from pushline.trainer.environments import Environments
+from pushline.trainer.evaluation_set import StoreSet, look_at
+from pushline.trainer.failures import Failure
 from pushline.trainer.live import LiveTraining
 from pushline.trainer.repository_file import Plan
 from pushline.trainer.sandbox.box import Shown
 
 KERAS_DATASETS = "~/.keras/datasets"
+EVALUATION_SET = "evaluation-set.npz"  # beside the checkout, of which the sandbox sees nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Prepared:
     shown: tuple[Shown, ...]
     python_path: tuple[Path, ...]
     environment_sha256: str
+    evaluation_set: StoreSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,36 @@ class Preparation:
             if plan.data:
                 live.begin("data")
                 shown.append(Shown(self._data(needs, leases, live, cancelled), data.FOLDER))
-            yield Prepared(tuple(shown), python_path, sha256)
+            evaluation_set = self._evaluation_set(needs, live, cancelled) if plan.from_store else None
+            yield Prepared(tuple(shown), python_path, sha256, evaluation_set)
+
+    def _rules(self, needs: Needs) -> DataRules:
+        return DataRules((f"s3://{self.bucket}/datasets/{needs.model}/", *needs.rules.allow), needs.rules.max_bytes)
+
+    def _evaluation_set(self, needs: Needs, live: LiveTraining, cancelled: threading.Event) -> StoreSet | None:
+        """Lay it where the run's files are until they are in the store. It is no part of what is shown."""
+        file, rules = needs.plan.from_store, self._rules(needs)
+        if file is None:
+            return None
+        live.begin("data")
+        at = needs.source.with_name(EVALUATION_SET)
+        with self.data.lease(file, rules, rules.max_bytes, cancelled) as path:
+            data.put(path, at)
+        found = look_at(file, at)
+        live.say(f"evaluation set: {found.rows} rows, {found.size} bytes of {file.address}; the script does not see it")
+        return found
+
+    def _check_unseen(self, model: str, file: DataFile) -> None:
+        """What judged a model once is never shown to a training of it, whatever it is called. Raises DataRefused, StoreError."""
+        if self.data.store_of(self.bucket).exists(keys.dataset(model, file.sha256)):
+            sentence = f"{file.address} is an evaluation set of this model, which no training of it may see."
+            raise DataRefused(Failure("data_is_evaluation_set", sentence))
 
     def _data(self, needs: Needs, leases: ExitStack, live: LiveTraining, cancelled: threading.Event) -> Path:
-        allowed = f"s3://{self.bucket}/datasets/{needs.model}/"
-        rules = DataRules((allowed, *needs.rules.allow), needs.rules.max_bytes)
+        rules = self._rules(needs)
         left, fetched = rules.max_bytes, list[tuple[str, Path]]()
         for file in needs.plan.data:
+            self._check_unseen(needs.model, file)
             path = leases.enter_context(self.data.lease(file, rules, left, cancelled))
             left -= path.stat().st_size
             fetched.append((file.name, path))

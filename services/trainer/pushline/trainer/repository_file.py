@@ -1,19 +1,19 @@
 """pushline.toml of a model repository: what a committer may ask for, read strictly and merged with what the operator demands."""
 
-import re
 import tomllib
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pushline.objects.manifest import Gate
 from pushline.objects.slices import parse_slices
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.operator_file import Limits, ModelConfig, read_confidence
 from pushline.runtime.strict_table import StrictTable, WrongKey
-from pushline.trainer import requirements_file
+from pushline.trainer import metrics_bundle, requirements_file
 from pushline.trainer.data import FOLDER as DATA
 from pushline.trainer.data import DataFile, parse_data
+from pushline.trainer.repository_evaluate import EvaluateTable, inside, read_evaluate
 from pushline.trainer.repository_gates import DEFAULT_CONFIDENCE, WeakenedGate, merge_confidence, merge_gates, read_gates
 from pushline.trainer.repository_tests import TestPlan, check_command, parse_command
 from pushline.trainer.requirements_file import Pin, WrongRequirement, parse_requirements
@@ -24,7 +24,6 @@ REGRESSION = "regression"
 TASKS = ("classification", "multilabel", REGRESSION)
 MAX_LABELS, MAX_LABEL = 10_000, 200
 MIN_QUANTILES, MAX_QUANTILES = 2, 99
-_FUNCTION = re.compile(r"python:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 class RepositoryFileError(Exception):
@@ -43,15 +42,18 @@ class Plan:
     labels: tuple[str, ...]
     script: str
     limits: Limits
-    dataset: str  # "" where the script's own evaluation decides; else a file of the repository, or python:module:function
+    dataset: str  # "" where the script's own evaluation decides; else a file of the repository, python:module:function, or s3://…
     slices: tuple[str, ...]
     gates: tuple[Gate, ...]
     tests: TestPlan
     requirements: str = ""  # a file of the repository
     pins: tuple[Pin, ...] = ()  # what stands in it
     data: tuple[DataFile, ...] = ()
+    from_store: DataFile | None = None  # the evaluation set, where it lies in the store
+    metrics: tuple[str, ...] = ()  # of its own, python:module:function
     quantiles: tuple[float, ...] = ()  # that the columns of a regression's answers are
     confidence: float = DEFAULT_CONFIDENCE  # of the gates
+    allow_breaking: bool = False  # inputs, outputs or labels may change against the live model
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -78,8 +80,6 @@ def parse_repository_file(text: str, config: ModelConfig) -> Plan:
         raise RepositoryFileError("other_model", f"{NAME}: {error}") from None
     except WeakenedGate as error:
         raise RepositoryFileError("weakened_gate", f"{NAME}: {error}") from None
-    except _NotBuilt as error:
-        raise RepositoryFileError("unsupported_option", f"{NAME}: {error}") from None
     except WrongKey as error:
         raise RepositoryFileError("bad_repository_file", f"{NAME}: {error}") from None
 
@@ -88,35 +88,32 @@ class _OtherModel(WrongKey):
     pass
 
 
-class _NotBuilt(WrongKey):
-    pass
-
-
 def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     task, labels, quantiles = _model(table.table("model"), config)
     train = _train(table.table("train"), config.limits)
     tests = _tests(table.table("test"), config.limits)
-    dataset, slices = _evaluate(table.table("evaluate"))
+    evaluate, slices = _evaluate(table.table("evaluate"), train.data)
     asked = table.table("gates")
     confidence = merge_confidence(config.confidence, read_confidence(asked))
     gates = merge_gates(config.gates, read_gates(asked))
-    deploy = table.table("deploy")
-    deploy.parsed("strategy", _strategy, "immediate")
-    deploy.finish()
+    allow_breaking = _deploy(table.table("deploy"), config)
     table.finish()
     return Plan(
         task=task,
         labels=labels,
         script=train.script,
         limits=train.limits,
-        dataset=dataset,
+        dataset=evaluate.dataset,
         slices=slices,
         gates=gates,
         tests=tests,
         requirements=train.requirements,
         data=train.data,
+        from_store=evaluate.from_store,
+        metrics=evaluate.metrics,
         quantiles=quantiles,
         confidence=confidence,
+        allow_breaking=allow_breaking,
     )
 
 
@@ -159,14 +156,14 @@ class _Train:
 
 
 def _train(table: StrictTable, most: Limits) -> _Train:
-    script = table.parsed("script", _inside, "train.py")
+    script = table.parsed("script", inside, "train.py")
     timeout = table.parsed("timeout", parse_duration, most.timeout_seconds)
     if timeout > most.timeout_seconds:
         raise table.wrong("timeout", f"{timeout:g} s is above the operator's limit of {most.timeout_seconds:g} s")
     memory = table.parsed("memory", parse_size, most.memory_bytes)
     if memory > most.memory_bytes:
         raise table.wrong("memory", f"{memory} bytes are above the operator's limit of {most.memory_bytes} bytes")
-    requirements = table.parsed("requirements", _inside, "")
+    requirements = table.parsed("requirements", inside, "")
     texts = table.texts("data")
     table.finish()
     try:
@@ -192,37 +189,25 @@ def _tests(table: StrictTable, most: Limits) -> TestPlan:
     return TestPlan(command, timeout)
 
 
-def _evaluate(table: StrictTable) -> tuple[str, tuple[str, ...]]:
-    dataset = table.text("dataset", "")
-    if dataset.startswith("s3://"):
-        raise _NotBuilt(
-            table.name("dataset"), "an s3:// data set is not supported yet; name a file of the repository or python:module:function"
-        )
-    if dataset.startswith("python:"):
-        if not _FUNCTION.fullmatch(dataset):
-            raise table.wrong("dataset", f'"{dataset[:80]}" is not python:module:function')
-    elif dataset:
-        dataset = table.parsed("dataset", _npz)
+def _evaluate(table: StrictTable, training_data: tuple[DataFile, ...]) -> tuple[EvaluateTable, tuple[str, ...]]:
+    evaluate = read_evaluate(table, training_data)
     slices = table.texts("slices")
     try:
         parse_slices(slices)
     except ValueError as error:
         raise table.wrong("slices", str(error)) from None
     table.finish()
-    return dataset, slices
+    return evaluate, slices
 
 
-def _inside(text: str) -> str:
-    path = PurePosixPath(text)
-    if path.is_absolute() or ".." in path.parts or not path.parts or not text.isprintable() or text.startswith("-"):
-        raise ValueError(f'"{text[:80]}" is no path inside the repository')
-    return str(path)
-
-
-def _npz(text: str) -> str:
-    if not text.endswith(".npz"):
-        raise ValueError(f'"{text[:80]}" is neither an .npz file of the repository nor python:module:function')
-    return _inside(text)
+def _deploy(table: StrictTable, config: ModelConfig) -> bool:
+    """Say whether callers of the live model may break."""
+    table.parsed("strategy", _strategy, "immediate")
+    allowed = table.flag("allow_breaking", default=False)
+    if allowed and not config.allow_breaking:
+        raise table.wrong("allow_breaking", "the operator's file forbids it for this model")
+    table.finish()
+    return allowed
 
 
 def _task(text: str) -> str:
@@ -245,12 +230,22 @@ def _checked(plan: Plan, folder: Path) -> Plan:
         )
     if not _has_dataset(plan, folder):
         raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.dataset: the repository has no file {plan.dataset}")
+    for function in plan.metrics:
+        if metrics_bundle.module_file(folder, function) is None:
+            problem = f"the repository has no module {function.split(':')[1]}"
+            raise RepositoryFileError("bad_repository_file", f"{NAME}: evaluate.metrics: {problem}")
     return replace(plan, pins=_pins(folder, plan.requirements)) if plan.requirements else plan
 
 
 def _has_dataset(plan: Plan, folder: Path) -> bool:
     fetched = {f"{DATA}/{file.name}" for file in plan.data}
-    return not plan.dataset or plan.dataset.startswith("python:") or plan.dataset in fetched or _is_file(folder, plan.dataset)
+    return (
+        not plan.dataset
+        or plan.from_store is not None
+        or plan.dataset.startswith("python:")
+        or plan.dataset in fetched
+        or _is_file(folder, plan.dataset)
+    )
 
 
 def _pins(folder: Path, name: str) -> tuple[Pin, ...]:

@@ -16,7 +16,7 @@ from pushline.line.stage import Transient
 from pushline.objects.manifest import BadManifest, Manifest
 from pushline.objects.store import Store, StoreError
 from pushline.runtime.operator_file import Limits, ModelConfig
-from pushline.trainer import repository_tests, trained_event, tries, upload
+from pushline.trainer import metrics_bundle, repository_tests, trained_event, tries, upload
 from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, Forge, ForgeUnavailable
 from pushline.trainer.data import DataRefused
 from pushline.trainer.environments import EnvironmentRefused
@@ -24,9 +24,10 @@ from pushline.trainer.failures import Failure, failure_of
 from pushline.trainer.launch_result import NAME, BadResult, LaunchResult, read_result
 from pushline.trainer.leased_cache import LeaseCancelled
 from pushline.trainer.live import LiveTraining
+from pushline.trainer.metrics_bundle import BundleRefused
 from pushline.trainer.preparation import Needs, Preparation, Prepared
 from pushline.trainer.repository_file import Plan, RepositoryFileError, read_repository_file
-from pushline.trainer.sandbox.box import Ended, Job, Sandbox, SandboxUnavailable
+from pushline.trainer.sandbox.box import Ended, Job, Received, Sandbox, SandboxUnavailable
 from pushline.trainer.upload import Product
 
 LAUNCHER = Path(__file__).with_name("launcher")
@@ -250,8 +251,12 @@ class Training:
         failure = failure_of(ended, result, work.plan.limits, work.plan.script)
         if failure is not None or result is None:
             return failure or Failure("output_invalid", problem)
-        environment = prepared.environment_sha256
-        return Product(work.run, work.plan, result, ended.files, ended.seconds, self.sandbox.name, environment)
+        try:
+            files = ended.files | _bundle(work)
+        except BundleRefused as error:
+            return error.failure
+        told = (result, files, ended.seconds, self.sandbox.name, prepared.environment_sha256)
+        return Product(work.run, work.plan, *told, prepared.evaluation_set)
 
     def _upload(self, run: Run) -> ModelTrained:
         """Raises StoreError; the files are kept for the next time."""
@@ -280,9 +285,19 @@ class _Work:
     cancelled: threading.Event
 
 
+def _bundle(work: _Work) -> dict[str, Received]:
+    """Out of the checkout, which the sandbox has only seen a copy of."""
+    if not work.plan.metrics:
+        return {}
+    folder = work.checkout.folder
+    return {metrics_bundle.NAME: metrics_bundle.bundle(folder, folder.with_name(metrics_bundle.NAME))}
+
+
 def _arguments(plan: Plan) -> tuple[str, ...]:
     words = ["--script", plan.script]
-    if plan.dataset:
+    if plan.from_store is not None:
+        words += ["--set-elsewhere"]
+    elif plan.dataset:
         words += ["--dataset", plan.dataset]
     if plan.task:
         words += ["--task", plan.task]
@@ -290,7 +305,9 @@ def _arguments(plan: Plan) -> tuple[str, ...]:
 
 
 def _summary(product: Product) -> str:
-    frozen = product.result.dataset
+    frozen, chosen = product.result.dataset, product.evaluation_set
+    if chosen is not None:
+        return f"{', '.join(sorted(product.files))}; {chosen.rows} rows to evaluate, from {chosen.file.address}"
     rows = f"{frozen.rows} rows to evaluate, from {frozen.taken_from}" if frozen else "nothing to evaluate with"
     problem = f" ({product.result.dataset_problem})" if product.result.dataset_problem else ""
     return f"{', '.join(sorted(product.files))}; {rows}{problem}"

@@ -3,17 +3,20 @@
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from pushline.line.ledger import Run
 from pushline.objects import keys, manifest
 from pushline.objects.manifest import BadManifest, Dataset, Manifest, ManifestFile
 from pushline.objects.store import ObjectMissing, ObjectTooLarge, Store
+from pushline.trainer.evaluation_set import StoreSet
 from pushline.trainer.failures import MODEL
 from pushline.trainer.launch_result import LaunchResult
+from pushline.trainer.metrics_bundle import NAME as METRICS
 from pushline.trainer.repository_file import Plan
 from pushline.trainer.sandbox.box import Received
 
-ANSWERS = "answers.npz"
+ANSWERS, PROOF, TRAINING_ROWS = "answers.npz", "proof.npz", "training_rows.bin"
 PUTS_AT_ONCE = 6
 
 
@@ -28,6 +31,7 @@ class Product:
     seconds: float
     sandbox: str
     environment_sha256: str
+    evaluation_set: StoreSet | None = None
 
 
 def found(store: Store, run: Run) -> tuple[Manifest, str] | None:
@@ -52,8 +56,8 @@ def upload(store: Store, product: Product) -> tuple[Manifest, str]:
     sha256 = hashlib.sha256(data).hexdigest()
     model = product.run.model
     puts = [(keys.model_file(model, file.sha256, file.name), product.files[file.name].path) for file in made.files]
-    if made.dataset is not None and product.result.dataset is not None:
-        puts.append((keys.dataset(model, made.dataset.sha256), product.files[product.result.dataset.file].path))
+    if made.dataset is not None:
+        puts.append((keys.dataset(model, made.dataset.sha256), _set_file(product)))
     with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
         list(pool.map(lambda put: store.put_file(*put), puts))
     store.put_bytes(keys.manifest(model, product.run.run_id, sha256), data)
@@ -63,7 +67,7 @@ def upload(store: Store, product: Product) -> tuple[Manifest, str]:
 def manifest_of(product: Product) -> Manifest:
     run, plan, result, commit = product.run, product.plan, product.result, product.run.commit
     names = [MODEL, *dict.fromkeys(program.file for program in result.programs)]
-    names += [ANSWERS] if ANSWERS in product.files else []
+    names += [name for name in _beside(product) if name in product.files]
     return Manifest(
         schema=manifest.SCHEMA,
         model=run.model,
@@ -92,11 +96,27 @@ def manifest_of(product: Product) -> Manifest:
         seconds=round(product.seconds, 3),
         sandbox=product.sandbox,
         quantiles=plan.quantiles,
+        metrics=plan.metrics,
+        allow_breaking=plan.allow_breaking,
     )
 
 
+def _beside(product: Product) -> tuple[str, ...]:
+    """What proves and measures the model beside its set; metrics.zip is the trainer's own, and only where it was asked for."""
+    return (ANSWERS, PROOF, TRAINING_ROWS, *([METRICS] if product.plan.metrics else []))
+
+
+def _set_file(product: Product) -> Path:
+    if product.evaluation_set is not None:
+        return product.evaluation_set.path
+    assert product.result.dataset is not None  # noqa: S101 - _dataset has looked
+    return product.files[product.result.dataset.file].path
+
+
 def _dataset(product: Product) -> Dataset | None:
-    frozen = product.result.dataset
+    chosen, frozen = product.evaluation_set, product.result.dataset
+    if chosen is not None:
+        return Dataset(chosen.file.sha256, chosen.size, chosen.rows, "store", chosen.file.address)
     if frozen is None:
         return None
     file = product.files[frozen.file]

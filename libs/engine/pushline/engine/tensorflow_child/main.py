@@ -15,9 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from . import limits
+from . import batches, limits
 from .frames import BadFrame, Ended, receive, send
 from .model import Failed, Model
 from .preflight import Refused
@@ -72,13 +70,12 @@ def _answer(connection: socket.socket, shared: ChildsMemory | None) -> None:
 
 def batch() -> int:
     request = json.loads(Path("request.json").read_text(encoding="utf-8"))
-    inputs = _read("inputs.npz")
     _import_tensorflow()
     limits.keep_to(request["limits"])
     Path(READY).touch()
     try:
-        result = _batch(request, inputs)
-    except (Refused, Failed) as error:
+        result = _batch(request)
+    except (Refused, Failed, batches.Uneven) as error:
         result = {"reason": "program_refused", "sentence": f"model.h5 {error}"}
     except MemoryError:
         result = {"reason": "program_out_of_memory", "sentence": "model.h5 needs more memory than it may have"}
@@ -88,12 +85,13 @@ def batch() -> int:
     return 0
 
 
-def _batch(request: dict[str, Any], inputs: dict[str, Array]) -> dict[str, Any]:
+def _batch(request: dict[str, Any]) -> dict[str, Any]:
     begun = time.monotonic()
     model = Model(Path(request["model"]), request["max_bytes"])
     loaded = time.monotonic()
-    given = _named(inputs, [each["name"] for each in model.inputs], request.get("order"))
-    _write("together.npz", _run(model, given))
+    with zipfile.ZipFile("inputs.npz") as archive:
+        names = _named([member.removesuffix(".npy") for member in archive.namelist()], model, request.get("order"))
+        batches.write("together.npz", (_answers(model, names, part) for part in batches.read(archive, CHUNK_ROWS)))
     return {
         "load_seconds": loaded - begun,
         "run_seconds": time.monotonic() - loaded,
@@ -103,41 +101,24 @@ def _batch(request: dict[str, Any], inputs: dict[str, Array]) -> dict[str, Any]:
     }
 
 
-def _named(inputs: dict[str, Array], names: list[str], order: list[str] | None) -> dict[str, Array]:
-    """By the model's own names; `order` says which of its inputs is which, where they come under others."""
+def _named(given: list[str], model: Model, order: list[str] | None) -> dict[str, str]:
+    """For each of the model's inputs the name that it comes under; `order` says so where they are others, and one is clear."""
+    names = [each["name"] for each in model.inputs]
     if order is not None and len(order) == len(names):
-        return {name: inputs[given] for name, given in zip(names, order, strict=True)}
-    if set(inputs) != set(names):
-        raise Refused(f"takes {', '.join(names)[:200]}, not {', '.join(inputs)[:200]}")
-    return inputs
+        return dict(zip(names, order, strict=True))
+    if len(given) == len(names) == 1:
+        return {names[0]: given[0]}
+    if set(given) != set(names):
+        raise Refused(f"takes {', '.join(names)[:200]}, not {', '.join(given)[:200]}")
+    return {name: name for name in names}
 
 
-def _run(model: Model, inputs: dict[str, Array]) -> dict[str, Array]:
-    typed = {each["name"]: _typed(inputs[each["name"]], each["dtype"]) for each in model.inputs}
-    rows = len(next(iter(typed.values())))
-    parts = [model.run({name: array[at : at + CHUNK_ROWS] for name, array in typed.items()}) for at in range(0, rows, CHUNK_ROWS)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _answers(model: Model, names: dict[str, str], part: dict[str, Array]) -> dict[str, Array]:
+    return model.run({each["name"]: _typed(part[names[each["name"]]], each["dtype"]) for each in model.inputs})
 
 
 def _typed(array: Array, dtype: str) -> Array:
     return array if dtype == TEXT else array.astype(dtype, copy=False)
-
-
-def _read(name: str) -> dict[str, Array]:
-    """Unlike np.load it reads an array of any name, `file` too."""
-    with zipfile.ZipFile(name) as archive:
-        arrays = {}
-        for member in archive.namelist():
-            with archive.open(member) as stream:
-                arrays[member.removesuffix(".npy")] = np.lib.format.read_array(stream, allow_pickle=False)
-        return arrays
-
-
-def _write(name: str, arrays: dict[str, Array]) -> None:
-    with zipfile.ZipFile(name, "w") as archive:
-        for each, array in arrays.items():
-            with archive.open(f"{each}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def _import_tensorflow() -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from pushline.engine.tensorflow_child import START
 from pushline.engine.tensorflow_process import ENVIRONMENT as TENSORFLOW_ENVIRONMENT
-from pushline.evaluator.arrays import Array, BadArrays, read_arrays, write_arrays
+from pushline.evaluator.arrays import Array, BadArrays, header_of, read_arrays, write_arrays
 from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -71,8 +71,9 @@ class LimitedChild:
             "files": self.limits.files,
             "core_bytes": 0,
         }
-        if shutil.disk_usage(folder).free < self.limits.output_bytes:
-            raise CannotRun(f"scratch space: less than {self.limits.output_bytes // 2**20} MiB free where temporary files lie")
+        needed = self.limits.output_bytes + sum(header_of(inputs, name).size_bytes for name in inputs)
+        if shutil.disk_usage(folder).free < needed:
+            raise CannotRun(f"scratch space: less than {needed // 2**20} MiB free where temporary files lie")
         try:
             (folder / "programs").mkdir()
             for program, (copy, _) in zip(programs, copies, strict=True):
@@ -86,11 +87,11 @@ class LimitedChild:
 
     def _command(self, folder: Path, engine: str) -> list[str]:
         if engine == "litert":
-            return [*(_bubblewrap(self.bubblewrap, folder, own_folders()) if self.bubblewrap else ()), *self.command]
+            return [*(bubblewrapped(self.bubblewrap, folder, own_folders()) if self.bubblewrap else ()), *self.command]
         if self.tensorflow_python is None:
             raise CannotRun("the evaluator has no TensorFlow engine (set PUSHLINE_TENSORFLOW_PYTHON)")
         shown = folders_of(self.tensorflow_python) if self.bubblewrap else []
-        enclosed = _bubblewrap(self.bubblewrap, folder, [*shown, str(START.parent)]) if self.bubblewrap else []
+        enclosed = bubblewrapped(self.bubblewrap, folder, [*shown, str(START.parent)]) if self.bubblewrap else []
         return [*enclosed, str(self.tensorflow_python), "-I", "-B", str(START), "batch"]
 
     def _start(self, folder: Path, engine: str) -> "subprocess.Popen[bytes]":
@@ -122,11 +123,11 @@ class LimitedChild:
                 ends.poll(LOOK_EVERY_SECONDS * 1000)
                 status = process.poll()
                 if status is not None:
-                    return _unwrapped(status)
+                    return unwrapped(status)
             return None
         finally:
             os.close(end)
-            _kill(process)
+            kill(process)
 
 
 def working_bubblewrap() -> str:
@@ -135,7 +136,7 @@ def working_bubblewrap() -> str:
     if path is None:
         return ""
     with TemporaryDirectory(prefix="pushline-probe-") as folder:
-        command = [*_bubblewrap(path, Path(folder), own_folders()), sys.executable, "-I", "-c", ""]
+        command = [*bubblewrapped(path, Path(folder), own_folders()), sys.executable, "-I", "-c", ""]
         try:
             ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired):
@@ -157,7 +158,7 @@ def folders_of(python: Path) -> list[str]:
     return [entry for entry in told if entry and Path(entry).is_dir()]
 
 
-def _bubblewrap(path: str, folder: Path, python: Sequence[str]) -> list[str]:
+def bubblewrapped(path: str, folder: Path, python: Sequence[str]) -> list[str]:
     seen = dict.fromkeys([*SYSTEM_FOLDERS, *python])
     binds = [word for entry in seen for word in ("--ro-bind-try", entry, entry)]
     inside = str(folder.resolve())
@@ -169,12 +170,12 @@ def _bubblewrap(path: str, folder: Path, python: Sequence[str]) -> list[str]:
     ]
 
 
-def _unwrapped(status: int) -> int:
+def unwrapped(status: int) -> int:
     """Under bubblewrap it is 128 + n for signal n."""
     return 128 - status if status > 128 else status  # noqa: PLR2004 - the shell's convention
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def kill(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -182,29 +183,30 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 def _judge_end(folder: Path, status: int | None, limits: Limits) -> None:
     if not (folder / READY).exists():
-        raise CannotRun(f"the evaluation's child process does not start: {_tail(folder) or f'exit status {status}'}")
+        said = last_line(folder / "output.txt") or f"exit status {status}"
+        raise CannotRun(f"the evaluation's child process does not start: {said}")
     within = f"it had {limits.seconds:g} s and {limits.memory_bytes // 2**20} MiB"
     if status is None or status == -signal.SIGXCPU:
         raise ProgramFailed("program_timeout", f"the program did not end in time; {within}")
     if status < 0:
-        raise ProgramFailed("program_crashed", f"the program killed the process that ran it ({_signal(-status)}); {within}")
+        raise ProgramFailed("program_crashed", f"the program killed the process that ran it ({signal_name(-status)}); {within}")
     if status != 0 or not (folder / RESULT).is_file():
         raise ProgramFailed("program_crashed", f"the program ended the process that ran it (exit status {status}); {within}")
 
 
-def _signal(number: int) -> str:
+def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
 
 
-def _tail(folder: Path) -> str:
-    lines = _read(folder / "output.txt", 2**20)[-TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
+def last_line(output: Path) -> str:
+    lines = read_stranger(output, 2**20)[-TAIL_BYTES:].decode("utf-8", "replace").strip().splitlines()
     return lines[-1] if lines else ""
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_stranger(path: Path, limit: int) -> bytes:
     """Read a file that the child may have replaced by anything: never through a link, never more than the limit."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
@@ -213,7 +215,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 def _collect(folder: Path, programs: int, output_bytes: int) -> Answers:
     try:
-        result = json.loads(_read(folder / RESULT, 2**16))
+        result = json.loads(read_stranger(folder / RESULT, 2**16))
         if "reason" in result:
             raise ProgramFailed(str(result["reason"])[:60], f"the program cannot be run: {str(result['sentence'])[:1000]}")
         together = _arrays(folder / "together.npz", output_bytes)

@@ -83,7 +83,7 @@ def adopt(content: bytes, model: Any, interface: Interface, rows: Mapping[str, A
 
 def sampled(model: Any, interface: Interface, rows: Mapping[str, Array] | None) -> tuple[dict[str, Array], dict[str, Array]]:  # noqa: ANN401 a Keras model
     """Give rows to compare by, and the model's own answers to them. Raises Failed with the reason not_servable."""
-    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or _made_up(interface)).items()}
+    sample = {name: array[:COMPARED_ROWS] for name, array in (rows or made_up(interface)).items()}
     return sample, _answered(model, interface, sample)
 
 
@@ -139,7 +139,7 @@ def _first(arrays: Mapping[str, Array], rows: int) -> dict[str, Array]:
     return {name: array[:rows] for name, array in arrays.items()}
 
 
-def _made_up(interface: Interface) -> dict[str, Array]:
+def made_up(interface: Interface) -> dict[str, Array]:
     random = np.random.default_rng(0)
     made = {}
     for each in interface.inputs:

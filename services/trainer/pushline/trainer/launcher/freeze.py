@@ -50,7 +50,7 @@ def from_arrays(x: Nested, y: Nested, taken_from: str, columns: Mapping[str, Any
     """Raises ValueError where there is nothing to judge by. `columns` are cut to the same rows."""
     if x is None or y is None:
         raise ValueError("the data has no targets")
-    x, y = mapped(_numeric_or_texts, x), mapped(_numeric, y)
+    x, y = mapped(numeric_or_texts, x), mapped(_numeric, y)
     every = leaves(x) + leaves(y)
     rows = len(every[0])
     if rows == 0 or any(len(array) != rows for array in every):
@@ -58,7 +58,7 @@ def from_arrays(x: Nested, y: Nested, taken_from: str, columns: Mapping[str, Any
     fit = _rows_that_fit(every)
     kept = {name: np.asarray(column)[:fit].copy() for name, column in (columns or {}).items() if np.ndim(column)}
     x, y = mapped(lambda array: array[:fit].copy(), x), mapped(lambda array: array[:fit].copy(), y)
-    return Frozen(x, y, taken_from, fit < rows, {name: _numeric_or_texts(column) for name, column in kept.items()})
+    return Frozen(x, y, taken_from, fit < rows, {name: numeric_or_texts(column) for name, column in kept.items()})
 
 
 def from_batches(batches: Iterable[Any], taken_from: str) -> Frozen:
@@ -114,7 +114,7 @@ def _is_arrays(data: Any) -> bool:  # noqa: ANN401 whatever a script passes
 def _pair(batch: Any) -> tuple[Nested, Nested]:  # noqa: ANN401 whatever a data set yields
     if not isinstance(batch, list | tuple) or len(batch) < 2:  # noqa: PLR2004 inputs and targets
         raise ValueError("the data has no targets")
-    return mapped(_numeric_or_texts, batch[0]), mapped(_numeric, batch[1])
+    return mapped(numeric_or_texts, batch[0]), mapped(_numeric, batch[1])
 
 
 def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
@@ -124,7 +124,7 @@ def _numeric(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
     return array
 
 
-def _numeric_or_texts(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
+def numeric_or_texts(leaf: Any) -> Array:  # noqa: ANN401 whatever has numbers
     array = np.asarray(leaf)
     return _texts(array) if array.ndim and array.dtype.kind in TEXT_KINDS else _numeric(array)
 

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from . import noise
-from .freeze import Recorded
+from .freeze import Recorded, batches_of
 from .watch import Watch
 
 Call = Callable[..., Any]
@@ -126,8 +126,11 @@ def _fit(original: Call, watch: Watch, keras: Any) -> Call:  # noqa: ANN401 the 
         bound = signature.bind_partial(self, *arguments, **named).arguments
         given = {key: value for key, value in bound.items() if key != "self"}
         epochs = given.get("epochs", 1)
-        if not isinstance(given.get("x"), Generator):
+        if isinstance(given.get("x"), Generator):
+            given["x"] = watch.trained.passing(given["x"], lambda inputs: watch.sampled(self, inputs))
+        else:
             watch.sampled(self, given.get("x"))
+            watch.trained.given(*_training_part(given))
         _keep_validation(self, given, watch)
         watch.fit_started(self, int(epochs))
         given["callbacks"] = _with(given.get("callbacks"), _reporter(keras, self, epochs, watch))
@@ -154,6 +157,24 @@ def _with(callbacks: Any, one_more: Any) -> Any:  # noqa: ANN401 Keras takes one
     return [callbacks, one_more]
 
 
+def _training_part(given: dict[str, Any]) -> tuple[Any, int | None]:
+    """What is left of x without the share that fit holds back, and how many batches of it are taken in all."""
+    x, share, steps = given.get("x"), given.get("validation_split") or 0.0, given.get("steps_per_epoch")
+    if share and batches_of(x, 0) is None:
+        split = _split(given, share)
+        x = split[0][0] if split else x
+    return x, int(steps) * int(given.get("epochs", 1)) if steps else None
+
+
+def _split(given: dict[str, Any], share: float) -> Any:  # noqa: ANN401 Keras' own pairs
+    from keras.src.trainers.data_adapters import array_slicing  # noqa: PLC0415 Keras' own split, there once Keras is
+
+    try:
+        return array_slicing.train_validation_split((given.get("x"), given.get("y")), validation_split=share)
+    except ValueError:
+        return None  # Keras refuses it in a moment
+
+
 def _keep_validation(model: Any, given: dict[str, Any], watch: Watch) -> None:  # noqa: ANN401 a Keras model
     validation = given.get("validation_data")
     share = given.get("validation_split") or 0.0
@@ -168,10 +189,7 @@ def _keep_validation(model: Any, given: dict[str, Any], watch: Watch) -> None:  
 
 
 def _keep_split(model: Any, given: dict[str, Any], share: float, watch: Watch) -> None:  # noqa: ANN401 a Keras model
-    from keras.src.trainers.data_adapters import array_slicing  # noqa: PLC0415 Keras' own split, there once Keras is
-
-    try:
-        _, (x, y) = array_slicing.train_validation_split((given.get("x"), given.get("y")), validation_split=share)
-    except ValueError:
-        return  # Keras refuses it in a moment
-    watch.given(model, x, y, "validation_split")
+    split = _split(given, share)
+    if split:
+        x, y = split[1]
+        watch.given(model, x, y, "validation_split")

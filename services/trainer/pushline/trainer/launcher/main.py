@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dataset, modelfile, noise, result, script, task
+from . import dataset, modelfile, noise, proof, result, script, task, trained_rows
 from .export import Answers, Exported, NotCompiled, adopt, export
 from .freeze import Array, Frozen
 from .hooks import AfterImport, hook
@@ -52,6 +52,9 @@ def _parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
     parser.add_argument("--progress-fd", type=int, help="file descriptor for progress, one JSON object a line")
     parser.add_argument("--dataset", help="evaluation set: a .npz file of the repository, or python:module:function")
+    parser.add_argument(
+        "--set-elsewhere", action="store_true", help="the evaluation set is none of the script's, and not shown here"
+    )
     parser.add_argument("--task", choices=task.TASKS)
     arguments = parser.parse_args(words)
     arguments.out = arguments.out.resolve()
@@ -82,10 +85,14 @@ def _finished(arguments: argparse.Namespace, watch: Watch) -> dict[str, Any]:
 
     model = modelfile.live_model(out / "model.h5", watch, keras)
     interface = interface_of(model, watch.sample(model), keras)
-    frozen = dataset.chosen(arguments.dataset, watch, model)
+    frozen = None if arguments.set_elsewhere else dataset.chosen(arguments.dataset, watch, model)
     rows = _rows(frozen, interface, arguments.dataset, watch)
-    exported = _exported(model, interface, rows, out)
+    known = rows or proof.rows_of(watch.sample(model), interface)
+    exported = _exported(model, interface, known, out)
     answers = _answers(model, interface, rows, exported, out)
+    if rows is None:
+        answers = proof.write(model, interface, known, exported, out)
+    watch.trained.write(out / trained_rows.NAME)
     loss = task.loss_name(model)
     return result.success(
         inputs=[each.as_json() for each in exported.inputs],

@@ -9,9 +9,11 @@ from typing import Any
 from .freeze import Array, Frozen, Nested, Recorded, batches_of, from_arrays, from_batches, leaves, mapped
 from .progress import Progress, number, numbers
 from .result import what
+from .trained_rows import TrainedRows
 
 MODELS_REMEMBERED = 4
 EPOCHS_REMEMBERED = 10_000
+ROWS_SAMPLED = 256
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Watch:
         self.last_path: Path | None = None
         self.seeds: dict[str, int] = {}
         self.problem = ""
+        self.trained = TrainedRows()
 
     def saved(self, model: Any, path: Path) -> None:  # noqa: ANN401 a Keras model
         self.last_path = path
@@ -88,14 +91,14 @@ class Watch:
         _remember(self._evaluated if taken_from == "evaluate" else self._validated, model, frozen)
 
     def sampled(self, model: Any, x: Any) -> None:  # noqa: ANN401 Keras' arguments
-        """Remember one row of what a model takes: of subclassed ones nothing else tells the kind of numbers."""
+        """Remember a few rows of what a model takes: of subclassed ones nothing else tells the kind of numbers."""
         try:
             batches = batches_of(x, 1)
             first = x if batches is None else next(batches)
             first = first[0] if batches is not None and isinstance(first, list | tuple) else first
-            row = mapped(lambda leaf: leaf[:1], first)
-            if all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves(row)):
-                _remember(self._samples, model, row)
+            rows = mapped(lambda leaf: leaf[:ROWS_SAMPLED], first)
+            if all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves(rows)):
+                _remember(self._samples, model, rows)
         except Exception as error:  # noqa: BLE001 data of any kind; it is Keras that refuses it
             self.problem = what(error)
 
@@ -104,7 +107,7 @@ class Watch:
         return _newest(self._evaluated, model) or _newest(self._validated, model)
 
     def sample(self, model: Any) -> Nested | None:  # noqa: ANN401 a Keras model
-        return next((row for known, row in reversed(self._samples) if known is model), None)
+        return next((rows for known, rows in reversed(self._samples) if known is model), None)
 
     def history(self, model: Any) -> dict[str, list[float | None]]:  # noqa: ANN401 a Keras model
         return next((history for known, history in self._histories if known is model), {})
