@@ -1,4 +1,4 @@
-"""Gates on slices with real programs: a model that is better in all and much worse on one slice is rejected, with the slice named."""
+"""Gates on slices with real programs: better in all and much worse on one slice is rejected, with the slice named."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,9 +1,11 @@
 """The trial of the verdict's statistics in a small size: its goals are met, and its tables are printed."""
 
+import numpy as np
 import pytest
 
 from benchmarks import trust
 from benchmarks.simulated import Classifiers, Regressions
+from pushline.evaluator.paired import side
 
 
 def test_decisions_keep_their_promises_on_a_few_pairs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,7 +20,7 @@ def test_decisions_keep_their_promises_on_a_few_pairs(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("models", [Classifiers(0.03, 0.05), Regressions(1.03)], ids=lambda models: models.name)
 def test_the_bounds_of_differences_hold_the_true_ones_on_a_few_pairs(models: Classifiers | Regressions) -> None:
     """The true differences are those of one large set; 12 pairs show no more than that the parts fit."""
-    candidate, champion = (trust.side(rows).summed.sums.point() for rows in models.draw(trust.np.random.default_rng(1), 40_000))
+    candidate, champion = (side(rows).summed.sums.point() for rows in models.draw(np.random.default_rng(1), 40_000))
     true = {name: candidate[name] - champion[name] for name in trust.NAMES[models.name]}
 
     found = trust.differences(models, 200, 12, true)
