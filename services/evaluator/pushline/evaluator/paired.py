@@ -237,9 +237,9 @@ def _direct(candidate: Side, champion: Side) -> Iterator[tuple[str, Pair]]:
     """What has a formula of its own."""
     for (name, now), (_, before) in zip(_shares(candidate.rows), _shares(champion.rows), strict=True):
         yield name, Shares(_discordance(now, before))
-    now, before = candidate.summed.areas.roc, champion.summed.areas.roc
-    if now is not None and before is not None:
-        yield "roc_auc", AreaPair(now, before)
+    area, other = candidate.summed.areas.roc, champion.summed.areas.roc
+    if area is not None and other is not None:
+        yield "roc_auc", AreaPair(area, other)
 
 
 def _shares(rows: Answered) -> Iterator[tuple[str, Array]]:
