@@ -45,7 +45,7 @@ def documented(mark: str, under: str) -> set[str]:
     """Keys that a table of README has directly in the table `under`; of a gate the bounds that its row names."""
     rows = {row[0].strip("`"): row for row in table_after(TEXT, f"<!-- keys: {mark} -->")}
     if under in rows:
-        return set(re.findall(r"`(m\w+)`", rows[under][2]))
+        return set(re.findall(r"`(min|max|max_drop|slice_min|slice_max_drop|sure|tolerance)\b", rows[under][2]))
     inside = (key.removeprefix(under) for key in rows if key.startswith(under))
     return {key.partition(".")[0] for key in inside if under != "models[]." or "." not in key}
 
