@@ -13,15 +13,17 @@ import pytest
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits
 from pushline.evaluator.arrays import BadArrays, read_arrays
 from pushline.evaluator.assessment import Assessment, Rules
-from pushline.evaluator.curves import answers
+from pushline.evaluator.curves import drawings
 from pushline.evaluator.dataset import EvaluationSet, inputs_for
+from pushline.evaluator.evaluated_event import event_of
 from pushline.evaluator.measures import measure
 from pushline.evaluator.on_trained import MAX_REPORT_BYTES
 from pushline.evaluator.ports import ProgramFailed, ProgramFile
-from pushline.evaluator.report import build, dump, event_of
+from pushline.evaluator.report import build
 from pushline.evaluator.verdict import Evaluation, NotJudgeable, Verdict
 from pushline.line.events import NOTHING_LIVE
 from pushline.objects.manifest import TensorSpec
+from pushline.reports.bounded import dump_within
 from tests.fixtures.evaluator.story import RUNS, Story
 
 MiB = 2**20
@@ -81,12 +83,12 @@ def test_a_report_of_as_many_classes_as_can_be_is_one_that_is_read_again() -> No
     work = Evaluation(story.trained(1), NOTHING_LIVE, None)
     found = Assessment(verdict=Verdict("accepted", "", "good"), measured=measured)
 
-    data = dump(build(work, None, found, Rules()))
+    data = dump_within(build(work, None, found, Rules()))
 
     assert measured.confusion == ()
     assert len(data) < MAX_REPORT_BYTES
     assert event_of(data, "a/report.json").verdict == "accepted"
-    assert len(answers(measured, [str(at) for at in range(10_000)])) == 2
+    assert len(drawings(measured.answered)) == 3
 
 
 def test_curves_of_millions_of_answers_are_drawn_from_some_and_keep_a_rare_class() -> None:
@@ -96,11 +98,11 @@ def test_curves_of_millions_of_answers_are_drawn_from_some_and_keep_a_rare_class
     measured = measure("classification", truth, scores, ())
 
     tracemalloc.start()
-    charts = answers(measured, ["0", "1"])
+    charts = drawings(measured.answered)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert len(charts) == 2
+    assert len(charts) == 3
     assert most < 400 * MiB
 
 

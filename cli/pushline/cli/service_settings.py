@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pushline.cli.line_file import StoreAccess
+from pushline.cli.line_file import LineFile, StoreAccess
 from pushline.cli.supervisor import Service
 from pushline.servers.embedded import KAFKA_OPTIONS
 
 HOST = "127.0.0.1"
 KAFKA = dict(KAFKA_OPTIONS)
 STAGES = ("trainer", "evaluator", "deployer")
+SHARING = (*STAGES, "auditor")  # whose replicas divide the models
 
 # service → its ports: setting → default
 PORTS: dict[str, dict[str, int]] = {
@@ -55,7 +56,7 @@ def _service(name: str, line: LineToServe, environ: Mapping[str, str], *, free_p
         "TMPDIR": str(work),
         **({"PUSHLINE_EMIT_SECRET": line.emit_secret} if name == "trainer" else {}),
         **(_tensorflow(environ) if name in ("evaluator", "predictor") else {}),
-        **({"PUSHLINE_REPLICA": f"{name}-0"} if line.named_replicas and name in STAGES else {}),
+        **({"PUSHLINE_REPLICA": f"{name}-0"} if line.named_replicas and name in SHARING else {}),
     }
     theirs = {setting: value for setting, value in environ.items() if setting.removesuffix("_FILE") not in ours}
     return Service(
@@ -70,16 +71,28 @@ def _tensorflow(environ: Mapping[str, str]) -> dict[str, str]:
     return {"PUSHLINE_TENSORFLOW_PYTHON": python} if Path(python).is_file() else {}
 
 
+def environment_of(line: LineFile, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a process beside a line that runs is told, so that it finds this very line."""
+    ours = {**_where(line.kafka, line.kafka_options, line.topic_prefix, line.store), **_tensorflow(environ)}
+    return {**{setting: value for setting, value in environ.items() if setting.removesuffix("_FILE") not in ours}, **ours}
+
+
 def _common(line: LineToServe) -> dict[str, str]:
     return {
-        "PUSHLINE_KAFKA": line.bootstrap,
-        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in line.kafka_options.items()),
-        "PUSHLINE_TOPIC_PREFIX": line.topic_prefix,
-        "PUSHLINE_S3_ENDPOINT": line.store.endpoint,
-        "PUSHLINE_S3_BUCKET": line.store.bucket,
-        "PUSHLINE_S3_ACCESS_KEY": line.store.access_key,
-        "PUSHLINE_S3_SECRET_KEY": line.store.secret_key,
-        "PUSHLINE_S3_REGION": line.store.region,
+        **_where(line.bootstrap, line.kafka_options, line.topic_prefix, line.store),
         "PUSHLINE_BIND": HOST,
         "PUSHLINE_CONFIG": str(line.file.resolve()),
+    }
+
+
+def _where(kafka: str, options: Mapping[str, str], prefix: str, store: StoreAccess) -> dict[str, str]:
+    return {
+        "PUSHLINE_KAFKA": kafka,
+        "PUSHLINE_KAFKA_OPTIONS": ";".join(f"{name}={value}" for name, value in options.items()),
+        "PUSHLINE_TOPIC_PREFIX": prefix,
+        "PUSHLINE_S3_ENDPOINT": store.endpoint,
+        "PUSHLINE_S3_BUCKET": store.bucket,
+        "PUSHLINE_S3_ACCESS_KEY": store.access_key,
+        "PUSHLINE_S3_SECRET_KEY": store.secret_key,
+        "PUSHLINE_S3_REGION": store.region,
     }

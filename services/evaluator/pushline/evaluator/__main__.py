@@ -1,20 +1,24 @@
 """The evaluator: hears `trained`, says `evaluated`. Read the settings, build, run."""
 
+import json
 import os
 import sys
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.adapters.metric_children import MOST_SECONDS, MetricChildren
+from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.assessment import Assessor, Rules
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.on_trained import OnTrained
+from pushline.evaluator.ports import CannotRun
+from pushline.evaluator.replay import NothingToReplay, Replayed, replay
 from pushline.evaluator.settings import EvaluationSettings, Settings
 from pushline.evaluator.verdict import Evaluation, next_evaluation
-from pushline.line.broker import Log
+from pushline.line.broker import LineError, Log
 from pushline.line.deadletters import DeadLetters
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
@@ -24,7 +28,9 @@ from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
+from pushline.objects.store import StoreError
 from pushline.objects.store_watch import StoreWatch
+from pushline.reports import BadReport
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
@@ -34,6 +40,7 @@ from pushline.runtime.stage_report import RecordCounter, StageReporter
 from pushline.runtime.status_server import CannotListen, StatusServer
 
 GRACE_SECONDS = 10.0
+CATCH_UP_SECONDS = 20.0
 WORKERS = 16  # pieces of work at hand, those that wait for the store included; PUSHLINE_EVALUATIONS of them are judged at once
 
 
@@ -76,27 +83,43 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
     return Evaluator(tail, stage)
 
 
-def assessor(settings: EvaluationSettings, log: Logger) -> Assessor:
-    bubblewrap = working_bubblewrap()
-    if not bubblewrap:
-        log.warning("bubblewrap does not work here; programs are run in a child process with limits alone")
+def assessor(settings: EvaluationSettings, bubblewrap: str, predictors: PredictorProcess) -> Assessor:
     limits = Limits(settings.memory_bytes, settings.timeout_seconds, settings.answers_bytes)
     asks_model = settings.tensorflow_python is not None
     rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes, asks_model)
     metrics = MetricChildren(replace(limits, seconds=min(limits.seconds, MOST_SECONDS)), bubblewrap)
-    return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules, metrics)
+    child = LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python)
+    return Assessor(child, rules, metrics, predictors)
+
+
+def predictor_process(settings: EvaluationSettings, bubblewrap: str) -> PredictorProcess:
+    limits = TrialLimits(settings.memory_bytes, settings.timeout_seconds, settings.program_bytes)
+    command = settings.predictor_command or DEFAULT
+    return PredictorProcess(limits, bubblewrap, command, tensorflow_python=settings.tensorflow_python)
+
+
+def open_log(settings: Settings, *, replica: str) -> KafkaLog:
+    at = settings.line
+    return KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=replica, check_topics=at.check_topics)
+
+
+def open_store(settings: Settings) -> MinioStore:
+    s3 = settings.store
+    return MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
 
 
 def run(settings: Settings, log: Logger) -> None:
     health, registry, shutdown = Health(), CollectorRegistry(), Shutdown()
     shutdown.install()
-    at = settings.line
-    line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
-    s3 = settings.store
-    store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
+    line, store = open_log(settings, replica=settings.line.replica), open_store(settings)
     at_once = threading.BoundedSemaphore(settings.evaluation.at_once)
-    work = OnTrained(store, assessor(settings.evaluation, log), at_once)
+    bubblewrap = working_bubblewrap()
+    if not bubblewrap:
+        log.warning("bubblewrap does not work here; programs are run in processes with limits alone")
+    predictors = predictor_process(settings.evaluation, bubblewrap)
+    work = OnTrained(store, assessor(settings.evaluation, bubblewrap, predictors), at_once)
     evaluator = build(line, work, StageReporter(log, registry), registry)
+    health.watch("predictor", lambda: predictors.problem)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)
     watch = StoreWatch(store, writes=True, tell=lambda problem: log.warning("store", sentence=problem))
@@ -114,7 +137,43 @@ def run(settings: Settings, log: Logger) -> None:
     line.close()
 
 
+def replay_once(settings: Settings, run_id: str, baseline: str) -> Replayed:
+    """Judge again what was judged, beside a line that runs: nothing is written to it."""
+    line, store, bubblewrap = open_log(settings, replica=""), open_store(settings), working_bubblewrap()
+    judges = assessor(settings.evaluation, bubblewrap, predictor_process(settings.evaluation, bubblewrap))
+    tail = Tail(line, TOPIC_NAMES)
+    tail.start()
+    try:
+        tail.catch_up(CATCH_UP_SECONDS)
+        return replay(tail, OnTrained(store, judges, threading.BoundedSemaphore(1)), run_id, baseline)
+    finally:
+        tail.stop()
+        line.close()
+
+
+def main_replay(run_id: str, baseline: str) -> int:
+    logs.configure("pushline-evaluator", sys.stderr)
+    try:
+        replayed = replay_once(read(Settings, os.environ), run_id, baseline)
+    except (SettingsError, NothingToReplay, BadReport, StoreError, CannotRun, LineError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(asdict(replayed), ensure_ascii=False))
+    return 0
+
+
 def main() -> int:
+    match sys.argv[1:]:
+        case []:
+            return main_service()
+        case ["replay", run_id, baseline]:
+            return main_replay(run_id, baseline)
+        case _:
+            print("python -m pushline.evaluator [replay RUN_ID BASELINE_DIGEST]", file=sys.stderr)
+            return 2
+
+
+def main_service() -> int:
     log = logs.configure("pushline-evaluator")
     try:
         run(read(Settings, os.environ), log)

@@ -1,110 +1,147 @@
-"""Which charts a report shows: how training went, and how the answers lie against the truth."""
+"""Which charts of a model's answers a report holds: how they lie against the truth, and whether it is as sure as it is right."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn import metrics as sk
 
-from pushline.evaluator.charts import Axis, Chart, Series, axis, lines, points
+from pushline.evaluator.arrays import Array
+from pushline.evaluator.findings import CalibrationBin
 from pushline.evaluator.known_metrics import CLASSIFICATION, MULTILABEL, REGRESSION
-from pushline.evaluator.measures import Answered, Measured
+from pushline.evaluator.measures import Answered, calibration
+from pushline.reports.charts import axis, thinned
+from pushline.reports.report import Axis, Drawing, Series
 
-SHARE = (0.0, 1.0)
-MAX_TRAINING_CHARTS = 4
+ANSWERS, CALIBRATION = "Answers", "Calibration"  # headings
 MAX_DRAWN = 200_000  # answers; of more, every nth row is drawn: a curve has a point for each
+MOST_SIDES = 200  # classes whose own curves are looked at for the worst one
+SHARE = (0.0, 1.0)
+DIAGONAL = ((0.0, 0.0), (1.0, 1.0))
+LEAST_IN_BIN = 5  # answers: fewer say nothing about how often such answers are right
+TWO = 2  # classes, of which one curve says it all
+
+Points = tuple[tuple[float, float | None], ...]
 
 
-def training(history: Mapping[str, Sequence[float | None]]) -> list[Chart]:
-    """One chart for a metric and its val_ twin; loss first, as Keras reports it."""
-    stems = list(dict.fromkeys(name.removeprefix("val_") for name in history if name not in ("lr", "learning_rate")))
-    ordered = sorted(stems, key=lambda stem: stem != "loss")[:MAX_TRAINING_CHARTS]
-    return [_training(stem, history) for stem in ordered if any(history.get(stem) or history.get(f"val_{stem}") or ())]
+def drawings(answered: Answered) -> tuple[Drawing, ...]:
+    drawn = _some(answered)
+    if drawn.task == REGRESSION:
+        quantiles = (_coverage(drawn),) if drawn.quantiles else ()
+        return (*_residuals(drawn), *quantiles)
+    return (_roc(drawn), _precision_recall(drawn), _reliability(answered))
 
 
-def _training(stem: str, history: Mapping[str, Sequence[float | None]]) -> Chart:
-    named = {"training": history.get(stem), "validation": history.get(f"val_{stem}")}
-    series = [Series(name, _epochs(values)) for name, values in named.items() if values]
-    epochs = max(len(each.points) for each in series)
-    values = [value for each in series for _, value in each.points]
-    return lines(f"{stem} by epoch", series, Axis("epoch", 1, max(epochs, 2), whole=True), axis(stem, values))
-
-
-def _epochs(values: Sequence[float | None]) -> list[tuple[float, float | None]]:
-    return [(float(at), value) for at, value in enumerate(values, start=1)]
-
-
-def answers(measured: Measured, labels: Sequence[str]) -> list[Chart]:
-    drawn = _thinned(measured)
-    if measured.task == REGRESSION:
-        return _residuals(drawn)
-    return [_roc(drawn, labels), _precision_recall(drawn, labels)]
-
-
-def _thinned(measured: Measured) -> Answered:
+def _some(answered: Answered) -> Answered:
     """Two classes both stay, however rare one is: a curve needs them."""
-    given = measured.answered
-    rows = np.arange(0, given.rows, max(1, math.ceil(given.scores.size / MAX_DRAWN)))
-    if given.task == CLASSIFICATION and given.scores.shape[1] == 2:  # noqa: PLR2004 - as below
-        rows = np.union1d(rows, np.unique(given.truth, return_index=True)[1])
-    return given.only(rows)
+    rows = np.arange(0, answered.rows, max(1, math.ceil(answered.scores.size / MAX_DRAWN)))
+    if answered.task == CLASSIFICATION and answered.scores.shape[1] == TWO:
+        rows = np.union1d(rows, np.unique(answered.truth, return_index=True)[1])
+    return answered.only(rows) if len(rows) < answered.rows else answered
 
 
-def _residuals(measured: Answered) -> list[Chart]:
-    truth, said = measured.truth.reshape(-1), measured.points.reshape(-1)
+def _residuals(answered: Answered) -> Iterator[Drawing]:
+    truth, said = answered.truth.reshape(-1), answered.points.reshape(-1)
     x, y = axis("true value", truth.tolist()), axis("answer", [*said.tolist(), *truth.tolist()])
-    both = (max(x.low, y.low), min(x.high, y.high))
+    low, high = max(x.low, y.low), min(x.high, y.high)
     with np.errstate(over="ignore"):
         off = said - truth
-    across = [(x.low, 0.0), (x.high, 0.0)]
-    return [
-        points(
-            "Answers against true values", list(zip(truth.tolist(), said.tolist(), strict=True)), x, y, [(at, at) for at in both]
-        ),
-        points(
-            "Residuals: answer minus true value",
-            list(zip(truth.tolist(), off.tolist(), strict=True)),
-            x,
-            axis("residual", [*off.tolist(), 0.0]),
-            across,
-        ),
-    ]
+    says = "Each point is a row of the set; on the dashed line the answer is right."
+    pairs = (Series("", _points(truth, said)),)
+    yield Drawing(ANSWERS, "Answers against true values", "points", says, x, y, pairs, ((low, low), (high, high)))
+    across = ((x.low, 0.0), (x.high, 0.0))
+    says = "Each point is a row of the set; above the dashed line the answer is too high."
+    apart = axis("residual", [*off.tolist(), 0.0])
+    yield Drawing(
+        ANSWERS, "Residuals: answer minus true value", "points", says, x, apart, (Series("", _points(truth, off)),), across
+    )
 
 
-def _roc(measured: Answered, labels: Sequence[str]) -> Chart:
-    found = []
-    for name, truth, scores in _sides(measured, labels):
+def _coverage(answered: Answered) -> Drawing:
+    """Of a good model as many rows lie under a quantile's answer as the quantile says."""
+    under = (answered.truth <= answered.scores).mean(axis=0)
+    found = tuple(zip(answered.quantiles, under.tolist(), strict=True))
+    says = "; ".join(f"under the answer to {quantile:g} lie {100 * share:.3g} % of the rows" for quantile, share in found) + "."
+    x, y = Axis("quantile", *SHARE), Axis("share of rows under its answer", *SHARE)
+    return Drawing(CALIBRATION, "Quantiles", "lines", says, x, y, (Series("", found),), DIAGONAL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    name: str
+    area: float
+    points: Points
+
+
+def _roc(answered: Answered) -> Drawing:
+    def curve(name: str, truth: Array, scores: Array) -> _Curve:
         false, true, _ = sk.roc_curve(truth, scores)
-        found.append((float(sk.auc(false, true)), name, list(zip(false.tolist(), true.tolist(), strict=True))))
+        return _Curve(name, float(sk.auc(false, true)), _points(false, true))
+
+    found = _chosen([curve(*side) for side in _sides(answered)], "area")
     x, y = Axis("false positive rate", *SHARE), Axis("true positive rate", *SHARE)
-    return lines("ROC curve", _chosen(found, "area"), x, y, [(0.0, 0.0), (1.0, 1.0)])
+    return Drawing(ANSWERS, "ROC curve", "lines", _says(found), x, y, found, DIAGONAL)
 
 
-def _precision_recall(measured: Answered, labels: Sequence[str]) -> Chart:
-    found = []
-    for name, truth, scores in _sides(measured, labels):
+def _precision_recall(answered: Answered) -> Drawing:
+    def curve(name: str, truth: Array, scores: Array) -> _Curve:
         precision, recall, _ = sk.precision_recall_curve(truth, scores)
-        area = float(sk.average_precision_score(truth, scores))
-        found.append((area, name, list(zip(recall.tolist()[:-1], precision.tolist()[:-1], strict=True))))
-    return lines("Precision and recall", _chosen(found, "average precision"), Axis("recall", *SHARE), Axis("precision", *SHARE))
+        return _Curve(name, float(sk.average_precision_score(truth, scores)), _points(recall[:-1], precision[:-1]))
+
+    found = _chosen([curve(*side) for side in _sides(answered)], "average precision")
+    x, y = Axis("recall", *SHARE), Axis("precision", *SHARE)
+    return Drawing(ANSWERS, "Precision and recall", "lines", _says(found), x, y, found)
 
 
-def _sides(measured: Answered, labels: Sequence[str]) -> list[tuple[str, Any, Any]]:
-    """Each class (or label) against the rest; all of them together first. Of two classes, the second alone."""
-    truth, shares = measured.truth, measured.scores
-    names = list(labels) or [str(at) for at in range(shares.shape[1])]
-    if measured.task == CLASSIFICATION and len(names) == 2:  # noqa: PLR2004 - one curve says it all
-        return [(f"class {names[1]}", truth == 1, shares[:, 1])]
-    marked = truth if measured.task == MULTILABEL else truth[:, np.newaxis] == np.arange(len(names))
-    present = [at for at in range(len(names)) if marked[:, at].any()]
-    each = [(f"class {names[at]}", marked[:, at], shares[:, at]) for at in present]
-    return [("all classes together", marked.reshape(-1), shares.reshape(-1)), *each]
+def _sides(answered: Answered) -> Iterator[tuple[str, Array, Array]]:
+    """Each class against the rest; all of them together first. Of two classes, the second alone."""
+    shares, names = answered.scores, answered.labels
+    if answered.task == CLASSIFICATION and len(names) == TWO:
+        yield f"class {names[1]}", answered.truth == 1, shares[:, 1]
+        return
+    word = "label" if answered.task == MULTILABEL else "class"
+    marked = answered.truth > 0 if answered.task == MULTILABEL else answered.truth[:, np.newaxis] == np.arange(len(names))
+    if not marked.any() or marked.all():
+        return
+    yield f"all {'labels' if word == 'label' else 'classes'} together", marked.reshape(-1), shares.reshape(-1)
+    mixed = marked.any(axis=0) & ~marked.all(axis=0)
+    for at in np.flatnonzero(mixed)[:MOST_SIDES].tolist():
+        yield f"{word} {names[at]}", marked[:, at], shares[:, at]
 
 
-def _chosen(found: list[tuple[float, str, list[tuple[float, float]]]], word: str) -> list[Series]:
+def _chosen(found: list[_Curve], word: str) -> tuple[Series, ...]:
     """Show all classes together, and the worst one: ten lines on top of each other show nothing."""
-    first, rest = found[0], found[1:]
-    worst = [min(rest, key=lambda one: one[0])] if rest else []
-    shown = [(first, ""), *((one, "worst: ") for one in worst)]
-    return [Series(f"{prefix}{name}, {word} {area:.3f}", curve) for (area, name, curve), prefix in shown]
+    rest = found[1:]
+    worst = [min(rest, key=lambda one: one.area)] if rest else []
+    shown = [*((one, "") for one in found[:1]), *((one, "worst: ") for one in worst)]
+    return tuple(Series(f"{prefix}{one.name}, {word} {one.area:.3f}", one.points) for one, prefix in shown)
+
+
+def _says(series: Iterable[Series]) -> str:
+    names = "; ".join(each.name for each in series)
+    return f"{names}." if names else "No curve: the rows are all of one kind."
+
+
+def _reliability(answered: Answered) -> Drawing:
+    """How sure the model is of what it says, against how often it is right, in bins that hold a row at least."""
+    every = calibration(answered)
+    bins = [each for each in every if each.count >= LEAST_IN_BIN] or every
+    worst = max(bins, key=lambda each: abs(each.probability - each.came_true) * each.count)
+    off = (
+        f"of {worst.count} answers of which it is sure to {100 * worst.probability:.0f} %, {100 * worst.came_true:.0f} % are right"
+    )
+    says = f"On the dashed line the model is right as often as it says. Farthest from it: {off}. Rare answers are left out."
+    x, y = Axis("how sure the model is", *SHARE), Axis("how often it is right", *SHARE)
+    return Drawing(CALIBRATION, "Reliability", "lines", says, x, y, (Series("", _bins(bins)),), DIAGONAL)
+
+
+def _bins(bins: Iterable[CalibrationBin]) -> Points:
+    return tuple((float(f"{each.probability:.6g}"), float(f"{each.came_true:.6g}")) for each in bins)
+
+
+def _points(x: Array, y: Array) -> Points:
+    """Give at most as many points as a chart draws, in six digits: nobody sees more."""
+    with np.errstate(over="ignore"):
+        pairs = list(zip(x.tolist(), (value if math.isfinite(value) else None for value in y.tolist()), strict=True))
+    return tuple((float(f"{a:.6g}"), None if b is None else float(f"{b:.6g}")) for a, b in thinned(pairs))

@@ -15,16 +15,20 @@ from tempfile import TemporaryDirectory
 from pushline.engine import row_hashes
 from pushline.evaluator import keras_says
 from pushline.evaluator.assessment import Assessment, Assessor, Material
+from pushline.evaluator.evaluated_event import event_of
 from pushline.evaluator.gates import Champion
-from pushline.evaluator.page import page
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFile
-from pushline.evaluator.report import MODEL_FILE, BadReport, Json, build, dump, event_of, measured_json
+from pushline.evaluator.report import MODEL_FILE, build, measured_costs
 from pushline.evaluator.verdict import Evaluation, NotJudgeable
 from pushline.line.events import ModelEvaluated, ModelTrained, Serving
 from pushline.line.stage import Transient
 from pushline.objects import keys, manifest
 from pushline.objects.manifest import BadManifest, Manifest
 from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreUnavailable
+from pushline.reports import BadReport
+from pushline.reports.bounded import dump_within
+from pushline.reports.measured import dump_measured
+from pushline.reports.page import page
 
 REPORT, MEASURED, PAGE = "report.json", "measured.json", "report.html"
 ANSWERS, PROOF, TRAINING_ROWS, METRICS = "answers.npz", "proof.npz", "training_rows.bin", "metrics.zip"
@@ -61,6 +65,12 @@ class OnTrained:
         if finished is None:
             raise Transient("store: the report that was just written is not there")
         return finished
+
+    def again(self, work: Evaluation, cancelled: threading.Event) -> bytes:
+        """Give the report of this work, made anew; nothing is written. Raises what the store raises, CannotRun, Cancelled."""
+        with TemporaryDirectory(prefix="pushline-evaluation-") as name:
+            about, found = self._assess(work, Path(name), cancelled)
+        return dump_within(build(work, about, found, self.assessor.rules), MAX_REPORT_BYTES)
 
     def _finished(self, work: Evaluation) -> ModelEvaluated | None:
         """Make the answer of the first complete report in name order, if there is one."""
@@ -191,14 +201,13 @@ class OnTrained:
 
     def _write(self, work: Evaluation, about: Manifest | None, found: Assessment) -> None:
         """The report comes last: where it is, everything is."""
-        report: Json = build(work, about, found, self.assessor.rules)
-        measured = measured_json(found.run, found.measured, found.child_seconds)
+        report, measured = build(work, about, found, self.assessor.rules), measured_costs(found)
         folder = self.new_name()
         with ThreadPoolExecutor(1) as beside:
-            numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), measured)
-            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.drawn))
+            numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), dump_measured(measured))
+            self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.pictures))
         numbers.result()
-        self.store.put_bytes(_key(work, folder, REPORT), dump(report))
+        self.store.put_bytes(_key(work, folder, REPORT), dump_within(report, MAX_REPORT_BYTES))
 
 
 def _key(work: Evaluation, folder: str, name: str) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from pushline.evaluator.judged import CANNOT_TELL, Judged
 from pushline.line.codec import Entry
-from pushline.line.events import ModelTrained, Serving
+from pushline.line.events import Commit, ModelTrained, Serving
 from pushline.line.ledger import Ledger, ModelLine, Run
 from pushline.line.stage import Decision
+
+MOST_COMMITS = 50  # that a report names
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +19,8 @@ class Evaluation:
     trained: Entry[ModelTrained]
     baseline: str
     champion: Serving | None
+    commits_between: tuple[Commit, ...] = ()  # pushed after the live model's, up to this one; the newest of them, oldest first
+    more_commits: int = 0  # in front of these
 
     @property
     def key(self) -> str:
@@ -46,7 +50,18 @@ def open_evaluations(line: ModelLine) -> Iterator[Evaluation]:
     champion = next((serving for serving in line.live if serving.digest == line.live_digest), None)
     for run in sorted(line.runs, key=_age, reverse=True):
         if run.trained is not None and _is_open(line, run, run.trained.event):
-            yield Evaluation(run.trained, line.live_digest, champion)
+            yield evaluation_of(line, run.trained, line.live_digest, champion)
+
+
+def evaluation_of(line: ModelLine, trained: Entry[ModelTrained], baseline: str, champion: Serving | None) -> Evaluation:
+    if champion is None:
+        return Evaluation(trained, baseline, None)
+    between = [
+        push.event.commit
+        for generation, push in line.pushes.items()
+        if champion.generation < generation <= trained.event.generation
+    ]
+    return Evaluation(trained, baseline, champion, tuple(between[-MOST_COMMITS:]), max(0, len(between) - MOST_COMMITS))
 
 
 def _is_open(line: ModelLine, run: Run, trained: ModelTrained) -> bool:
