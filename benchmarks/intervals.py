@@ -17,7 +17,7 @@ from pushline.evaluator.findings import Estimate
 from pushline.evaluator.measures import measure
 
 TRUE_ROWS, CONFIDENCE = 1_000_000, 0.95
-TOLERANCE = 0.03  # of the metrics whose goal it is, at the larger size
+TOLERANCE = 0.05  # at the largest size; a proportion close to 1 has a coverage that jumps between 0.9 and 1
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -67,7 +67,7 @@ def line(noise: Callable[[np.random.Generator, int], Array]) -> Callable[[np.ran
 def quantiles(random: np.random.Generator, rows: int) -> tuple[Array, Array]:
     width = random.uniform(0.5, 2, (rows, 1))
     middle = random.normal(size=(rows, 1))
-    return middle[:, 0] + width[:, 0] * random.normal(size=rows), middle + width * np.array([[-1.28, 0, 1.28]])
+    return 20 + middle[:, 0] + width[:, 0] * random.normal(size=rows), 20 + middle + width * np.array([[-1.28, 0, 1.28]])
 
 
 POPULATIONS = (

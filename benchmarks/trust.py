@@ -36,6 +36,7 @@ SEED = 20_240_229
 CONFIDENCE, POWER = 0.95, 0.95
 ALPHA, BETA = 1 - CONFIDENCE, 1 - POWER
 MARGIN, DISCORDANT, BEYOND = 0.02, 0.04, 0.02
+MANY = 100_000
 TRUE_ROWS = 1_000_000
 TOLERANCE = 0.025  # of a bootstrap's coverage, at SIZES' last
 SIZES = (200, 1_000)
@@ -110,6 +111,15 @@ def _least_right_alone(discordant: int, rows: int) -> int:
     return low
 
 
+def promoted_of(models: Classifiers, rows: int, count: int) -> Share:
+    """Judge so many pairs by their discordant rows alone, which are all that max_drop on accuracy looks at."""
+    random = np.random.default_rng((SEED, rows))
+    discordant = random.binomial(rows, models.discordant, count)
+    alone = random.binomial(discordant, models.only_candidate / models.discordant)
+    least = {each: _least_right_alone(each, rows) for each in set(discordant.tolist())}
+    return Share(sum(right >= least[each] for right, each in zip(alone.tolist(), discordant.tolist(), strict=True)), count)
+
+
 def decisions(count: int) -> Iterator[Goal]:
     """Promotions at the margin, refusals of equals, refusals beyond the margin."""
     rows = math.ceil(rows_to_see(MARGIN, DISCORDANT, CONFIDENCE, POWER))
@@ -130,6 +140,8 @@ def decisions(count: int) -> Iterator[Goal]:
     at_margin, equals, beyond = ([word == "accepted" for word in found] for found in said.values())
     yield at_most("promoted at exactly the margin: probability", ALPHA, promoted(kinds["exactly at the margin"], rows))
     yield at_most(f"likewise of {count} pairs: lower end", ALPHA, Share(sum(at_margin), count).interval[0])
+    more = promoted_of(kinds["exactly at the margin"], rows, MANY)
+    yield at_most(f"likewise of {MANY} pairs, by their discordant rows alone", ALPHA, more.value)
     yield at_most("equals refused: probability", BETA, 1 - promoted(kinds["of equal worth"], rows))
     yield at_most(f"likewise of {count} pairs: lower end", BETA, Share(count - sum(equals), count).interval[0])
     yield at_least(f"2 points beyond the margin, refused of {count} pairs", 0.95, 1 - sum(beyond) / count)

@@ -117,7 +117,7 @@ def told(found: Assessment, series: list[Series], once: Series, rows: int) -> st
     return "\n".join(
         [
             table(
-                f"A verdict: {rows} rows x {WIDTH} numbers, {CLASSES} classes, against a live model", [*series, beside], unit="s"
+                f"A verdict: {rows} rows x {WIDTH} numbers, {CLASSES} classes, against a live model", [*series, beside], unit="ms"
             ),
             f"{found.verdict.verdict}: {found.verdict.sentence}",
             "",

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from typer.main import get_command
 
 from pushline.auditor.history import History
-from pushline.auditor.metrics import AuditGauges
+from pushline.auditor.metrics import AuditGauges, ForgeMetrics
 from pushline.auditor.settings import Settings as AuditorSettings
 from pushline.cli.exits import MEANINGS
 from pushline.cli.main import COMMANDS, make_app
@@ -90,6 +90,7 @@ def registries(*, one_process: bool = False) -> dict[str, CollectorRegistry]:
     if not one_process:
         CrewMetrics(made["predictor"])
         Everybody(CollectorRegistry(), dict).register(made["predictor"])
+    ForgeMetrics(made["auditor"])
     AuditGauges(Tail(MemoryLog(), ["commit"]), History(lambda: 0), made["auditor"])
     return made
 

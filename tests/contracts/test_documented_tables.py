@@ -15,6 +15,7 @@ TEXT = README.read_text(encoding="utf-8")
 ROOT = README.parent
 WRONG = "a_key_that_nobody_knows"
 MODEL = '[[models]]\nname = "a"\nrepository = "a.git"\n'
+FORGE = '[models.forge]\nkind = "gitea"\napi = "https://git.example.com/api/v1"\nproject = "a/b"\ntoken_file = "token"\n'
 # table → (what comes before a wrong key in it, its name in README)
 REPOSITORY_TABLES = {
     "[model]\n": "model.",
@@ -28,6 +29,7 @@ OPERATOR_TABLES = {
     MODEL: "models[].",
     MODEL + "[models.limits]\n": "models[].limits.",
     MODEL + "[models.data]\n": "models[].data.",
+    MODEL + FORGE: "models[].forge.",
     "[up]\n": "up.",
     MODEL + "[models.gates.accuracy]\n": "models[].gates.<metric>",
 }
@@ -43,7 +45,7 @@ def documented(mark: str, under: str) -> set[str]:
     """Keys that a table of README has directly in the table `under`; of a gate the bounds that its row names."""
     rows = {row[0].strip("`"): row for row in table_after(TEXT, f"<!-- keys: {mark} -->")}
     if under in rows:
-        return set(re.findall(r"`(m\w+)`", rows[under][2]))
+        return set(re.findall(r"`(min|max|max_drop|slice_min|slice_max_drop|sure|tolerance)\b", rows[under][2]))
     inside = (key.removeprefix(under) for key in rows if key.startswith(under))
     return {key.partition(".")[0] for key in inside if under != "models[]." or "." not in key}
 
@@ -77,7 +79,9 @@ def test_every_key_of_the_operators_file_is_in_the_table_and_no_other(table: str
     with pytest.raises(OperatorFileError) as raised:
         read_operator_file(tmp_path / "line.toml")
 
-    known = known_keys(raised.value.problem) - ({"gates", "limits", "data"} if table == MODEL else set())  # tables of their own
+    known = known_keys(raised.value.problem) - (
+        {"gates", "limits", "data", "forge"} if table == MODEL else set()
+    )  # tables of their own
     assert documented("line.toml", OPERATOR_TABLES[table]) == known
 
 

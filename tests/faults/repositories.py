@@ -22,7 +22,7 @@ while not os.path.exists("/source/go"):
     time.sleep(0.02)
 open("model.h5", "wb").write(open("weights", "rb").read())
 """
-ROWS = 64
+ROWS = 300  # enough to see that two models which are right about every row differ by less than one point
 X = [[1.0, 2.0, 3.0, 4.0]]
 
 

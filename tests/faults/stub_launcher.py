@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 FILES = ("model.h5", "program.tflite", "dataset.npz", "answers.npz")
-ROWS = 64
+ROWS = 300  # as repositories.py has it
 
 
 def main(words: list[str]) -> None:

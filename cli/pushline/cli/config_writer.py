@@ -28,6 +28,13 @@ webhook_secret_files = ["secrets/{name}"]
 # How often to look at the branch without being told.
 reconcile_interval = "3m"
 
+# Tells your forge (github, gitlab or gitea) what becomes of each commit: a status, and one comment.
+# [models.forge]
+# kind = "github"
+# project = "team/{name}"
+# api = "https://api.github.com"
+# token_file = "secrets/{name}-forge"
+
 # Least demands on every model; the repository's pushline.toml may ask for more, never for less.
 # [models.gates]
 # accuracy = {{ min = 0.8 }}

@@ -12,6 +12,7 @@ from pushline.servers.embedded import KAFKA_OPTIONS
 HOST = "127.0.0.1"
 KAFKA = dict(KAFKA_OPTIONS)
 STAGES = ("trainer", "evaluator", "deployer")
+SHARING = (*STAGES, "auditor")  # whose replicas divide the models
 
 # service → its ports: setting → default
 PORTS: dict[str, dict[str, int]] = {
@@ -55,7 +56,7 @@ def _service(name: str, line: LineToServe, environ: Mapping[str, str], *, free_p
         "TMPDIR": str(work),
         **({"PUSHLINE_EMIT_SECRET": line.emit_secret} if name == "trainer" else {}),
         **(_tensorflow(environ) if name in ("evaluator", "predictor") else {}),
-        **({"PUSHLINE_REPLICA": f"{name}-0"} if line.named_replicas and name in STAGES else {}),
+        **({"PUSHLINE_REPLICA": f"{name}-0"} if line.named_replicas and name in SHARING else {}),
     }
     theirs = {setting: value for setting, value in environ.items() if setting.removesuffix("_FILE") not in ours}
     return Service(

@@ -145,9 +145,35 @@ def test_a_missing_object_makes_it_not_ready_and_is_named_until_it_is_there(
     assert verdict.verdict == "accepted"
 
 
+def test_a_predictor_that_is_not_there_makes_it_not_ready_and_is_named_before_and_after_there_is_work(
+    environment: dict[str, str], log: KafkaLog, tail: Tail, store: MinioStore, tmp_path: Path
+) -> None:
+    trained, story = put_run(store, "digits", 9), Telling(log)
+    environment |= {"PUSHLINE_PREDICTOR_COMMAND": "/no/such/python -m pushline.predictor"}
+
+    with evaluator(environment, tmp_path) as (_, port):
+        named = "PUSHLINE_PREDICTOR_COMMAND: there is no program /no/such/python"
+        until(lambda: named in get(port, "/readyz")[1], 20, "the command in /readyz")
+        story.trained(9, about=trained.event)
+        until(lambda: get(port, "/readyz")[1].count(named) == 2, 30, "the command as the reason why work waits")
+    del environment["PUSHLINE_PREDICTOR_COMMAND"]
+    with evaluator(environment, tmp_path):
+        verdict = tail.wait_until(lambda ledger: verdict_of(trained, ledger), 60)
+
+    assert verdict.verdict == "accepted"
+
+
 def test_every_missing_or_wrong_setting_is_named_in_one_message() -> None:
     with pytest.raises(SettingsError) as caught:
-        read(Settings, {"PUSHLINE_TOLERANCE": "a lot", "PUSHLINE_EVALUATION_MEMORY": "4 potatoes", "PUSHLINE_EVALUATIONS": "0"})
+        read(
+            Settings,
+            {
+                "PUSHLINE_TOLERANCE": "a lot",
+                "PUSHLINE_EVALUATION_MEMORY": "4 potatoes",
+                "PUSHLINE_EVALUATIONS": "0",
+                "PUSHLINE_PREDICTOR_COMMAND": "python 'of nowhere",
+            },
+        )
 
     named = [problem.split()[0].rstrip(":") for problem in caught.value.problems]
     assert named == [
@@ -158,4 +184,5 @@ def test_every_missing_or_wrong_setting_is_named_in_one_message() -> None:
         "PUSHLINE_EVALUATIONS",
         "PUSHLINE_TOLERANCE",
         "PUSHLINE_EVALUATION_MEMORY",
+        "PUSHLINE_PREDICTOR_COMMAND",
     ]

@@ -83,16 +83,6 @@ def test_a_regression_is_measured_and_held_against_a_constant(store: MemoryStore
     assert "Residuals" in page_of(store, event)
 
 
-def test_a_live_model_of_another_kind_leaves_it_to_a_person(store: MemoryStore, child: LimitedChild) -> None:
-    live = put_run(store, "digits", 1)
-
-    event = judge(store, child, first_work(put_run(store, "diabetes", 2), serving_of(live)))
-
-    assert (event.verdict, event.reason) == ("inconclusive", "champion_not_comparable")
-    assert "array x has rows of shape (10,), the model takes (64)" in event.sentence
-    assert "The live model cannot be measured on this run&#39;s set: array x" in page_of(store, event)
-
-
 def put_recurrent(store: MemoryStore, **changes: Any) -> Trained:
     """An LSTM as three programs of fixed batches."""
     with np.load(PROGRAMS / "answers.npz") as arrays:

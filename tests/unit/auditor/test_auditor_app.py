@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from pushline.auditor.__main__ import build
+from pushline.line.events import GateResult
 from pushline.line.memory import MemoryLog
 from pushline.line.tail import Tail
 from tests.unit.auditor.telling import MODEL, Telling, digest_of
@@ -155,6 +156,29 @@ def test_events_are_paged_from_the_newest_and_filtered(subject: Subject) -> None
     assert [event["topic"] for event in subject.get("/api/events?topic=commit")["events"]] == ["commit", "commit"]
     assert len(subject.get(f"/api/events?run={first.run_id}&model={MODEL}")["events"]) == 5
     assert subject.get("/api/events?model=nobody")["events"] == []
+
+
+def test_a_run_has_a_page_with_its_gates_and_events(subject: Subject) -> None:
+    told = subject.tell.push("one", "<b>bold</b>")
+    subject.tell.train(told)
+    gate = GateResult("accuracy", "min", 0.95, 0.93, None, passed=False, sentence="accuracy 0.93 is under 0.95")
+    subject.tell.judge(told, "rejected", "accuracy 0.93 is under 0.95", (gate,))
+    subject.tell.close(told, "accuracy 0.93 is under 0.95")
+
+    page = subject.page(f"/runs/{told.run_id}")
+
+    assert '<span class="tag rejected">rejected</span>' in page
+    assert "<td>accuracy min</td>" in page
+    assert page.count("partition ") == 4
+    assert "<b>" not in page
+
+
+def test_a_page_of_a_run_that_nobody_knows_says_so(subject: Subject) -> None:
+    subject.tail.catch_up(10)
+
+    answer = subject.client.get("/runs/nobody")
+
+    assert (answer.status_code, "No run nobody is known." in answer.text) == (404, True)
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,8 @@ def test_the_written_config_is_one_that_the_services_read(tmp_path: Path) -> Non
 def test_the_written_config_s_comments_are_valid_settings_too(tmp_path: Path) -> None:
     path = tmp_path / "line.toml"
     write_config(path, FirstModel("digits", "/srv/digits.git"))
-    settings = [
-        line.removeprefix("# ") for line in path.read_text().splitlines() if line.startswith(("# [", "# accuracy", "# timeout"))
-    ]
+    begins = ("# [", "# accuracy", "# timeout", "# kind", "# project", "# api", "# token_file")
+    settings = [line.removeprefix("# ") for line in path.read_text().splitlines() if line.startswith(begins)]
 
     text = path.read_text()
     for line in settings:
@@ -57,6 +56,8 @@ def test_the_written_config_s_comments_are_valid_settings_too(tmp_path: Path) ->
     (model,) = read_config(path).models
     assert model.gates["accuracy"].min == 0.8
     assert model.limits.timeout_seconds == 3600
+    assert model.forge is not None
+    assert model.forge.project == "team/digits"
 
 
 def test_a_config_that_is_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ repository = "https://git.example.com/team/digits.git"
 branch = "release/2"
 policy = "latest"
 cancel_running = false
+allow_breaking = false
 webhook_secret_files = ["secrets/new", "secrets/old"]
 reconcile_interval = "30s"
 [models.gates]
@@ -57,6 +58,7 @@ def test_a_full_file_is_read(tmp_path: Path) -> None:
     assert digits.ref == "refs/heads/release/2"
     assert digits.webhook_secrets == (b"the-new-secret-of-digits", b"the-old-secret-of-digits")
     assert digits.cancel_running is False
+    assert digits.allow_breaking is False
     assert digits.reconcile_interval_seconds == 30
     assert digits.gates == {"accuracy": GateConfig(min=0.8, max=None, max_drop=0.0)}
     assert digits.limits == Limits(600, 1024**3, 64, 100 * 1024**2, 10 * 1024**2)
@@ -85,6 +87,7 @@ def test_what_is_left_out_has_defaults_and_paths_are_relative_to_the_file(tmp_pa
     assert model is not None
     assert model.repository == str(tmp_path / "repositories/diabetes.git")
     assert (model.branch, model.policy, model.cancel_running) == ("main", "latest", True)
+    assert model.allow_breaking is True
     assert model.limits == Limits(3600, 4 * 1024**3, 256, 2 * 1024**3, 1024**3)
     assert model.webhook_secrets == ()
     assert file.model("none-such") is None
@@ -140,6 +143,7 @@ def test_an_address_stays_as_it_is(tmp_path: Path, repository: str) -> None:
         (MODEL + 'branch = "a b"\n', "models[0].branch:"),
         (MODEL + 'policy = "newest"\n', 'models[0].policy: "newest" is no policy; known are latest, every'),
         (MODEL + 'cancel_running = "yes"\n', "models[0].cancel_running: 'yes' is not true or false"),
+        (MODEL + "allow_breaking = 0\n", "models[0].allow_breaking: 0 is not true or false"),
         (MODEL + 'reconcile_interval = "soon"\n', 'models[0].reconcile_interval: "soon" is no duration'),
         (MODEL + 'webhook_secret_files = "secrets/new"\n', "models[0].webhook_secret_files: 'secrets/new' is not a list"),
         (MODEL + 'webhook_secret_files = ["secrets/none"]\n', "models[0].webhook_secret_files: cannot read"),

@@ -57,6 +57,7 @@ recall = { min = 0.9 }
 robust_accuracy = { min = 0.5, eps = 0.05 }
 [deploy]
 strategy = "immediate"
+allow_breaking = true
 """
 
 
@@ -78,6 +79,7 @@ def test_a_full_file_is_read() -> None:
         tests=TestPlan(("python", "-m", "pytest", "unit tests"), 300.0),
         requirements="requirements.txt",
         data=(DataFile("bucket", "datasets/digits/train.csv", "a" * 64),),
+        allow_breaking=True,
     )
 
 
@@ -213,6 +215,7 @@ def test_a_bound_that_the_repository_leaves_out_stays_the_operators() -> None:
         ("[gates]\naccuracy = { min = true }\n", "bad_repository_file", "gates.accuracy.min: True is no number"),
         ("[gates]\n'Bad Name' = { min = 1 }\n", "bad_repository_file", "is no name of a metric"),
         ("[deploy]\nstrategy = 'canary'\n", "bad_repository_file", "deploy.strategy"),
+        ("[deploy]\nallow_breaking = 'yes'\n", "bad_repository_file", "deploy.allow_breaking: 'yes' is not true or false"),
     ],
 )
 def test_a_wrong_file_fails_the_run_and_names_the_key(text: str, reason: str, words: str) -> None:
@@ -222,6 +225,16 @@ def test_a_wrong_file_fails_the_run_and_names_the_key(text: str, reason: str, wo
     assert raised.value.reason == reason
     assert words in raised.value.sentence
     assert raised.value.sentence.startswith("pushline.toml")
+
+
+def test_what_the_operator_forbids_fails_the_run() -> None:
+    strict = replace(CONFIG, allow_breaking=False)
+
+    assert not parse_repository_file("[deploy]\nallow_breaking = false\n", strict).allow_breaking
+    with pytest.raises(RepositoryFileError) as raised:
+        parse_repository_file("[deploy]\nallow_breaking = true\n", strict)
+
+    assert raised.value.sentence == "pushline.toml: deploy.allow_breaking: the operator's file forbids it for this model"
 
 
 @pytest.mark.parametrize("dataset", ["data/test.npz", "python:data:test_set", "python:package.data:test_set"])

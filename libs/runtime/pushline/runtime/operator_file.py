@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
+from pushline.runtime.forge_config import ForgeConfig, read_forge
 from pushline.runtime.git_access import GitAccess, read_git_access
 from pushline.runtime.strict_table import StrictTable, WrongKey
 
@@ -85,6 +86,8 @@ class ModelConfig:
     data: DataConfig = DataConfig()
     access: GitAccess = field(default_factory=GitAccess)
     confidence: float | None = None  # the least that a repository may ask for; None: whatever it likes
+    allow_breaking: bool = True  # whether a repository may let a model change its inputs, outputs or labels
+    forge: ForgeConfig | None = None
 
     @property
     def ref(self) -> str:
@@ -105,8 +108,11 @@ class OperatorFile:
         return next((model for model in self.models if model.name == name), None)
 
 
-def read_operator_file(path: Path) -> OperatorFile:
-    """Raises OperatorFileError. Paths in the file are relative to its folder."""
+def read_operator_file(path: Path, *, secrets: bool = True) -> OperatorFile:
+    """Raises OperatorFileError. Paths in the file are relative to its folder.
+
+    Without `secrets` the files that it names are not looked at, for who neither needs nor may read them.
+    """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -114,7 +120,7 @@ def read_operator_file(path: Path) -> OperatorFile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise OperatorFileError(path, f"is no TOML: {error}") from None
     try:
-        return _file(StrictTable(data), path.resolve().parent)
+        return _file(StrictTable(data), path.resolve().parent, secrets=secrets)
     except WrongKey as error:
         raise OperatorFileError(path, str(error)) from None
 
@@ -175,8 +181,8 @@ def parse_branch(text: str) -> str:
     return text
 
 
-def _file(table: StrictTable, folder: Path) -> OperatorFile:
-    models = tuple(_model(each, folder) for each in table.tables("models"))
+def _file(table: StrictTable, folder: Path, *, secrets: bool) -> OperatorFile:
+    models = tuple(_model(each, folder, secrets=secrets) for each in table.tables("models"))
     up = table.table("up")
     state = folder / up.text("state", "state")
     up.finish()
@@ -199,24 +205,32 @@ def _check_apart(models: tuple[ModelConfig, ...]) -> None:
             raise WrongKey(f"models[{index}].repository", "another model reads this repository with another token or key")
 
 
-def _model(table: StrictTable, folder: Path) -> ModelConfig:
+def _model(table: StrictTable, folder: Path, *, secrets: bool) -> ModelConfig:
     gates = table.table("gates")
+    repository = table.parsed("repository", lambda text: _repository(text, folder))
     model = ModelConfig(
         name=table.parsed("name", parse_model_name),
-        repository=table.parsed("repository", lambda text: _repository(text, folder)),
+        repository=repository,
         branch=table.parsed("branch", parse_branch, "main"),
         policy=table.parsed("policy", _policy, "latest"),
         cancel_running=table.flag("cancel_running", default=True),
-        webhook_secrets=tuple(_secret(table, folder / name) for name in table.texts("webhook_secret_files")),
+        webhook_secrets=tuple(_secret(table, folder / name) for name in table.texts("webhook_secret_files") if secrets),
         reconcile_interval_seconds=table.parsed("reconcile_interval", parse_duration, 180.0),
         confidence=read_confidence(gates),
         gates=read_gates(gates),
         limits=_limits(table.table("limits")),
-        access=read_git_access(table, folder, table.parsed("repository", lambda text: _repository(text, folder))),
+        access=read_git_access(table, folder, repository, secrets=secrets),
         data=_data(table.table("data")),
+        allow_breaking=table.flag("allow_breaking", default=True),
+        forge=_forge(table, folder, repository),
     )
     table.finish()
     return model
+
+
+def _forge(table: StrictTable, folder: Path, repository: str) -> ForgeConfig | None:
+    forge = table.table("forge")
+    return read_forge(forge, folder, repository) if "forge" in table else None
 
 
 def _limits(table: StrictTable) -> Limits:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from pushline.auditor import views
 from pushline.auditor.history import History
-from pushline.auditor.ports import Exposition, Fold, Probes
+from pushline.auditor.ports import Exposition, Fold, Notes, Probes
 from pushline.auditor.questions import STAGES, BadQuestion, Question
 
 Answer = Callable[[Request], Response]
@@ -82,7 +82,7 @@ class Api:
             return Json(views.audit_view(ledger, self.history, self.fold.problem))
 
 
-def probe_routes(probes: Probes, expose: Exposition) -> list[Route]:
+def probe_routes(probes: Probes, expose: Exposition, notes: Notes) -> list[Route]:
     def metrics(request: Request) -> Response:
         body, content_type = expose(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
@@ -91,8 +91,9 @@ def probe_routes(probes: Probes, expose: Exposition) -> list[Route]:
         return Json({"live": True})
 
     def readyz(_: Request) -> Response:
-        problems = probes.problems
-        return Json({"ready": not problems, "problems": problems}, 503 if problems else 200)
+        problems, more = probes.problems, notes()
+        told = {"ready": not problems, "problems": problems} | ({"notes": more} if more else {})
+        return Json(told, 503 if problems else 200)
 
     return [Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pushline.auditor.api import Api, Json, probe_routes
 from pushline.auditor.history import History
 from pushline.auditor.page import Page, make_templates
-from pushline.auditor.ports import Exposition, Fold, Probes
+from pushline.auditor.ports import Exposition, Fold, Notes, Probes
 
 HEADERS = {
     "content-security-policy": (
@@ -23,11 +23,11 @@ HEADERS = {
 }
 
 
-def make_app(fold: Fold, history: History, probes: Probes, expose: Exposition) -> Starlette:
+def make_app(fold: Fold, history: History, probes: Probes, expose: Exposition, notes: Notes = dict) -> Starlette:
     routes = [
         *Api(fold, history).routes(),
         *Page(fold, history, make_templates()).routes(),
-        *probe_routes(probes, expose),
+        *probe_routes(probes, expose, notes),
     ]
     return Starlette(routes=routes, middleware=[Middleware(_Headers)], exception_handlers={HTTPException: _refuse})
 

@@ -1,4 +1,4 @@
-"""The first page: one row a commit, how far it came and why it stopped; what is live. Plain HTML, no scripts."""
+"""The first page: one row a commit, how far it came and why it stopped; what is live. One page a run. Plain HTML, no scripts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class Page:
     templates: Environment
 
     def routes(self) -> list[Route]:
-        return [Route("/", self.first, methods=["GET"]), Route("/style.css", self.style, methods=["GET"])]
+        doors = {"/": self.first, "/runs/{run_id}": self.run, "/style.css": self.style}
+        return [Route(path, door, methods=["GET"]) for path, door in doors.items()]
 
     def first(self, request: Request) -> Response:
         try:
@@ -39,6 +40,17 @@ class Page:
         refresh = REFRESH_SECONDS if asked.text("refresh") else 0
         links = _links(request.query_params, skip, more=bool(shown["more"]))
         return self._html("page.html.j2", shown | {"refresh": refresh, "links": links, "stages": STAGES, "stage": stage})
+
+    def run(self, request: Request) -> Response:
+        """Statuses and comments at a forge lead here."""
+        run_id: str = request.path_params["run_id"]
+        with self.fold.read() as ledger:
+            run = ledger.runs.get(run_id)
+            shown = views.run_detail(run, self.history) if run else None
+            problem = self.fold.problem
+        gates = _gates(shown["events"]) if shown else []
+        values = {"run": shown, "run_id": run_id[:80], "gates": gates, "problem": problem, "topics": TOPIC_NAMES}
+        return self._html("run.html.j2", values, 200 if shown else 404)
 
     def style(self, _: Request) -> Response:
         text = self.templates.get_template("style.css").render()
@@ -56,9 +68,15 @@ class Page:
                 "topics": TOPIC_NAMES,
             }
 
-    def _html(self, template: str, values: Mapping[str, object]) -> Response:
+    def _html(self, template: str, values: Mapping[str, object], status: int = 200) -> Response:
         text = self.templates.get_template(template).render(values)
-        return Response(text.encode("utf-8", "replace"), media_type="text/html; charset=utf-8")
+        return Response(text.encode("utf-8", "replace"), status, media_type="text/html; charset=utf-8")
+
+
+def _gates(events: list[views.View]) -> list[views.View]:
+    """Give the gates of the newest verdict."""
+    judged = [event["value"] for event in events if event["topic"] == "evaluated" and event["verdict"] == "valid"]
+    return list(judged[-1].get("gates", [])) if judged else []
 
 
 def make_templates() -> Environment:

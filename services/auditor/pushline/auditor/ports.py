@@ -27,3 +27,6 @@ class Probes(Protocol):
 
 Exposition = Callable[[str], tuple[bytes, str]]
 """Give metrics and their content type, for the Accept header of a request."""
+
+Notes = Callable[[], dict[str, str]]
+"""Give what people should know and what makes nobody unready."""

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.adapters.metric_children import MOST_SECONDS, MetricChildren
+from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.assessment import Assessor, Rules
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.on_trained import OnTrained
@@ -82,15 +83,19 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
     return Evaluator(tail, stage)
 
 
-def assessor(settings: EvaluationSettings, log: Logger) -> Assessor:
-    bubblewrap = working_bubblewrap()
-    if not bubblewrap:
-        log.warning("bubblewrap does not work here; programs are run in a child process with limits alone")
+def assessor(settings: EvaluationSettings, bubblewrap: str, predictors: PredictorProcess) -> Assessor:
     limits = Limits(settings.memory_bytes, settings.timeout_seconds, settings.answers_bytes)
     asks_model = settings.tensorflow_python is not None
     rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes, asks_model)
     metrics = MetricChildren(replace(limits, seconds=min(limits.seconds, MOST_SECONDS)), bubblewrap)
-    return Assessor(LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python), rules, metrics)
+    child = LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python)
+    return Assessor(child, rules, metrics, predictors)
+
+
+def predictor_process(settings: EvaluationSettings, bubblewrap: str) -> PredictorProcess:
+    limits = TrialLimits(settings.memory_bytes, settings.timeout_seconds, settings.program_bytes)
+    command = settings.predictor_command or DEFAULT
+    return PredictorProcess(limits, bubblewrap, command, tensorflow_python=settings.tensorflow_python)
 
 
 def open_log(settings: Settings, *, replica: str) -> KafkaLog:
@@ -108,8 +113,13 @@ def run(settings: Settings, log: Logger) -> None:
     shutdown.install()
     line, store = open_log(settings, replica=settings.line.replica), open_store(settings)
     at_once = threading.BoundedSemaphore(settings.evaluation.at_once)
-    work = OnTrained(store, assessor(settings.evaluation, log), at_once)
+    bubblewrap = working_bubblewrap()
+    if not bubblewrap:
+        log.warning("bubblewrap does not work here; programs are run in processes with limits alone")
+    predictors = predictor_process(settings.evaluation, bubblewrap)
+    work = OnTrained(store, assessor(settings.evaluation, bubblewrap, predictors), at_once)
     evaluator = build(line, work, StageReporter(log, registry), registry)
+    health.watch("predictor", lambda: predictors.problem)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)
     watch = StoreWatch(store, writes=True, tell=lambda problem: log.warning("store", sentence=problem))
@@ -127,23 +137,24 @@ def run(settings: Settings, log: Logger) -> None:
     line.close()
 
 
-def replay_once(settings: Settings, log: Logger, run_id: str, baseline: str) -> Replayed:
+def replay_once(settings: Settings, run_id: str, baseline: str) -> Replayed:
     """Judge again what was judged, beside a line that runs: nothing is written to it."""
-    line, store = open_log(settings, replica=""), open_store(settings)
+    line, store, bubblewrap = open_log(settings, replica=""), open_store(settings), working_bubblewrap()
+    judges = assessor(settings.evaluation, bubblewrap, predictor_process(settings.evaluation, bubblewrap))
     tail = Tail(line, TOPIC_NAMES)
     tail.start()
     try:
         tail.catch_up(CATCH_UP_SECONDS)
-        return replay(tail, OnTrained(store, assessor(settings.evaluation, log), threading.BoundedSemaphore(1)), run_id, baseline)
+        return replay(tail, OnTrained(store, judges, threading.BoundedSemaphore(1)), run_id, baseline)
     finally:
         tail.stop()
         line.close()
 
 
 def main_replay(run_id: str, baseline: str) -> int:
-    log = logs.configure("pushline-evaluator", sys.stderr)
+    logs.configure("pushline-evaluator", sys.stderr)
     try:
-        replayed = replay_once(read(Settings, os.environ), log, run_id, baseline)
+        replayed = replay_once(read(Settings, os.environ), run_id, baseline)
     except (SettingsError, NothingToReplay, BadReport, StoreError, CannotRun, LineError) as error:
         print(error, file=sys.stderr)
         return 2

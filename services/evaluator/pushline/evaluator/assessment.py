@@ -1,9 +1,10 @@
 """One evaluation from end to end, on files that were fetched and verified before: run, compare, measure, judge."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from pushline.engine.check import check_program
 from pushline.engine.engine import BadProgram
-from pushline.evaluator import deciding, keras_says
+from pushline.evaluator import deciding, keras_says, trying
 from pushline.evaluator.agreement import Agreement, compare
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.cost_gates import Costs
@@ -23,7 +24,10 @@ from pushline.evaluator.findings import Comparison, DataFacts, OwnMetric, SliceF
 from pushline.evaluator.gates import Champion, Evidence, Judged, judge_gates
 from pushline.evaluator.measures import Measured, measure, worst_rows
 from pushline.evaluator.pictures import pictures
-from pushline.evaluator.ports import Answers, OwnMetrics, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.ports import Answers, OwnMetrics, Predictors, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.signature import BREAKING, UNKNOWN, Signature, compare_signatures, measures_alike
+from pushline.evaluator.trial import allowed, picked, sampled_rows
+from pushline.evaluator.trying import Served, Timed
 from pushline.evaluator.verdict import NotJudgeable, Verdict, conclude
 from pushline.objects.manifest import Dataset, Manifest
 from pushline.reports.page import Picture
@@ -72,11 +76,11 @@ class Assessment:
     live: Manifest | None = None  # the live model's
     comparison: Comparison | None = None  # with the live model, where both could be measured
     slices: tuple[SliceFound, ...] = ()
-    costs: Costs = field(default_factory=dict)  # of serving, as measured here
     trial: Trial | None = None
+    costs: Costs = field(default_factory=dict)  # of serving, as measured here, the live model's in turns with it
     own_metrics: tuple[OwnMetric, ...] = ()
     run: Answers | None = None
-    child_seconds: float = 0.0  # of all programs that were run, the live model's too
+    child_seconds: float = 0.0  # of all programs that were run, the live model's too, and of waiting for the predictor
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class Assessor:
     programs: Programs
     rules: Rules
     own_metrics: OwnMetrics | None = None  # None: those of repositories have no numbers here
+    predictors: Predictors | None = None  # None: nothing is tried in the production predictor, and costs are unknown
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
@@ -99,6 +104,7 @@ class Assessor:
     def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:
         manifest = own.manifest
         deciding.check_confidence(manifest.confidence)
+        signature = _signature(manifest, champion, found)
         if manifest.dataset is None or own.dataset is None:
             raise NotJudgeable("no_evaluation_set", NO_SET)
         output = manifest.outputs[0].name if manifest.outputs else ""
@@ -108,16 +114,17 @@ class Assessor:
         self._check(own.programs)
         keras = partial(self.programs.run, [own.model], inputs) if own.model is not None else None
         before = partial(self._run_champion, data, champion) if isinstance(champion, Material) else None
-        with self._beside(keras, cancelled) as asked:
+        with self._tried(own, champion, cancelled) as served, self._beside(keras, cancelled) as asked:
             found.run = self.programs.run(own.programs, inputs, cancelled)
             found.child_seconds = found.run.child_seconds
             with self._beside(before, cancelled) as live:
                 self._agree(own, asked, found, cancelled)
                 found.measured = self._measure(manifest, data, output, found.run)
-                found.drawings = drawings(found.measured.answered)
-                found.worst_rows = worst_rows(found.measured.answered)
-                found.pictures = _pictures(found.worst_rows, inputs)
+                _draw(found, found.measured, inputs)
                 measured_live = self._champion(manifest, data, champion, live, found)
+            self._try(served, data, found)
+        if signature.kind == BREAKING and found.champion is not None and found.champion.problem:
+            found.champion = replace(found.champion, broken_off=True)
         if measured_live is not None:
             found.comparison = deciding.compared(manifest, found.measured, measured_live)
         found.slices = deciding.sliced(manifest, data.arrays, found.measured, measured_live)
@@ -190,6 +197,29 @@ class Assessor:
         self._check(champion.programs)
         return self.programs.run(champion.programs, inputs_for(data, champion.manifest.inputs), cancelled)
 
+    @contextmanager
+    def _tried(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> "Iterator[list[Timed]]":
+        """Have predictors started meanwhile, so that nobody waits for that."""
+        if self.predictors is None:
+            yield []
+            return
+        live = Served(champion.manifest, champion.programs) if isinstance(champion, Material) else None
+        with trying.started(self.predictors, Served(own.manifest, own.programs), live, cancelled) as served:
+            yield served
+
+    def _try(self, served: Sequence[Timed], data: EvaluationSet, found: Assessment) -> None:
+        if not served or found.run is None or found.trial is None:
+            return
+        rows, began, about = sampled_rows(data.rows), time.monotonic(), served[0].served.about
+        sample, answers = picked(inputs_for(data, about.inputs), rows), picked(found.run.together, rows)
+        try:
+            agreed = trying.ask_golden(served[0], sample, answers, allowed(about.engine, self.rules.tolerance))
+            found.trial = replace(found.trial, requests=agreed.requests, rows=agreed.rows, max_abs_difference=agreed.difference)
+            trying.take_times([(served[0], sample), *_as_they_take_it(served[1:], data, rows)])
+        finally:
+            found.child_seconds += time.monotonic() - began
+        found.costs = trying.costs_of(served)
+
     def _champion(
         self,
         own: Manifest,
@@ -205,6 +235,7 @@ class Assessor:
         try:
             run = live.result()
             found.child_seconds += run.child_seconds
+            _check_alike(own, champion.manifest)
             said = run.together[champion.manifest.outputs[0].name]
             measured = _measured(replace(own, from_logits=champion.manifest.from_logits), data.truth, said)
         except NotJudgeable as refusal:
@@ -218,6 +249,12 @@ class Assessor:
             return measured
         found.champion = Champion({}, f"the live model cannot be measured on this run's set: {problem}")
         return None
+
+
+def _draw(found: Assessment, measured: Measured, inputs: Inputs) -> None:
+    found.drawings = drawings(measured.answered)
+    found.worst_rows = worst_rows(measured.answered)
+    found.pictures = _pictures(found.worst_rows, inputs)
 
 
 def _pictures(worst: Sequence[WorstRow], inputs: Inputs) -> list[Picture]:
@@ -236,13 +273,43 @@ def _evidence(manifest: Manifest, measured: Measured, found: Assessment) -> Evid
         measured.metrics,
         found.champion,
         measured.constant,
-        over_constant=deciding.beside_constant(manifest, measured) if found.champion is None else None,
+        over_constant=deciding.beside_constant(manifest, measured) if found.champion is None or found.champion.broken_off else None,
         comparison=found.comparison,
         slices=found.slices,
         facts=found.facts,
         costs=found.costs,
         own={own.name: own.value for own in found.own_metrics},
     )
+
+
+def _signature(own: Manifest, champion: "Material | Champion | None", found: Assessment) -> Signature:
+    """Raises NotJudgeable for a change that breaks callers, or may break them, unless that is allowed."""
+    if isinstance(champion, Champion):
+        signature = Signature(UNKNOWN)
+        if not own.allow_breaking:
+            sentence = f"nothing tells whether callers of the live model would break: {champion.problem}"
+            raise NotJudgeable("champion_not_comparable", sentence, "inconclusive")
+    else:
+        signature = compare_signatures(own, champion.manifest if champion else None)
+    found.trial = Trial(0, 0, None, signature.kind, signature.sentences)
+    if signature.kind == BREAKING and not own.allow_breaking:
+        hint = "bring it under another model's name, or set allow_breaking = true under [deploy] in pushline.toml"
+        raise NotJudgeable("breaking_change", f"callers of the live model would break: {signature.broken}; {hint}")
+    return signature
+
+
+def _check_alike(own: Manifest, live: Manifest) -> None:
+    """Raises NotJudgeable."""
+    why = measures_alike(own, live)
+    if why:
+        raise NotJudgeable("champion_not_comparable", why)
+
+
+def _as_they_take_it(others: Sequence[Timed], data: EvaluationSet, rows: Array) -> "Iterator[tuple[Timed, dict[str, Array]]]":
+    """Give the models that take this set, and these rows of it."""
+    for each in others:
+        with suppress(NotJudgeable):
+            yield each, picked(inputs_for(data, each.served.about.inputs), rows)
 
 
 def _measured(manifest: Manifest, truth: Array, answers: Array) -> Measured:

@@ -17,10 +17,14 @@ DEFAULT_DROP = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The live model on the same set; `problem` says why there are no numbers."""
+    """The live model on the same set; `problem` says why there are no numbers.
+
+    `broken_off`: it cannot be held against this run because inputs, outputs or labels changed, and somebody allowed that.
+    """
 
     metrics: Numbers
     problem: str = ""
+    broken_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

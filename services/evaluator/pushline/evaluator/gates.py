@@ -166,7 +166,7 @@ def _keeps(rule: str, threshold: float, number: float) -> bool:
 def _default(evidence: Evidence) -> Judged:
     metric = FIRST_METRIC[evidence.task]
     value = evidence.candidate.get(metric, Estimate(None)).value
-    if evidence.champion is None:
+    if evidence.champion is None or evidence.champion.broken_off:
         return judge_over_constant(metric, value, evidence.constant, evidence.over_constant)
     allowed = allowed_by_default(metric, evidence.champion.metrics)
     return judge_drop(metric, allowed, value, evidence.champion, evidence.comparison)

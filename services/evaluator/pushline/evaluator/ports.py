@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pushline.evaluator.arrays import Array
 from pushline.evaluator.findings import OwnMetric
+from pushline.objects.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,36 @@ class Cancelled(Exception):
 class Programs(Protocol):
     def run(self, programs: Sequence[ProgramFile], inputs: Mapping[str, Array], cancelled: threading.Event) -> Answers:
         """Run a stranger's programs over every row, where they can harm nothing. Raises ProgramFailed, CannotRun, Cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Of the production predictor, over its gRPC door."""
+
+    outputs: Mapping[str, Array]  # in the order of the answer
+    digest: str  # whose answer it says this is
+    seconds: float  # that the caller waited
+
+
+class Predictor(Protocol):
+    """One that serves one model, at a door that nobody else reaches."""
+
+    def ask(self, inputs: Mapping[str, Array]) -> Reply:
+        """Wait until it serves, the first time. Raises ProgramFailed, CannotRun, Cancelled."""
+        ...
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """Of its processes so far; 0 where the machine does not tell."""
+        ...
+
+
+class Predictors(Protocol):
+    def serve(
+        self, about: Manifest, programs: Sequence[ProgramFile], cancelled: threading.Event
+    ) -> AbstractContextManager[Predictor]:
+        """Start one and do not wait for it; at the end of the block it is gone. Raises CannotRun."""
         ...
 
 

@@ -1,6 +1,7 @@
 """The evaluator's settings, from the environment."""
 
 import math
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def share(text: str) -> float:
 
 def interpreter(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def command(text: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f'"{text}" is no command: {error}') from None
+    if not words:
+        raise ValueError("names no program")
+    return tuple(words)
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,13 @@ class EvaluationSettings:
         default=None,
         parse=interpreter,
         help="Python that has TensorFlow, for models that have no serving program; empty: their runs wait",
+    )
+    predictor_command: tuple[str, ...] = setting(
+        "PUSHLINE_PREDICTOR_COMMAND",
+        default=(),
+        parse=command,
+        help="command that starts the predictor, in which a candidate is tried before it may go live, its interpreter first, "
+        "such as `/opt/predictor/bin/python -m pushline.predictor`; empty: the evaluator's own, where it has the predictor",
     )
 
 

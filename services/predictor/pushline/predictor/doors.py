@@ -1,19 +1,15 @@
 """The doors and what is behind them, as every process of a predictor has it: its models, their lanes, gRPC, REST, who may ask."""
 
 import threading
-from dataclasses import replace
 from typing import NamedTuple
 
 from pushline.predictor.grpc_server import GrpcServer
-from pushline.predictor.lanes import Lanes
+from pushline.predictor.lanes import lanes_of
 from pushline.predictor.metrics import Metrics
-from pushline.predictor.model_limits import check_served
 from pushline.predictor.models import Models
-from pushline.predictor.predictions import Predictions
 from pushline.predictor.residents import Residents
 from pushline.predictor.rest_server import RestServer
 from pushline.predictor.settings import ServingSettings
-from pushline.predictor.tensors import Limits
 from pushline.predictor.trust import Trust
 from pushline.runtime.logs import Logger
 
@@ -30,11 +26,7 @@ class Doors:
         door, bind = settings.door, settings.process.bind
         self._drain_seconds = door.drain_seconds
         self.models = Models(settings.models, let_go=residents.give_back)
-        check_served(settings.model_limits, settings.models)
-        limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
-        rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
-        predictions = Predictions(self.models, limits, metrics.note_not_finite, rows)
-        lanes = Lanes(predictions, door.threads, door.max_in_flight, door.max_batch, own)
+        lanes = lanes_of(self.models, settings, metrics.note_not_finite)
         self.trust = Trust(settings.trust, bind, log)
         self.grpc = GrpcServer(door, bind, lanes, metrics, self.trust, shared=shared)
         self.rest = RestServer(bind, door, lanes, metrics, self.trust, shared=shared)

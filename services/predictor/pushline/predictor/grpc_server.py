@@ -18,7 +18,7 @@ from pushline.predictor.lanes import Lanes
 from pushline.predictor.metrics import Metrics
 from pushline.predictor.settings import DoorSettings
 from pushline.predictor.telling import Telling
-from pushline.predictor.trust import Trust
+from pushline.predictor.trust import UNIX, Trust
 from pushline.predictor.wire import Wire
 from pushline.runtime.status_server import CannotListen
 from pushline.serving.v1 import serving_pb2
@@ -75,7 +75,7 @@ class GrpcServer:
         """Raises CannotListen."""
         _allow_files(self._settings.grpc.max_connections + self._settings.rest.max_connections + OTHER_FILES)
         try:
-            self.port = self._trust.listen(self._wire, f"{_host(self._bind)}:{self.port}")
+            self.port = self._trust.listen(self._wire, _address(self._bind, self.port))
         except RuntimeError as error:
             raise CannotListen("PUSHLINE_GRPC_PORT", self._bind, self.port, OSError(str(error))) from None
         heap.keep_freed(self._settings.max_message_bytes)
@@ -135,5 +135,7 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
-def _host(bind: str) -> str:
-    return f"[{bind}]" if ":" in bind else bind
+def _address(bind: str, port: int) -> str:
+    if bind.startswith(UNIX):
+        return bind
+    return f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"

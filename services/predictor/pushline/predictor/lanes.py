@@ -7,11 +7,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from pushline.predictor.errors import Overloaded, RequestError
-from pushline.predictor.model_limits import NO_LIMITS, OF_ALL, ModelLimits
-from pushline.predictor.predictions import Answer, Job, Predictions
+from pushline.predictor.model_limits import NO_LIMITS, OF_ALL, ModelLimits, check_served
+from pushline.predictor.models import Models
+from pushline.predictor.predictions import Answer, Job, NoteNotFinite, Predictions
+from pushline.predictor.settings import ServingSettings
+from pushline.predictor.tensors import Limits
 
 IDLE_SECONDS = 10.0  # then a thread ends
 
@@ -142,3 +146,12 @@ class Lanes:
     @property
     def inside(self) -> int:
         return sum(lane.inside for lane in list(self._lanes.values()))
+
+
+def lanes_of(models: Models, settings: ServingSettings, note_not_finite: NoteNotFinite) -> Lanes:
+    """Raises SettingsError."""
+    check_served(settings.model_limits, settings.models)
+    limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
+    rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
+    predictions = Predictions(models, limits, note_not_finite, rows)
+    return Lanes(predictions, settings.door.threads, settings.door.max_in_flight, settings.door.max_batch, own)

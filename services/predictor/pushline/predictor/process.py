@@ -1,6 +1,5 @@
 """The process of a predictor: read the settings, build, run. __main__.py starts it."""
 
-import argparse
 import gc
 import sys
 from collections.abc import Mapping
@@ -16,14 +15,6 @@ from pushline.runtime.logs import Logger
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
-
-
-def with_arguments(environ: Mapping[str, str]) -> dict[str, str]:
-    """What is set, and what the command line says instead."""
-    parser = argparse.ArgumentParser("pushline.predictor", description="Serves what is deployed; its settings are PUSHLINE_*.")
-    parser.add_argument("--workers", metavar="N", help="processes that answer; instead of PUSHLINE_WORKERS")
-    asked = parser.parse_args()
-    return dict(environ) if asked.workers is None else {**environ, "PUSHLINE_WORKERS": asked.workers}
 
 
 def run(settings: Settings, log: Logger, environ: Mapping[str, str]) -> None:
@@ -67,7 +58,6 @@ def main(environ: Mapping[str, str]) -> int:
     """Give the exit code."""
     log = logs.configure("pushline-predictor")
     try:
-        environ = with_arguments(environ)
         run(read(Settings, environ), log, environ)
     except (SettingsError, CannotListen) as error:
         sys.stderr.write(f"{error}\n")

@@ -15,6 +15,7 @@ from pushline.runtime.tls import Certificates, NewestContext, read_certificates
 from pushline.runtime.tokens import Tokens
 
 TOKENS_FILE = "PUSHLINE_TOKENS_FILE"
+UNIX = "unix:"  # before the path of a socket, in place of an address to listen on
 
 
 class Trust:
@@ -92,7 +93,7 @@ class Trust:
 
 def is_loopback(bind: str) -> bool:
     try:
-        return bind == "localhost" or ip_address(bind).is_loopback
+        return bind == "localhost" or bind.startswith(UNIX) or ip_address(bind).is_loopback
     except ValueError:
         return False
 

@@ -53,6 +53,7 @@ class Plan:
     metrics: tuple[str, ...] = ()  # of its own, python:module:function
     quantiles: tuple[float, ...] = ()  # that the columns of a regression's answers are
     confidence: float = DEFAULT_CONFIDENCE  # of the gates
+    allow_breaking: bool = False  # inputs, outputs or labels may change against the live model
 
 
 def read_repository_file(folder: Path, config: ModelConfig) -> Plan:
@@ -95,9 +96,7 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
     asked = table.table("gates")
     confidence = merge_confidence(config.confidence, read_confidence(asked))
     gates = merge_gates(config.gates, read_gates(asked))
-    deploy = table.table("deploy")
-    deploy.parsed("strategy", _strategy, "immediate")
-    deploy.finish()
+    allow_breaking = _deploy(table.table("deploy"), config)
     table.finish()
     return Plan(
         task=task,
@@ -114,6 +113,7 @@ def _plan(table: StrictTable, config: ModelConfig) -> Plan:
         metrics=evaluate.metrics,
         quantiles=quantiles,
         confidence=confidence,
+        allow_breaking=allow_breaking,
     )
 
 
@@ -198,6 +198,16 @@ def _evaluate(table: StrictTable, training_data: tuple[DataFile, ...]) -> tuple[
         raise table.wrong("slices", str(error)) from None
     table.finish()
     return evaluate, slices
+
+
+def _deploy(table: StrictTable, config: ModelConfig) -> bool:
+    """Say whether callers of the live model may break."""
+    table.parsed("strategy", _strategy, "immediate")
+    allowed = table.flag("allow_breaking", default=False)
+    if allowed and not config.allow_breaking:
+        raise table.wrong("allow_breaking", "the operator's file forbids it for this model")
+    table.finish()
+    return allowed
 
 
 def _task(text: str) -> str:

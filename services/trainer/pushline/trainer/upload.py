@@ -97,6 +97,7 @@ def manifest_of(product: Product) -> Manifest:
         sandbox=product.sandbox,
         quantiles=plan.quantiles,
         metrics=plan.metrics,
+        allow_breaking=plan.allow_breaking,
     )
 
 

@@ -53,7 +53,7 @@ class _Ways:
             return self._proportion(name, value)
         if name in self._areas:
             area = self._areas[name]
-            return intervals.like_a_share(value, area.variance, parts.of_area(area), self.confidence)
+            return intervals.like_a_share(value, area.variance, parts.of_area(name, area), self.confidence)
         return self._sampled(way, name, value) if self.resample else Estimate(value)
 
     def _proportion(self, name: str, value: float) -> Estimate:
