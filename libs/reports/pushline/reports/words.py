@@ -29,8 +29,8 @@ def brief(number: float | None) -> str:
 
 
 def change(number: float | None) -> str:
-    """Write a difference with its sign."""
-    return NOTHING if number is None else _signed(f"{number:+.4g}")
+    """Write a difference with its sign, in three digits: it is never surer than that."""
+    return NOTHING if number is None else _signed(f"{number:+.3g}")
 
 
 def _signed(number: str) -> str:
