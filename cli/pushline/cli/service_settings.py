@@ -72,8 +72,14 @@ def _tensorflow(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def environment_of(line: LineFile, environ: Mapping[str, str]) -> dict[str, str]:
-    """What a process beside a line that runs is told, so that it finds this very line."""
-    ours = {**_where(line.kafka, line.kafka_options, line.topic_prefix, line.store), **_tensorflow(environ)}
+    """What a process beside a line that runs is told, so that it finds this very line and judges as its evaluator does.
+
+    What `pushline up` gives its services it gets too; of a line that others run, settings are the caller's own.
+    """
+    ours = {
+        **_where(line.kafka, line.kafka_options, line.topic_prefix, line.store),
+        **(_tensorflow(environ) if line.folder else {}),
+    }
     return {**{setting: value for setting, value in environ.items() if setting.removesuffix("_FILE") not in ours}, **ours}
 
 

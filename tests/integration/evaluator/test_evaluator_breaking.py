@@ -118,7 +118,7 @@ def test_a_live_model_that_nothing_can_be_read_about_leaves_it_to_a_person(allow
 def test_scores_before_softmax_of_the_live_model_are_read_as_such(store: MemoryStore, child: LimitedChild) -> None:
     """Whatever the new model gives: each is read as its own manifest says."""
     live = put_run(store, "digits", 1, from_logits=True)
-    trained = put_run(store, "digits", 2, allow_breaking=True, gates=[gate("accuracy", None, None, 0.0)])
+    trained = put_run(store, "digits", 2, allow_breaking=True, gates=[gate("accuracy", 0.9)])
 
     event = judge(store, child, first_work(trained, serving_of(live)))
 

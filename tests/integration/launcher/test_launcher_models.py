@@ -33,6 +33,14 @@ KINDS: dict[str, dict[str, Any]] = {
         "dataset": ("validation_split", 60),
         "epochs": 2,
     },
+    "several_labels": {
+        "inputs": [("features", "float32", (5,))],
+        "outputs": [("tags", "float32", (3,))],
+        "task": "multilabel",
+        "loss": "binary_crossentropy",
+        "dataset": ("validation_split", 60),
+        "epochs": 2,
+    },
     "convolution": {
         "inputs": [("x", "float32", (8, 8, 1))],
         "outputs": [("dense", "float32", (3,))],

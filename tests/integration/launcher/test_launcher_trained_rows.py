@@ -61,6 +61,13 @@ WAYS = [
         "net.fit(batches(), steps_per_epoch=6, epochs=2, verbose=0)",
         range(300),
     ),
+    Way(
+        "a generator of ever other rows",
+        "def batches():\n    for at in range(0, 600, 50): yield x[at:at + 50], y[at:at + 50]\n"
+        "net.fit(batches(), steps_per_epoch=6, epochs=2, verbose=0)",
+        range(350),
+        whole=False,
+    ),
     Way("several fits", "net.fit(x[:100], y[:100], verbose=0)\nmodel().fit(x[100:300], y[100:300], verbose=0)", range(300)),
 ]
 

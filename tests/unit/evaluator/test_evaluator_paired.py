@@ -47,7 +47,6 @@ def test_every_difference_is_that_of_the_two_models_numbers() -> None:
         assert after is not None
         assert was is not None
         assert apart.value == pytest.approx(after - was, abs=1e-12)
-        assert apart.value is not None
         assert apart.low is not None
         assert apart.high is not None
         assert apart.low < after - was < apart.high
@@ -125,9 +124,10 @@ def test_what_one_of_the_two_does_not_have_is_left_out() -> None:
 
 
 def test_more_rows_see_smaller_drops_and_the_rows_named_are_enough() -> None:
-    sides = {rows: [side(answered) for answered in drawn(rows)] for rows in (300, 3_000)}
+    drops = {"accuracy": 0.02}
+    sides = {rows: [side(each) for each in drawn(rows)] for rows in (300, 3_000)}
 
-    powers = {rows: compare(both[0], both[1], {"accuracy": 0.02}, 0.95).power[0] for rows, both in sides.items()}
+    powers = {rows: compare(candidate, champion, drops, 0.95).power[0] for rows, (candidate, champion) in sides.items()}
 
     visible = {rows: power.visible_drop or math.nan for rows, power in powers.items()}
     assert visible[300] > 0.04

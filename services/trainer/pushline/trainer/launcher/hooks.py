@@ -127,7 +127,8 @@ def _fit(original: Call, watch: Watch, keras: Any) -> Call:  # noqa: ANN401 the 
         given = {key: value for key, value in bound.items() if key != "self"}
         epochs = given.get("epochs", 1)
         if isinstance(given.get("x"), Generator):
-            given["x"] = watch.trained.passing(given["x"], lambda inputs: watch.sampled(self, inputs))
+            steps = given.get("steps_per_epoch")
+            given["x"] = watch.trained.passing(given["x"], lambda inputs: watch.sampled(self, inputs), steps)
         else:
             watch.sampled(self, given.get("x"))
             watch.trained.given(*_training_part(given))

@@ -19,6 +19,8 @@ HASHES = f"{__package__}.row_hashes"  # laid beside this file where a trainer st
 SHARE, LEAST_SECONDS = 0.02, 1.0  # of the time since the start, that this may take
 SETS_REMEMBERED = 4
 JOINED = 1_000  # batches
+READ_ROWS, TRIED, QUICK_SECONDS = 2_048, 8, 0.25  # of a tf.data set at once: each time costs as much as a few hundred rows
+ONE_OF = 32  # batches that a generator gives once it has gone through all its data
 
 
 class TrainedRows:
@@ -49,15 +51,19 @@ class TrainedRows:
         except Exception:  # noqa: BLE001 data of any kind; it is Keras that refuses it
             self._whole = False
 
-    def passing(self, batches: Iterable[Any], tell: Callable[[Nested], None]) -> Generator[Any, None, None]:
-        """Pass on what a generator gives. `tell` hears the inputs of its first batch."""
-        first = True
-        for batch in batches:
+    def passing(self, batches: Iterable[Any], tell: Callable[[Nested], None], epoch: int | None) -> Generator[Any, None, None]:
+        """Pass on what a generator gives. `tell` hears the inputs of its first batch; `epoch` is how many batches make one.
+
+        After the first epoch some are looked at, to see whether it gives the same rows again; if not, not all are known.
+        """
+        for number, batch in enumerate(batches):
             inputs = _inputs(batch)
-            if first:
+            if number == 0:
                 tell(inputs)
-                first = False
-            self._try(inputs)
+            if epoch is None or number < epoch:
+                self._try(inputs)
+            elif (number - epoch) % ONE_OF == 0 and (number == epoch or self._whole):
+                self._try(inputs, again=True)
             yield batch
 
     def write(self, to: Path) -> None:
@@ -73,21 +79,34 @@ class TrainedRows:
     def _read(self, data: Any, steps: int | None) -> None:  # noqa: ANN401 whatever a script passed
         until = time.monotonic() + self._seconds
         try:
-            for batch in batches_of(data, steps) or ():
+            for batch in self._quick(data, steps, until) or batches_of(data, steps) or ():
                 if time.monotonic() > until or not self._try(_inputs(batch)):
                     self._whole = False
                     return
         except Exception:  # noqa: BLE001 a data set's own code
             self._whole = False
 
-    def _try(self, inputs: Nested) -> bool:
-        """Say False where there is no room, in rows or time."""
+    def _quick(self, data: Any, steps: int | None, until: float) -> Iterable[Any] | None:  # noqa: ANN401 whatever a script passed
+        """The same rows of tf.data in large batches, where one comes quickly; the first of all may have a shuffle to fill."""
+        some = data if steps is None or not hasattr(data, "take") else data.take(steps)
+        if not hasattr(some, "rebatch"):
+            return None
+        rows, began = 0, 0.0
+        for batch in batches_of(some, TRIED) or ():
+            rows, began = (rows + len(leaves(batch)[0]), began) if began else (0, time.monotonic())
+            if not self._try(_inputs(batch)) or time.monotonic() > until:
+                return None
+        seconds = (time.monotonic() - began) / max(rows, 1) * READ_ROWS
+        return batches_of(some.rebatch(READ_ROWS), None) if rows and seconds < QUICK_SECONDS else None
+
+    def _try(self, inputs: Nested, *, again: bool = False) -> bool:
+        """Say False where there is no room, in rows or time. `again`: rows that are not known yet say that there are others."""
         if self._hashes is None or self._room <= 0 or self._spent > self._seconds:
             self._whole = False
             return False
         began = time.monotonic()
         try:
-            self._look(leaves(inputs))
+            self._look(leaves(inputs), again=again)
         except Exception:  # noqa: BLE001 data of any kind
             self._whole = False
         self._spent += time.monotonic() - began
@@ -102,17 +121,24 @@ class TrainedRows:
         """So many rows more; those that came more than once count again until they are joined."""
         return int(self._hashes.MOST_ROWS) - len(self._known) - self._fresh_rows
 
-    def _look(self, inputs: list[Any]) -> None:
+    def _look(self, inputs: list[Any], *, again: bool) -> None:
         room = self._room
         self._whole &= all(len(each) <= room for each in inputs)
-        self._fresh.append(self._hashes.of_rows([_plain(each[:room]) for each in inputs]))
-        self._fresh_rows += len(self._fresh[-1])
+        found = self._hashes.of_rows([_plain(each[:room]) for each in inputs])
+        if again:
+            self._join()
+            if self._hashes.among(found, self._hashes.Known(self._known, self._whole)).all():
+                return
+            self._whole = False
+        self._fresh.append(found)
+        self._fresh_rows += len(found)
         if len(self._fresh) >= JOINED:
             self._join()
 
     def _join(self) -> None:
-        self._known = np.unique(np.concatenate([self._known, *self._fresh]))
-        self._fresh, self._fresh_rows = [], 0
+        if self._fresh:
+            self._known = np.unique(np.concatenate([self._known, *self._fresh]))
+            self._fresh, self._fresh_rows = [], 0
 
 
 def _inputs(batch: Any) -> Nested:  # noqa: ANN401 whatever a data set yields
