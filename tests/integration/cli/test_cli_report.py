@@ -15,6 +15,7 @@ from pushline.cli.exits import Exit
 from pushline.cli.main import run
 from pushline.cli.terminal import Terminal
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
+from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.assessment import Assessor, Rules
 from pushline.evaluator.on_trained import OnTrained
 from pushline.line.codec import Entry, encode
@@ -66,7 +67,10 @@ def line(broker_address: BrokerAddress, store_settings: StoreAddress, tmp_path_f
 
 def told_line(log: KafkaLog, prefix: str, address: BrokerAddress, store_settings: StoreAddress, folder: Path) -> Line:
     store = MinioStore(*store_settings)
-    judge = OnTrained(store, Assessor(LimitedChild(Limits(), working_bubblewrap()), Rules()), threading.Semaphore(1))
+    bubblewrap = working_bubblewrap()
+    predictors = PredictorProcess(TrialLimits(), bubblewrap, DEFAULT)
+    assessor = Assessor(LimitedChild(Limits(), bubblewrap), Rules(), predictors=predictors)
+    judge = OnTrained(store, assessor, threading.Semaphore(1))
     story, events = Telling(log), []
     for generation, model in enumerate(("digits_worse", "digits", "digits_worse"), start=1):
         trained = put_run(store, model, generation, gates=[ASKED] if generation > 1 else [])
