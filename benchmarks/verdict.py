@@ -22,7 +22,8 @@ from benchmarks.goals import table as goals
 from benchmarks.timing import Series, interleaved, table
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.arrays import Array, read_arrays
-from pushline.evaluator.assessment import Assessment, Assessor, Material, Rules
+from pushline.evaluator.assessed import Assessment, Material, Rules
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.measures import measure
 from pushline.evaluator.ports import ProgramFile
 from pushline.evaluator.sums import RESAMPLES

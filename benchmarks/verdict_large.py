@@ -25,7 +25,8 @@ from benchmarks.serving import TRAINING
 from pushline.engine import row_hashes
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.arrays import Array, BadArrays, Header, LazyArrays, write_arrays
-from pushline.evaluator.assessment import Assessor, Material, Rules
+from pushline.evaluator.assessed import Material, Rules
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.ports import ProgramFile
 from pushline.objects import manifest
 from pushline.objects.manifest import Dataset, Gate, Manifest, Program, TensorSpec

@@ -12,7 +12,7 @@ import pytest
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits
 from pushline.evaluator.arrays import BadArrays, read_arrays
-from pushline.evaluator.assessment import Assessment, Rules
+from pushline.evaluator.assessed import Assessment, Rules
 from pushline.evaluator.curves import drawings
 from pushline.evaluator.dataset import EvaluationSet, inputs_for
 from pushline.evaluator.evaluated_event import event_of

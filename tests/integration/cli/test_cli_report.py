@@ -16,7 +16,8 @@ from pushline.cli.main import run
 from pushline.cli.terminal import Terminal
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
-from pushline.evaluator.assessment import Assessor, Rules
+from pushline.evaluator.assessed import Rules
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.on_trained import OnTrained
 from pushline.line.codec import Entry, encode
 from pushline.line.events import Event, ModelEvaluated

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits
-from pushline.evaluator.assessment import Rules
+from pushline.evaluator.assessed import Rules
 from pushline.objects import keys
 from pushline.objects.memory_store import MemoryStore
 from tests.fixtures.evaluator.judging import judge, page_of, report_of

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pushline.evaluator.adapters.limited_child import LimitedChild
-from pushline.evaluator.assessment import Assessor, Rules
+from pushline.evaluator.assessed import Rules
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.gates import Champion
 from pushline.objects.manifest import TensorSpec
 from pushline.objects.memory_store import MemoryStore

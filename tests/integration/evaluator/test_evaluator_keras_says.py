@@ -16,7 +16,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
-from pushline.evaluator.assessment import Assessment, Rules
+from pushline.evaluator.assessed import Assessment, Rules
 from pushline.evaluator.ports import ProgramFailed
 from pushline.objects.manifest import Dataset
 from pushline.objects.memory_store import MemoryStore

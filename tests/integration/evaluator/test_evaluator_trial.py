@@ -18,7 +18,8 @@ import pytest
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.adapters.predictor_process import PredictorProcess, TrialLimits
 from pushline.evaluator.arrays import Array
-from pushline.evaluator.assessment import Assessment, Assessor, Material, Rules
+from pushline.evaluator.assessed import Assessment, Material, Rules
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFailed, ProgramFile
 from pushline.evaluator.trial import TOLERANCE
 from pushline.objects.manifest import Dataset, Manifest, TensorSpec

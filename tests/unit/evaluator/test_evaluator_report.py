@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from pushline.evaluator.assessment import Assessment, Rules
+from pushline.evaluator.assessed import Assessment, Rules
 from pushline.evaluator.changes import changes
 from pushline.evaluator.curves import drawings
 from pushline.evaluator.evaluated_event import event_of

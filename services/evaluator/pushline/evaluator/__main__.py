@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
 from pushline.evaluator.adapters.metric_children import MOST_SECONDS, MetricChildren
 from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
-from pushline.evaluator.assessment import Assessor, Rules
+from pushline.evaluator.assessed import Rules
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.on_trained import OnTrained
 from pushline.evaluator.ports import CannotRun

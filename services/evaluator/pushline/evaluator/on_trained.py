@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 from pushline.engine import row_hashes
 from pushline.evaluator import keras_says
-from pushline.evaluator.assessment import Assessment, Assessor, Material
+from pushline.evaluator.assessed import Assessment, Material
+from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.evaluated_event import event_of
 from pushline.evaluator.gates import Champion
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFile

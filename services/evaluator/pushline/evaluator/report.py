@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from pushline.evaluator.assessment import Assessment, Rules
+from pushline.evaluator.assessed import Assessment, Rules
 from pushline.evaluator.changes import changes
 from pushline.evaluator.drop_gates import Champion
 from pushline.evaluator.judged import Judged
