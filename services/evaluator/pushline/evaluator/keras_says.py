@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushline.evaluator.arrays import Array, BadArrays, read_arrays
-from pushline.evaluator.ports import Answers, CannotRun, ProgramFailed, ProgramFile, Programs
+from pushline.evaluator.ports import Answers, ProgramFailed, ProgramFile, Programs
 from pushline.evaluator.verdict import NotJudgeable
 
 MODEL, LAUNCHER, PROOF = "model.h5", "launcher", "launcher_proof"
@@ -40,15 +40,13 @@ class Told:
 
 
 def by_model(run: Answers, asked: Future[Answers] | None) -> Said | str:
-    """Give what Keras said; else why it did not, empty where it was not asked. Raises Cancelled, NotJudgeable."""
+    """Give what Keras said; else why it did not, empty where it was not asked. Raises CannotRun, Cancelled, NotJudgeable."""
     if asked is None:
         return ""
     try:
         keras = _renamed(asked.result().together, run.together)
     except ProgramFailed as failure:
         return f"model.h5 itself could not be asked: {failure.sentence}"
-    except CannotRun as trouble:  # a TensorFlow that does not start holds up no model that is served without it
-        return f"model.h5 itself could not be asked: {str(trouble)[:300]}"
     return Said(MODEL, keras, run)
 
 

@@ -56,7 +56,7 @@ def build(work: Evaluation, manifest: Manifest | None, found: Assessment, rules:
         metrics={name: _estimate(value) for name, value in measured.metrics.items()} if measured else {},
         constant=_finite(measured.constant) if measured else None,
         first_metric=FIRST_METRIC.get(manifest.task, "") if manifest else "",
-        classes=tuple(said.ClassRow(**asdict(row)) for row in measured.classes) if measured else (),
+        classes=measured.classes if measured else (),
         confusion=measured.confusion if measured else (),
         champion=_champion(work.champion, found.champion) if work.champion else None,
         agreement=_agreement(manifest, found, rules),

@@ -42,7 +42,7 @@ SETTING, MODULE = "PUSHLINE_PREDICTOR_COMMAND", "pushline.predictor"
 DEFAULT = (sys.executable, "-I", "-m", MODULE)
 MODEL, SOCKET, OUTPUT, MANIFEST = "model", "door", "output.txt", "manifest.json"
 WRONG, REFUSED, POSTPONED = 2, 3, 4  # exit codes of the predictor, as its folder_process.py has them
-MOST_PLACE_BYTES, SHORT = 60, "/tmp"  # noqa: S108 - a folder of its own is made below it
+MOST_PLACE_BYTES, SHORT = 70, Path("/tmp")  # noqa: S108 - a folder of its own is made below it
 OPENING = b'"message":"opening"'  # its log says so before it touches the program
 LOOK_SECONDS, WATCH_SECONDS = 0.005, 0.05
 ENDING_SECONDS = 2.0  # from a connection that broke to the end of the process that broke it
@@ -51,12 +51,6 @@ FILE_BYTES = 2**28  # the memory that TensorFlow's process shares is a file too
 FILES = 1024
 OF_TENSORFLOW = ("/proc",), ("/tmp",)  # noqa: S108 - what its process reads about itself, and wants to write to as it starts
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, OverflowError, MemoryError, RecursionError)
-
-
-def _short(scratch: Path | None) -> str:
-    """Where temporary files lie; a short path instead where a socket's name, of 107 bytes at most, would not fit below it."""
-    place = str(scratch or gettempdir())
-    return place if len(place.encode()) <= MOST_PLACE_BYTES or not os.access(SHORT, os.W_OK) else SHORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +81,7 @@ class PredictorProcess:
     def serve(self, about: Manifest, programs: Sequence[ProgramFile], cancelled: threading.Event) -> "Iterator[Running]":
         if self.problem:
             raise CannotRun(self.problem)
-        with TemporaryDirectory(prefix="pushline-trial-", dir=_short(self.scratch)) as name:
+        with TemporaryDirectory(prefix="pushline-trial-", dir=_place(self.scratch)) as name:
             folder = Path(name).resolve()
             _prepare(folder, about, programs)
             running = Running(self._start(folder, about.engine), folder, self.limits, cancelled)
@@ -264,3 +258,9 @@ def _beginning(path: Path) -> bytes:
     with suppress(OSError), path.open("rb") as file:
         return file.read(2**16)
     return b""
+
+
+def _place(scratch: Path | None) -> Path:
+    """Give where temporary files lie; a short path where a socket below it had too long a name: 107 bytes at most (unix(7))."""
+    place = (scratch or Path(gettempdir())).resolve()
+    return place if len(os.fsencode(place)) <= MOST_PLACE_BYTES else SHORT

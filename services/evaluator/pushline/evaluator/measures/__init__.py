@@ -7,14 +7,13 @@ from pushline.evaluator.measures.answered import Answered, answered, probabiliti
 from pushline.evaluator.measures.areas import Area, Areas
 from pushline.evaluator.measures.constant import best_constant
 from pushline.evaluator.measures.losses import calibration, row_losses, worst_rows
-from pushline.evaluator.measures.measure import ClassRow, Measured, measure, measured
+from pushline.evaluator.measures.measure import Measured, measure, measured
 from pushline.evaluator.measures.summed import Summed, summed, sums_from, sums_of
 
 __all__ = [
     "Answered",
     "Area",
     "Areas",
-    "ClassRow",
     "Measured",
     "Summed",
     "answered",

@@ -17,17 +17,9 @@ from pushline.evaluator.measures.constant import constant_figure
 from pushline.evaluator.measures.estimates import estimates
 from pushline.evaluator.measures.summed import summed
 from pushline.evaluator.sums import Sums
+from pushline.reports.report import ClassRow
 
 LARGEST_MATRIX = 500  # classes; the confusion matrix of more is left out, as it grows with their square
-
-
-@dataclass(frozen=True, slots=True)
-class ClassRow:
-    label: str
-    rows: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
 
 
 @dataclass(frozen=True, slots=True)
