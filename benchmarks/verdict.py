@@ -7,6 +7,7 @@ what resampling would take with scikit-learn: every metric of both models on eac
 """
 
 import argparse
+import hashlib
 import subprocess
 import threading
 from collections.abc import Callable
@@ -21,13 +22,14 @@ from benchmarks.goals import at_most
 from benchmarks.goals import table as goals
 from benchmarks.timing import Series, interleaved, table
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
+from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.arrays import Array, read_arrays
 from pushline.evaluator.assessed import Assessment, Material, Rules
 from pushline.evaluator.assessment import Assessor
 from pushline.evaluator.measures import measure
 from pushline.evaluator.ports import ProgramFile
 from pushline.evaluator.sums import RESAMPLES
-from pushline.objects.manifest import DYNAMIC, Dataset, Gate, Manifest, Program, TensorSpec
+from pushline.objects.manifest import DYNAMIC, Dataset, Gate, Manifest, ManifestFile, Program, TensorSpec
 from pushline.objects.memory_store import MemoryStore
 from tests.fixtures.evaluator.story import put_run
 
@@ -38,14 +40,17 @@ TRIED = 20  # resamples that scikit-learn is timed on
 GATED = ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss")
 
 
-def manifest_of(rows: int) -> Manifest:
+def manifest_of(program: Path, rows: int) -> Manifest:
+    about, content = put_run(MemoryStore(), "digits").manifest, program.read_bytes()
+    own = ManifestFile("program.tflite", hashlib.sha256(content).hexdigest(), len(content))
     return replace(
-        put_run(MemoryStore(), "digits").manifest,
+        about,
+        files=tuple(own if file.name == own.name else file for file in about.files),
         programs=(Program("program.tflite", None),),
         inputs=(TensorSpec("x", "float32", (DYNAMIC, WIDTH)),),
         outputs=(TensorSpec("output_0", "float32", (DYNAMIC, CLASSES)),),
         labels=tuple(map(str, range(CLASSES))),
-        dataset=Dataset("0" * 64, 1, rows, "store", "benchmark"),
+        dataset=Dataset("0" * 64, 1, rows, "repository", "benchmark"),
         gates=tuple(Gate(metric, None, None, 0.02, {}, "repository") for metric in GATED),
         slices=("label",),
     )
@@ -53,7 +58,7 @@ def manifest_of(rows: int) -> Manifest:
 
 def material(folder: Path, name: str, rows: int) -> Material:
     program = ProgramFile("program.tflite", folder / f"{name}.tflite", None)
-    return Material(manifest_of(rows), (program,), folder / "dataset.npz", folder / "answers.npz")
+    return Material(manifest_of(program.path, rows), (program,), folder / "dataset.npz", folder / "answers.npz")
 
 
 def by_scikit_learn(truth: Array, answers: Array) -> None:
@@ -97,13 +102,15 @@ def main() -> None:
         subprocess.run([TRAINING, "benchmarks/verdict_programs.py", name, str(asked.rows)], check=True, capture_output=True)
         truth = read_arrays(folder / "dataset.npz", 2**30)["y"]
         own, live = (material(folder, each, asked.rows) for each in ("candidate", "champion"))
-        assessor = Assessor(LimitedChild(Limits(), working_bubblewrap()), Rules())
+        bubblewrap = working_bubblewrap()
+        predictors = PredictorProcess(TrialLimits(), bubblewrap, DEFAULT)
+        assessor = Assessor(LimitedChild(Limits(), bubblewrap), Rules(), predictors)
         found = judged(assessor, own, live)
         assert found.run is not None
         answers = found.run.together["output_0"]
         series = interleaved(
             [
-                ("verdict: programs, metrics, intervals, comparison, gates", lambda: judged(assessor, own, live)),
+                ("verdict: programs, metrics, intervals, comparison, trial, gates", lambda: judged(assessor, own, live)),
                 ("metrics and intervals of one model", lambda: measure("classification", truth, answers, ())),
             ],
             asked.n,

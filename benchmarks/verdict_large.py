@@ -7,6 +7,7 @@ of a process of its own. The growth of a child is its peak over that of the same
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from benchmarks.goals import Goal, at_most, table
 from benchmarks.serving import TRAINING
 from pushline.engine import row_hashes
 from pushline.evaluator.adapters.limited_child import LimitedChild, Limits, working_bubblewrap
+from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.arrays import Array, BadArrays, Header, LazyArrays, write_arrays
 from pushline.evaluator.assessed import Material, Rules
 from pushline.evaluator.assessment import Assessor
@@ -64,7 +66,10 @@ class Made(LazyArrays):
 
 
 def about(folder: Path, rows: int, name: str) -> Manifest:
-    files = (("model.h5", f"{name}.h5"), ("program.tflite", f"{name}.tflite"))
+    contents = {
+        each: (folder / path).read_bytes() for each, path in (("model.h5", f"{name}.h5"), ("program.tflite", f"{name}.tflite"))
+    }
+    files = [manifest.ManifestFile(each, hashlib.sha256(data).hexdigest(), len(data)) for each, data in contents.items()]
     return Manifest(
         schema=manifest.SCHEMA,
         model="large",
@@ -72,8 +77,8 @@ def about(folder: Path, rows: int, name: str) -> Manifest:
         generation=1,
         attempt=1,
         commit={},
-        digest="0" * 64,
-        files=tuple(manifest.ManifestFile(each, "0" * 64, (folder / path).stat().st_size) for each, path in files),
+        digest=files[0].sha256,
+        files=tuple(files),
         programs=(Program("program.tflite", None),),
         inputs=(TensorSpec("x", "float32", (-1, COLUMNS)),),
         outputs=(TensorSpec("output_0", "float32", (-1, CLASSES)),),
@@ -139,8 +144,9 @@ class Watched(threading.Thread):
 
 def measured(folder: Path, rows: int, *, asks: bool) -> dict[str, float]:
     """In a process of its own: seconds, the parent's growth and the largest child's peak, in MiB."""
-    python = Path(TRAINING).absolute() if asks else None
-    assessor = Assessor(LimitedChild(Limits(seconds=300), working_bubblewrap(), tensorflow_python=python), Rules())
+    python, bubblewrap = Path(TRAINING).absolute() if asks else None, working_bubblewrap()
+    predictors = PredictorProcess(TrialLimits(seconds=300), bubblewrap, DEFAULT)
+    assessor = Assessor(LimitedChild(Limits(seconds=300), bubblewrap, tensorflow_python=python), Rules(), predictors)
     own = material(folder, rows, "candidate", own=True)
     own = own if asks else Material(own.manifest, own.programs, own.dataset, proof=own.proof, training_rows=own.training_rows)
     before, began = peak_of(os.getpid(), "VmRSS"), time.perf_counter()
@@ -148,6 +154,8 @@ def measured(folder: Path, rows: int, *, asks: bool) -> dict[str, float]:
         found = assessor.assess(own, material(folder, rows, "champion", own=False), threading.Event())
     seconds = time.perf_counter() - began
     assert found.measured is not None, found.verdict
+    assert found.trial is not None
+    assert found.trial.requests
     assert found.against == ("model.h5" if asks else "launcher_proof")
     assert found.facts is not None
     assert found.facts.leakage is not None

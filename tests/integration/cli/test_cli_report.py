@@ -70,7 +70,7 @@ def told_line(log: KafkaLog, prefix: str, address: BrokerAddress, store_settings
     store = MinioStore(*store_settings)
     bubblewrap = working_bubblewrap()
     predictors = PredictorProcess(TrialLimits(), bubblewrap, DEFAULT)
-    assessor = Assessor(LimitedChild(Limits(), bubblewrap), Rules(), predictors=predictors)
+    assessor = Assessor(LimitedChild(Limits(), bubblewrap), Rules(), predictors)
     judge = OnTrained(store, assessor, threading.Semaphore(1))
     story, events = Telling(log), []
     for generation, model in enumerate(("digits_worse", "digits", "digits_worse"), start=1):

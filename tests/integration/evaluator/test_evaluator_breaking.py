@@ -110,7 +110,7 @@ def test_a_breaking_change_that_leaves_the_live_model_measurable_does_not_escape
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_live_model_that_nothing_can_be_read_about_leaves_it_to_a_person(allowed: bool, child: LimitedChild) -> None:
     unread = Champion({}, "the live model cannot be measured: its manifest cannot be read")
-    found = Assessor(child, Rules()).assess(material(allow_breaking=allowed), unread, threading.Event())
+    found = Assessor(child, Rules(), None).assess(material(allow_breaking=allowed), unread, threading.Event())
 
     assert (found.verdict.verdict, found.verdict.reason) == ("inconclusive", "champion_not_comparable")
     assert found.trial is None or found.trial.signature == "unknown"

@@ -68,7 +68,7 @@ def failure(predictors: PredictorProcess) -> ProgramFailed:
 
 def assess(predictors: PredictorProcess, own: Material, live: Material | None = None) -> Assessment:
     child = LimitedChild(Limits(), predictors.bubblewrap)
-    return Assessor(child, Rules(), predictors=predictors).assess(own, live, threading.Event())
+    return Assessor(child, Rules(), predictors).assess(own, live, threading.Event())
 
 
 def test_a_candidate_is_asked_in_the_predictor_and_what_serving_costs_is_measured(bubblewrap: str) -> None:
@@ -256,7 +256,7 @@ def test_a_program_that_hangs_ends_as_one_verdict_and_leaves_no_process(child: L
     limited = replace(child, limits=Limits(seconds=1.5))
     predictors = PredictorProcess(TrialLimits(seconds=1.5), child.bubblewrap, scratch=tmp_path)
 
-    found = Assessor(limited, Rules(), predictors=predictors).assess(own, None, threading.Event())
+    found = Assessor(limited, Rules(), predictors).assess(own, None, threading.Event())
 
     assert (found.verdict.verdict, found.verdict.reason) == ("rejected", "program_timeout")
     until(lambda: not predictors_below(tmp_path), 10, "the end of every process")

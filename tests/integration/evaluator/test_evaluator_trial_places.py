@@ -16,7 +16,7 @@ def test_a_folder_for_temporary_files_may_have_a_long_name(child: LimitedChild, 
     long.mkdir()
     predictors = PredictorProcess(TrialLimits(), child.bubblewrap, scratch=long)
 
-    found = Assessor(child, Rules(), predictors=predictors).assess(material(), None, threading.Event())
+    found = Assessor(child, Rules(), predictors).assess(material(), None, threading.Event())
 
     assert found.verdict.verdict == "accepted"
     assert found.trial is not None

@@ -90,7 +90,7 @@ def assessor(settings: EvaluationSettings, bubblewrap: str, predictors: Predicto
     rules = Rules(settings.tolerance, settings.dataset_bytes, settings.program_bytes, asks_model)
     metrics = MetricChildren(replace(limits, seconds=min(limits.seconds, MOST_SECONDS)), bubblewrap)
     child = LimitedChild(limits, bubblewrap, tensorflow_python=settings.tensorflow_python)
-    return Assessor(child, rules, metrics, predictors)
+    return Assessor(child, rules, predictors, metrics)
 
 
 def predictor_process(settings: EvaluationSettings, bubblewrap: str) -> PredictorProcess:

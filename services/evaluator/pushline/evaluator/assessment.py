@@ -36,8 +36,8 @@ from pushline.reports.page import Picture
 class Assessor:
     programs: Programs
     rules: Rules
+    predictors: Predictors | None  # None: nothing is tried in the production predictor, and costs are unknown
     own_metrics: OwnMetrics | None = None  # None: those of repositories have no numbers here
-    predictors: Predictors | None = None  # None: nothing is tried in the production predictor, and costs are unknown
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
