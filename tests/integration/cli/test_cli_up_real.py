@@ -20,6 +20,7 @@ from tests.e2e.running_line import bare_repository
 from tests.faults import repositories
 from tests.faults.conftest import stub_interpreter
 from tests.faults.procfs import told
+from tests.fixtures.evaluator.launching import TRAINING_PYTHON
 from tests.fixtures.trainer_intake.git_http import GitOverHttp, git_over_http
 from tests.fixtures.trainer_intake.webhooks import gitea_headers, payload, to_bytes
 from tests.waiting import until
@@ -34,7 +35,11 @@ pytestmark = pytest.mark.timeout(240)
 @pytest.fixture
 def environ(tmp_path: Path, real_parts: "Parts") -> dict[str, str]:
     everything = dict(os.environ)  # noqa: TID251 - a child needs PATH
-    return {**everything, "PUSHLINE_TRAINING_PYTHON": str(stub_interpreter(tmp_path / "training")), "PARTS": str(real_parts)}
+    pythons = {
+        "PUSHLINE_TRAINING_PYTHON": str(stub_interpreter(tmp_path / "training")),
+        "PUSHLINE_TENSORFLOW_PYTHON": str(TRAINING_PYTHON),  # the stub has no TensorFlow, and model.h5 is asked
+    }
+    return {**everything, **pythons, "PARTS": str(real_parts)}
 
 
 @pytest.fixture
