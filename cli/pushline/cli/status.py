@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import typer
 from rich.table import Table
 
+from pushline.cli.dlq_accept import say_stops
 from pushline.cli.line_of_sight import line_in_sight
 from pushline.cli.options import Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
@@ -39,8 +40,11 @@ class ModelView:
 def status(context: typer.Context, *, line: LineOption = None, as_json: Json = False) -> None:
     """Show each model: what serves it since when, its replicas, and the runs on their way."""
     terminal = terminal_of(context)
-    with line_in_sight(terminal, line) as seen, seen.tail.read() as ledger:
-        views = view_models(ledger)
+    with line_in_sight(terminal, line) as seen:
+        with seen.tail.read() as ledger:
+            views = view_models(ledger)
+        if not as_json:
+            say_stops(terminal, seen)
     if as_json:
         terminal.json([asdict(view) for view in views])
     elif not views:

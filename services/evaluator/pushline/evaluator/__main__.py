@@ -20,13 +20,13 @@ from pushline.evaluator.replay import NothingToReplay, Replayed, replay
 from pushline.evaluator.settings import EvaluationSettings, Settings
 from pushline.evaluator.verdict import Evaluation, next_evaluation
 from pushline.line.broker import LineError, Log
-from pushline.line.deadletters import DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage, StageReport, Work
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of
+from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store import StoreError
@@ -59,8 +59,11 @@ class Evaluator:
         self.tail.stop()
 
 
-def build(line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry) -> Evaluator:
-    letters, counter, verdicts = DeadLetters(line, inputs_of("evaluator")), RecordCounter(registry), Verdicts(registry)
+def build(
+    line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry, bad_records: int = MOST_IN_A_ROW
+) -> Evaluator:
+    letters = DeadLetters(line, inputs_of("evaluator"), bad_records)
+    counter, verdicts = RecordCounter(registry), Verdicts(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
         letters.note(record, judgements)
@@ -68,7 +71,7 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
         verdicts.note(judgements)
         stage.wake()
 
-    tail = Tail(line, TOPIC_NAMES, on_fold=note)
+    tail = Tail(line, read_by("evaluator"), on_fold=note)
     stage = Stage(
         name="evaluator",
         hears=TRAINED,
@@ -119,7 +122,7 @@ def run(settings: Settings, log: Logger) -> None:
         log.warning("bubblewrap does not work here; programs are run in processes with limits alone")
     predictors = predictor_process(settings.evaluation, bubblewrap)
     work = OnTrained(store, assessor(settings.evaluation, bubblewrap, predictors), at_once)
-    evaluator = build(line, work, StageReporter(log, registry), registry)
+    evaluator = build(line, work, StageReporter(log, registry), registry, settings.line.bad_records)
     health.watch("predictor", lambda: predictors.problem)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)

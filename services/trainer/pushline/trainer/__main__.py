@@ -76,6 +76,7 @@ def _wishes(settings: Settings, file: OperatorFile) -> Wishes:
         max_bytes=settings.webhook.max_bytes,
         emit_secret=settings.webhook.emit_secret,
         grace_seconds=settings.grace_seconds,
+        bad_records=settings.line.bad_records,
     )
 
 

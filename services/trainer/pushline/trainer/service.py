@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
-from pushline.line.deadletters import DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
-from pushline.line.topics import COMMIT, TOPIC_NAMES, inputs_of
+from pushline.line.topics import COMMIT, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
@@ -50,6 +50,7 @@ class Wishes:
     emit_secret: bytes = field(default=b"", repr=False)
     grace_seconds: float = 10.0
     lag_seconds: float = LAG_SECONDS
+    bad_records: int = MOST_IN_A_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class TrainerService:
 
 def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Surroundings) -> TrainerService:
     metrics, stopping = Metrics(around.registry), threading.Event()
-    letters = DeadLetters(line, inputs_of("trainer"))
+    letters = DeadLetters(line, inputs_of("trainer"), wishes.bad_records)
     tail, wake = _tail(wishes, line, letters, around)
     writer = Writer(line, tail, SOURCE)
     stage = _stage(wishes, line, (tail, writer), trainer, letters, around)
@@ -125,7 +126,7 @@ def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings)
         for call in wake:
             call()
 
-    return Tail(line, TOPIC_NAMES, on_fold=note), wake
+    return Tail(line, read_by("trainer"), on_fold=note), wake
 
 
 def _stage(
