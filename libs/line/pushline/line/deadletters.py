@@ -71,13 +71,14 @@ class DeadLetters:
         """Write what is open on the partitions owned, for a while; give how many. Trouble stays in `problem` until a later call
         succeeds.
         """
-        written, until = 0, time.monotonic() + WRITE_SECONDS
+        written, until = 0, 0.0
         self._read.clear()  # another replica may have owned them meanwhile: look before writing
         place = ""
         try:
             for letter, record, error in self._due(owned):
                 place = f"{record.topic}/{record.partition}/{record.offset}"
                 written += self._write_one(letter, record, error)
+                until = until or time.monotonic() + WRITE_SECONDS  # not before it was looked what is written
                 if time.monotonic() >= until:
                     break
         except LineError as trouble:
