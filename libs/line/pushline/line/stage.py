@@ -22,6 +22,7 @@ from pushline.line.codec import Entry
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import Event
 from pushline.line.ledger import Ledger, Run, Stop
+from pushline.line.patience import OPEN_WORK
 from pushline.line.tail import Tail
 from pushline.line.topics import Topic
 from pushline.line.writer import Published, Writer
@@ -29,8 +30,7 @@ from pushline.line.writer import Published, Writer
 COMMIT_SECONDS = 1.0
 ASK_AGAIN_SECONDS = 0.5
 CATCH_UP_SECONDS = 0.5  # at once, then the membership is kept alive and it is tried again
-FIRST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 30.0
+FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = OPEN_WORK.first_seconds, OPEN_WORK.longest_seconds
 
 
 class Task(Protocol):
@@ -213,7 +213,8 @@ class Stage(Generic[T]):
         if stops != self._stops:
             self._stops = stops
             self._report.stopped(stops)
-        self._dead_letters.write(self._owned)
+        if not self._tail.problem:
+            self._dead_letters.write(self._owned)
         return frozenset(stop.partition for stop in stops)
 
     def _cancel(self, key: str) -> None:

@@ -31,6 +31,8 @@ class Writer:
         Raises MessageTooLarge, BrokerUnavailable (nothing was written) and AppendUnknown (it may be in the log, or come).
         """
         message = encode(event, self._source, traceparent)
+        if problem := self._tail.problem:
+            raise BrokerUnavailable(problem)  # the log may be cut, another one or wrongly set up: nothing is written to it
         try:
             record = self._log.append(message)
         except AppendUnknown:
