@@ -1,4 +1,4 @@
-"""An older copy of the broker or the store is put back, as docs/RESTORE.md says: predictors serve on, nothing is deployed unasked."""
+"""An older copy of broker or store is put back, as docs/RESTORE.md says: predictors serve on, nothing is deployed unasked."""
 
 import re
 import shutil

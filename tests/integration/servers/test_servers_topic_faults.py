@@ -1,6 +1,6 @@
 """Each topic of the line, dead letters too, in each kind of trouble that a real broker can have it in, as every reader sees it.
 
-The reader says topic and setting, its writer writes nothing, nothing is on any topic that was not there; mended, it goes on by itself.
+The reader says topic and setting, its writer writes nothing, no topic has more than before; mended, it goes on by itself.
 """
 
 from collections.abc import Callable, Iterator

@@ -26,6 +26,7 @@ from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
+from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -120,7 +121,9 @@ def run(settings: Settings, log: Logger) -> None:
 def main() -> int:
     log = logs.configure("pushline-deployer")
     try:
-        run(read(Settings, os.environ), log)
+        settings = read(Settings, os.environ)
+        with scratch("deployer"):
+            run(settings, log)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

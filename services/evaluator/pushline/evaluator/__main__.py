@@ -35,6 +35,7 @@ from pushline.reports import BadReport
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
+from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -180,7 +181,9 @@ def main() -> int:
 def main_service() -> int:
     log = logs.configure("pushline-evaluator")
     try:
-        run(read(Settings, os.environ), log)
+        settings = read(Settings, os.environ)
+        with scratch("evaluator"):
+            run(settings, log)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2
