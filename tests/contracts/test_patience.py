@@ -54,6 +54,14 @@ def test_whoever_gives_up_is_heard_by_a_test() -> None:
     assert set(named) <= collected(ROOT), set(named) - collected(ROOT)
 
 
+def test_whatever_grows_has_a_bound_and_a_test_that_holds_it() -> None:
+    rows = table_after(ARCHITECTURE, "### What grows, and what bounds it\n")
+    named = {name.strip(" `") for row in rows for name in row[-1].split(",")}
+
+    assert len(rows) >= 14
+    assert named <= collected(ROOT), named - collected(ROOT)
+
+
 def _numbers(path: Path) -> Iterator[str]:
     """Give names of waiting to which a bare number is assigned."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:

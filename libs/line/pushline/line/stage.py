@@ -28,6 +28,7 @@ from pushline.line.topics import Topic
 from pushline.line.writer import Published, Writer
 
 COMMIT_SECONDS = 1.0
+BACK_OFFS_KEPT = 1000
 ASK_AGAIN_SECONDS = 0.5
 CATCH_UP_SECONDS = 0.5  # at once, then the membership is kept alive and it is tried again
 FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = OPEN_WORK.first_seconds, OPEN_WORK.longest_seconds
@@ -237,15 +238,24 @@ class Stage(Generic[T]):
         key = running.task.key
         self._report.started(key)
         if self._try(running):
-            self._back_off.pop(key, None)
+            with self._lock:
+                self._back_off.pop(key, None)
         else:
-            wait = self._back_off.get(key, FIRST_BACK_OFF_SECONDS)
-            self._back_off[key] = min(wait * 2, LONGEST_BACK_OFF_SECONDS)
+            wait = self._after_trouble(key)
             running.cancelled.wait(wait)
         with self._lock:
             self._running.pop(key, None)
         self._report.ended(key)
         self._wake.set()
+
+    def _after_trouble(self, key: str) -> float:
+        """Give the seconds to wait. Work that another replica ended is never tried again here, so the oldest are forgotten."""
+        with self._lock:
+            wait = self._back_off.pop(key, FIRST_BACK_OFF_SECONDS)
+            self._back_off[key] = min(wait * 2, LONGEST_BACK_OFF_SECONDS)
+            while len(self._back_off) > BACK_OFFS_KEPT:
+                del self._back_off[next(iter(self._back_off))]
+        return wait
 
     def _try(self, running: _Running[T]) -> bool:
         """Do the work and say its answer. False: not now, or another record was in front of the answer."""
