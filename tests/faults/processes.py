@@ -97,6 +97,12 @@ class FaultLine:
         self.factors[run_id] = factor
         return run_id
 
+    def run_of(self, model: str, sha: str) -> str:
+        """Give the newest push's run, if it is of this commit; "" else."""
+        with self.seen.tail.read() as ledger:
+            newest = ledger.line(model).newest_push
+            return newest.event.run_id if newest is not None and newest.event.commit.sha == sha else ""
+
     def run(self, run_id: str) -> Run:
         with self.seen.tail.read() as ledger:
             return ledger.runs[run_id]
