@@ -1,4 +1,4 @@
-"""A door that speaks HTTP/1.1, so that one exchange can be caught at a byte of its request or of its answer. For S3 and webhooks."""
+"""A door that speaks HTTP/1.1, to catch an exchange at a byte of its request or of its answer. For S3 and webhooks."""
 
 import re
 import socket
@@ -51,7 +51,7 @@ class HttpDoor(Relay[HttpTrap]):
                 answer = ours.next()
             if not isinstance(answer, h11.Response):
                 return
-            good = 200 <= answer.status_code < 300  # noqa: PLR2004 - HTTP's success
+            good = 200 <= answer.status_code < 300
             _Passing(request, [trap for trap in traps if good and trap.side == "answer"]).carry(answer, ours, theirs)
             if not (theirs.again() and ours.again()):
                 return

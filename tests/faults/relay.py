@@ -112,17 +112,22 @@ class Relay(ABC, Generic[T]):
             threading.Thread(target=self._carry, args=(outer,), name=f"wire-{self._behind}", daemon=True).start()
 
     def _carry(self, outer: socket.socket) -> None:
-        with contextlib.closing(outer), contextlib.suppress(OSError):  # a server that is down: the caller sees its wire end
-            with contextlib.closing(socket.create_connection((HOST, self._behind))) as inner:
-                with self._lock:
-                    self._wires |= {outer, inner}
-                try:
-                    with contextlib.suppress(Cut, OSError):
-                        self.talk(outer, inner)
-                finally:
-                    with self._lock:
-                        self._wires -= {outer, inner}
-                    hang_up(outer, inner)
+        with contextlib.closing(outer), contextlib.suppress(Cut, OSError):  # a server that is down: the caller sees its wire end
+            inner = socket.create_connection((HOST, self._behind))
+            with self._known(outer, inner):
+                self.talk(outer, inner)
+
+    @contextmanager
+    def _known(self, outer: socket.socket, inner: socket.socket) -> Iterator[None]:
+        with self._lock:
+            self._wires |= {outer, inner}
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wires -= {outer, inner}
+            hang_up(outer, inner)
+            inner.close()
 
 
 def hang_up(*wires: socket.socket) -> None:

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -46,10 +46,8 @@ def through(door: Relay[Trap] | KafkaDoor | HttpDoor) -> Iterator[Ends]:
     inner, server = socket.socketpair()
 
     def talk() -> None:
-        try:
+        with suppress(Cut, OSError):
             door.talk(outer, inner)
-        except (Cut, OSError):
-            pass
         for wire in (outer, inner):
             wire.close()
 

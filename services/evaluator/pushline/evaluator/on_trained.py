@@ -83,14 +83,14 @@ class OnTrained:
                 continue
             try:
                 event = event_of(self._report(key), key)
-            except (BadReport, ObjectTooLarge):
+            except (BadReport, ObjectTooLarge, DigestMismatch):
                 continue
             if _answers(event, work):
                 return event
         return None
 
     def _report(self, key: str) -> bytes:
-        """Give its bytes, as they were written: the event is made of them. Raises DigestMismatch, which passes by itself."""
+        """Give its bytes as they were written: the event is made of them. Raises DigestMismatch, and what the store raises."""
         data = self.store.read_bytes(key, MAX_REPORT_BYTES)
         actual, promised = hashlib.sha256(data).hexdigest(), _promised(key)
         if promised and promised != actual:
