@@ -75,6 +75,7 @@ class CrashPoints:
             self.line.factors[run] = factor
             until(lambda: self.line.run(run).outcome, RECOVERED_SECONDS, f"the outcome of run {run}")
             self.line.answers(self.model, run, RECOVERED_SECONDS)
+            self.line.services[strike.victim].ready(RECOVERED_SECONDS)
         except AssertionError as error:
             self.wrong.append(f"{strike}: {error}")
             self._mend(strike.victim)

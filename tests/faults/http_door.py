@@ -9,7 +9,7 @@ from typing import Literal
 
 import h11
 
-from tests.faults.relay import CHUNK, Relay, Trap
+from tests.faults.relay import CHUNK, Cut, Relay, Trap
 
 BEFORE, BEHIND = -1.0, 1.0  # the head; the last byte
 Side = Literal["request", "answer"]
@@ -64,8 +64,12 @@ class _Wire:
         self._wire, self._state = wire, state
 
     def next(self) -> h11.Event | type[h11.PAUSED]:
-        while (event := self._state.next_event()) is h11.NEED_DATA:
-            self._state.receive_data(self._wire.recv(CHUNK))
+        """Wait for what comes. Raises Cut where the other one ended in the middle of something."""
+        try:
+            while (event := self._state.next_event()) is h11.NEED_DATA:
+                self._state.receive_data(self._wire.recv(CHUNK))
+        except h11.RemoteProtocolError:
+            raise Cut from None
         assert event is not h11.NEED_DATA
         return event  # type: ignore[return-value] # mypy cannot tell the two sentinels apart
 

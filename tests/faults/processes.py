@@ -192,7 +192,8 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     state.mkdir(mode=0o700)
     file, kafka = _operators_file(folder, wish.models), (dict(place.kafka_options), place.topic_prefix)
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, file, state, *kafka, place.is_real)
-    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
+    # No TensorFlow: these models have their programs, and its import would take longer than all else of a run.
+    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_TENSORFLOW_PYTHON": "", "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
     children = {
         each.name: Service(

@@ -246,3 +246,12 @@ def test_an_answer_that_says_no_is_none_that_a_trap_waits_for_and_so_many_are_le
             body_of(ends.caller, len(BODY) if said is MISSING else len(BODY) // 2)
         assert ends.cut()
     assert trap.sprung.is_set()
+
+
+def test_a_server_that_ends_before_it_answers_ends_the_callers_wire_too() -> None:
+    door = HttpDoor()
+    with through(door) as ends:
+        ends.caller.sendall(GET)
+        body_of(ends.server, 0)
+        ends.server.shutdown(socket.SHUT_RDWR)
+        assert ends.caller.recv(1) == b""
