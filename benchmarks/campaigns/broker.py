@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     for name, number in zip(("--kills", "--freezes", "--restarts"), FULL, strict=True):
         parser.add_argument(name, type=int, default=number)
     arguments = parser.parse_args(words)
-    chosen = SMALL if arguments.small else (arguments.kills, arguments.freezes, arguments.restarts)
+    kills, freezes, restarts = SMALL if arguments.small else (arguments.kills, arguments.freezes, arguments.restarts)
     with TemporaryDirectory(prefix="pushline-broker-") as name:
         folder = Path(name)
         wish = Wish(dict.fromkeys(MODELS, ""), stub_interpreter(folder / "training"))
@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
             with asked_steadily(line.seen.grpc, MODELS, ASKED_A_SECOND) as steady:
                 with flowing(line, MODELS, PAUSE_SECONDS) as flow:
                     trouble = BrokerTrouble(line, flow, arguments.seed)
-                    for blow in blows(*chosen, arguments.seed):
+                    for blow in blows(kills, freezes, restarts, arguments.seed):
                         print(f"{blow.kind}: {trouble.deal(blow):.1f} s", file=sys.stderr, flush=True)
                 trouble.settle()
             bad, told = trouble.told(steady)

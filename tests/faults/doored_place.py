@@ -40,7 +40,9 @@ class Doors:
         }
 
     def close(self) -> None:
-        for door in (*self.kafka.values(), *self.store.values(), self.webhook):
+        for kafka in self.kafka.values():
+            kafka.close()
+        for door in (*self.store.values(), self.webhook):
             door.close()
 
 

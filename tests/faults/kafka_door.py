@@ -44,7 +44,8 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, frame: bytes) -> "Asked":
-        return cls(*HEADER.unpack_from(frame, SIZE.size), frame)
+        api, version, correlation = HEADER.unpack_from(frame, SIZE.size)
+        return cls(api, version, correlation, frame)
 
 
 @dataclass(kw_only=True)
