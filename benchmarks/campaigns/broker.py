@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
         wish = Wish(dict.fromkeys(MODELS, ""), stub_interpreter(folder / "training"))
         with place(folder, embedded=False) as (servers, _), fault_line(folder / "line", servers, wish) as line:
             for number, model in enumerate(MODELS):
-                run = line.push(model, 1.1 + number / 10)
+                run = line.push(model, 1.125 + number / 8)
                 line.deployed(run)
                 line.answers(model, run)
             with asked_steadily(line.seen.grpc, MODELS, ASKED_A_SECOND) as steady:

@@ -92,7 +92,7 @@ def test_a_broker_that_dies_freezes_and_restarts_costs_no_push_and_no_prediction
     line: FaultLine, say: Callable[[str], None]
 ) -> None:
     for number, model in enumerate(FLOWS):
-        run = line.push(model, 1.1 + number / 10)
+        run = line.push(model, 1.125 + number / 8)
         line.deployed(run)
         line.answers(model, run)
     with asked_steadily(line.seen.grpc, FLOWS, ASKED_A_SECOND) as steady:
