@@ -11,7 +11,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from pushline.line.kafka import KafkaLog
+from confluent_kafka import Consumer, TopicPartition
+
 from pushline.line.topics import COMMIT, EVALUATED, TRAINED
 from tests.faults.doored_place import Doors
 from tests.faults.http_door import BEFORE, BEHIND, HttpTrap, Side
@@ -138,24 +139,40 @@ POINTS = (
 
 @contextmanager
 def newcomer(line: FaultLine, victim: str) -> Iterator[None]:
-    """Join the victim's group, so that its partitions are to be divided anew; leave it at the end."""
+    """Join the victim's group, so that its partitions are to be divided anew; leave it at the end.
+
+    Its session is short: the broker hears of its leave only once it has answered its join, which the killed one holds up.
+    """
     told, stop = line.seen.told, threading.Event()
-    log = KafkaLog(told["kafka"], told["topic_prefix"], told["kafka_options"])
+    member = Consumer(
+        {
+            "bootstrap.servers": told["kafka"],
+            "group.id": f"{told['topic_prefix']}{victim}",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": 2_000,
+            "heartbeat.interval.ms": 500,
+            "enable.auto.commit": False,
+        }
+    )
 
     def belong() -> None:
-        group = log.ownership(victim, HEARS[victim].name)
+        member.subscribe([f"{told['topic_prefix']}{HEARS[victim].name}"], on_assign=_take)
         while not stop.wait(0.05):
-            group.poll()
-        group.close()
+            member.poll(0)
+        member.close()
 
-    member = threading.Thread(target=belong, name="newcomer")
-    member.start()
+    joined = threading.Thread(target=belong, name="newcomer")
+    joined.start()
     try:
         yield
     finally:
         stop.set()
-        member.join()
-        log.close()
+        joined.join()
+
+
+def _take(member: Consumer, assigned: list[TopicPartition]) -> None:
+    member.incremental_assign(assigned)
+    member.pause(assigned)
 
 
 def come_by(trap: Trap, seconds: float, what: str) -> None:
