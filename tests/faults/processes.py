@@ -97,6 +97,12 @@ class FaultLine:
         self.factors[run_id] = factor
         return run_id
 
+    def run_of(self, model: str, sha: str) -> str:
+        """Give the newest push's run, if it is of this commit; "" else."""
+        with self.seen.tail.read() as ledger:
+            newest = ledger.line(model).newest_push
+            return newest.event.run_id if newest is not None and newest.event.commit.sha == sha else ""
+
     def run(self, run_id: str) -> Run:
         with self.seen.tail.read() as ledger:
             return ledger.runs[run_id]
@@ -186,7 +192,8 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     state.mkdir(mode=0o700)
     file, kafka = _operators_file(folder, wish.models), (dict(place.kafka_options), place.topic_prefix)
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, file, state, *kafka, place.is_real)
-    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
+    # No TensorFlow: these models have their programs, and its import would take longer than all else of a run.
+    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_TENSORFLOW_PYTHON": "", "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
     children = {
         each.name: Service(
