@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pushline.cli import supervisor
 from pushline.cli.line_file import LineFile, WatchedModel, write_line_file
 from pushline.cli.service_settings import HOST, LineToServe, services_of
 from pushline.cli.supervisor import Child
@@ -175,6 +176,7 @@ class Wish:
     emit_secret: str = "emit secret of the fault tests"
     environ: Mapping[str, str] = field(default_factory=dict)
     environ_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by service, in place of its own
 
 
 @contextmanager
@@ -188,13 +190,7 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, file, state, *kafka, place.is_real)
     ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
-    children = {
-        each.name: Service(
-            Child(replace(each, environ={**each.environ, **ours, **wish.environ, **wish.environ_of.get(each.name, {})}))
-        )
-        for each in made
-        if each.name in wish.services
-    }
+    children = {each.name: _wished(each, ours, wish) for each in made if each.name in wish.services}
     try:
         for service in children.values():
             service.start()
@@ -213,6 +209,11 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
         for service in children.values():
             service.child.kill_group()
             service.child.wait(10)
+
+
+def _wished(each: supervisor.Service, ours: Mapping[str, str], wish: Wish) -> Service:
+    environ = {**each.environ, **ours, **wish.environ, **wish.environ_of.get(each.name, {})}
+    return Service(Child(replace(each, environ=environ, command=wish.commands.get(each.name, each.command))))
 
 
 def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
