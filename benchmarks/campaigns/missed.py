@@ -2,7 +2,7 @@
 
     python -m benchmarks.campaigns.missed [--seed 1] [--small]
 
-Ten repositories, looked at every 5 seconds (reconcile_interval), pushed to every 15: each push is the head for longer than an
+Twenty repositories, looked at every 3 seconds (reconcile_interval), pushed to every 6: each push is the head for longer than an
 interval. 1,000 pushes, 100 of them untold. The time to heal is from the push to the broker's time of its record.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from tests.faults.intake_line import intake_line
 from tests.faults.intake_missed import Campaign
 
-FULL_MINUTES = 26.0
-MODELS, INTERVAL_SECONDS, REST_SECONDS = 10, 5, 15.0
+FULL_MINUTES = 6.0
+MODELS, INTERVAL_SECONDS, REST_SECONDS = 20, 3, 6.0
 FULL, SMALL = 1000, 40
 
 

@@ -3,10 +3,10 @@
     python -m benchmarks.campaigns.webhooks [--seed 1] [--small]
 
 Pushes to ten repositories in turn, each told as GitHub, GitLab or Gitea tells it; every second sender tries again after a second
-where it was not taken, up to five times, the others never do. At random moments the broker is killed and started again (20 times),
-or the trainer (40 times), one blow in four while the one before is not yet recovered from. The pushes go on until all blows are
-dealt, at least 2,000 of them. Then every 202's run is looked for in the log, read from offset 0, with its SHA and an outcome; no push
-has two runs; the newest push of each model is the head that git shows. p99 is of 202s that met no outage.
+where it was not taken, up to five times, the others never do. At random moments the broker is killed and started again
+(20 times), or the trainer (40 times), one blow in four while the one before is not yet recovered from. The pushes go on until all
+blows are dealt, at least 2,000 of them. Then every 202's run is looked for in the log, read from offset 0, with its SHA and an
+outcome; no push has two runs; the newest push of each model is the head that git shows. p99 is of 202s that met no outage.
 """
 
 import argparse

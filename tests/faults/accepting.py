@@ -31,7 +31,7 @@ def verdict_on(
 ) -> Verdict:
     """`pushed`: the commits of each model's branch in order; `moved_at`: when each of them came to an end as the head."""
     ledger = folded(records, partitions)
-    accepted = [each for each in told if each.status == 202]  # noqa: PLR2004 - HTTP's own
+    accepted = [each for each in told if each.status == 202]
     return Verdict(
         [sentence for each in accepted if (sentence := _lost(ledger, each))],
         [sentence for model, shas in pushed.items() for sentence in _extra(ledger, model, shas)],

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tests.e2e.running_line import secret_of
@@ -44,32 +43,32 @@ class Told:
         return self.ended - self.begun
 
 
-def request_of(delivery: Delivery, bare: Path, delivery_id: str = "1") -> bytes:
+def request_of(delivery: Delivery, address: str, delivery_id: str = "1") -> bytes:
     """Give a whole signed request."""
-    body, headers = _SAID[delivery.forge](delivery, str(bare))
+    body, headers = _SAID[delivery.forge](delivery, address)
     lines = [(name, delivery_id.encode() if name == b"x-github-delivery" else value) for name, value in headers]
     head = b"".join(b"%s: %s\r\n" % line for line in lines)
     path = delivery.forge.encode()
     return b"POST /webhooks/%s HTTP/1.1\r\nhost: trainer\r\n%scontent-length: %d\r\n\r\n%s" % (path, head, len(body), body)
 
 
-def _push(delivery: Delivery, bare: str) -> dict[str, Any]:
-    repository = {"full_name": f"team/{delivery.model}", "clone_url": bare}
+def _push(delivery: Delivery, address: str) -> dict[str, Any]:
+    repository = {"full_name": f"team/{delivery.model}", "clone_url": address}
     return {"ref": "refs/heads/main", "before": "0" * 40, "after": delivery.sha, "deleted": False, "repository": repository}
 
 
-def _github(delivery: Delivery, bare: str) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
-    body = to_bytes(_push(delivery, bare))
+def _github(delivery: Delivery, address: str) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+    body = to_bytes(_push(delivery, address))
     return body, github_headers(body, secret=secret_of(delivery.model))
 
 
-def _gitea(delivery: Delivery, bare: str) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
-    body = to_bytes(_push(delivery, bare))
+def _gitea(delivery: Delivery, address: str) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+    body = to_bytes(_push(delivery, address))
     return body, gitea_headers(body, secret=secret_of(delivery.model))
 
 
-def _gitlab(delivery: Delivery, bare: str) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
-    project = {"path_with_namespace": f"team/{delivery.model}", "git_http_url": bare}
+def _gitlab(delivery: Delivery, address: str) -> tuple[bytes, Sequence[tuple[bytes, bytes]]]:
+    project = {"path_with_namespace": f"team/{delivery.model}", "git_http_url": address}
     body = to_bytes({"object_kind": "push", "ref": "refs/heads/main", "after": delivery.sha, "project": project})
     return body, gitlab_token_headers(token=secret_of(delivery.model))
 
@@ -85,13 +84,13 @@ class Sender:
     port: Callable[[], int]
     _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
 
-    async def deliver(self, delivery: Delivery, bare: Path, delivery_id: str = "1") -> Told:
+    async def deliver(self, delivery: Delivery, address: str, delivery_id: str = "1") -> Told:
         """Send it, and again as often as that forge does, until somebody took it."""
         attempts = 0
         while True:
             attempts += 1
             begun = time.monotonic()
-            status, body = await self.post(request_of(delivery, bare, delivery_id))
+            status, body = await self.post(request_of(delivery, address, delivery_id))
             told = Told(delivery, status, body, begun, time.monotonic(), attempts)
             if status in TAKEN or attempts > delivery.again:
                 return told

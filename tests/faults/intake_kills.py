@@ -14,7 +14,7 @@ from tests.faults.processes import FaultLine
 from tests.faults.pushing import Branch
 from tests.waiting import until
 
-PACE_SECONDS = (0.2, 2.5)  # from one recovery to the next blow
+PACE_SECONDS = (0.2, 5.0)  # from one recovery to the next blow
 IN_RECOVERY = 0.25  # so often the next blow does not wait for the recovery
 RECOVERED_SECONDS, IDLE_SECONDS = 120.0, 180.0
 AGAIN = 5
@@ -48,7 +48,7 @@ class Pusher:
                 break
             delivery = Delivery(branch.model, branch.push(), next(forges), AGAIN if self.pushes % 2 else 0)
             self.pushes += 1
-            tasks.append(asyncio.create_task(sender.deliver(delivery, branch.bare)))
+            tasks.append(asyncio.create_task(sender.deliver(delivery, branch.address)))
             await asyncio.sleep(began + self.pushes / self.rate - loop.time())
         self.told = list(await asyncio.gather(*tasks))
         sender.close()

@@ -20,7 +20,7 @@ HEALED_SECONDS = 60.0
 
 @dataclass
 class Campaign:
-    """`rest`: seconds between two pushes of one model, longer than its reconcile_interval, so that each push is the head for a while."""
+    """`rest`: seconds between two pushes of one model, longer than its reconcile_interval: each push is the head for a while."""
 
     line: FaultLine
     branches: Sequence[Branch]
@@ -43,7 +43,7 @@ class Campaign:
             if number in unheard:
                 self.dropped[sha] = branch.model, time()
             else:
-                tasks.append(asyncio.create_task(sender.deliver(Delivery(branch.model, sha, next(forges)), branch.bare)))
+                tasks.append(asyncio.create_task(sender.deliver(Delivery(branch.model, sha, next(forges)), branch.address)))
             await asyncio.sleep(self.rest / len(self.branches))
         self.told_of = list(await asyncio.gather(*tasks))
         sender.close()

@@ -67,7 +67,7 @@ class Campaign:
     async def _send(self, delivery: Delivery, delivery_id: str) -> None:
         branch = next(branch for branch in self.branches if branch.model == delivery.model)
         try:
-            self.deliveries.append(await self._sender.deliver(delivery, branch.bare, delivery_id))
+            self.deliveries.append(await self._sender.deliver(delivery, branch.address, delivery_id))
         finally:
             self._room.release()
 
@@ -81,7 +81,9 @@ class Campaign:
                 self._push(branch)
             four, tasks = branch.moved[-4:], []
             for place in order:
-                tasks.append(asyncio.create_task(self._sender.deliver(Delivery(branch.model, four[place], "github"), branch.bare)))
+                tasks.append(
+                    asyncio.create_task(self._sender.deliver(Delivery(branch.model, four[place], "github"), branch.address))
+                )
                 await asyncio.sleep(GAP_SECONDS)
             self.deliveries += await asyncio.gather(*tasks)
             self.permutations += 1

@@ -177,6 +177,7 @@ class Wish:
     environ: Mapping[str, str] = field(default_factory=dict)
     environ_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service
     commands: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by service, in place of its own
+    git_host: str = ""  # in front of every repository's name; empty: the folder where they lie
 
 
 @contextmanager
@@ -186,7 +187,7 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     repositories_of = {name: bare_repository(folder, name) for name in wish.models}
     state = folder / "state"
     state.mkdir(mode=0o700)
-    file, kafka = _operators_file(folder, wish.models), (dict(place.kafka_options), place.topic_prefix)
+    file, kafka = _operators_file(folder, wish), (dict(place.kafka_options), place.topic_prefix)
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, file, state, *kafka, place.is_real)
     ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
@@ -216,14 +217,14 @@ def _wished(each: supervisor.Service, ours: Mapping[str, str], wish: Wish) -> Se
     return Service(Child(replace(each, environ=environ, command=wish.commands.get(each.name, each.command))))
 
 
-def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
+def _operators_file(folder: Path, wish: Wish) -> Path:
     (folder / "secrets").mkdir(mode=0o700)
     parts = []
-    for name, further in models.items():
+    for name, further in wish.models.items():
         (folder / "secrets" / name).write_text(secret_of(name).decode())
         (folder / "secrets" / name).chmod(0o600)
         interval = "" if "reconcile_interval" in further else 'reconcile_interval = "1h"\n'
-        table = f'[[models]]\nname = "{name}"\nrepository = "{folder / name}.git"\nbranch = "main"\n{interval}'
+        table = f'[[models]]\nname = "{name}"\nrepository = "{wish.git_host or folder}/{name}.git"\nbranch = "main"\n{interval}'
         parts.append(f'{table}webhook_secret_files = ["secrets/{name}"]\n{further}\n')
     path = folder / "line.toml"
     path.write_text("\n".join(parts))

@@ -17,8 +17,8 @@ class Branch:
     """`main` of a bare repository. `moved` has the commits that it pointed to, oldest first."""
 
     model: str
-    bare: Path
     commits: Sequence[str]
+    address: str  # as the operator's file has it
     updating: "subprocess.Popen[str]"
     moved: list[str] = field(default_factory=list)
 
@@ -41,7 +41,7 @@ class Branch:
 
 @contextmanager
 def branches(
-    repositories: Mapping[str, Repository], commits: int, files: Mapping[str, str | bytes] = NO_SCRIPT
+    repositories: Mapping[str, Repository], commits: int, files: Mapping[str, str | bytes] = NO_SCRIPT, git_host: str = ""
 ) -> Iterator[tuple[Branch, ...]]:
     """Give the branch of each model, with so many commits to be pushed."""
     with ExitStack() as stack:
@@ -52,7 +52,7 @@ def branches(
             updating = stack.enter_context(
                 subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**environment(), **GIT})
             )
-            made.append(Branch(model, repository.bare, shas, updating))
+            made.append(Branch(model, shas, f"{git_host}/{model}.git" if git_host else str(repository.bare), updating))
         yield tuple(made)
 
 

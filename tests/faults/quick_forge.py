@@ -9,5 +9,5 @@ from functools import partial
 from pushline.trainer import __main__ as trainer
 
 if __name__ == "__main__":
-    trainer.Wishes = partial(trainer.Wishes, lag_seconds=0.25)  # type: ignore[misc,assignment] # what this module is for
+    trainer.Wishes = partial(trainer.Wishes, lag_seconds=0.25)  # type: ignore[assignment,attr-defined] # what this module is for
     sys.exit(trainer.main())

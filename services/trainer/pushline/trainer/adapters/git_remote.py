@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pushline.runtime.git_access import GitAccess
+from pushline.trainer.adapters import git_local
 from pushline.trainer.adapters.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
 from pushline.trainer.adapters.git_secrets import credential_config, ssh_command
 from pushline.trainer.adapters.git_tree import extract
@@ -38,6 +39,10 @@ class GitRemote:
     _heads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, init=False)  # seen by describe(), and when
 
     def head(self, repository: str, branch: str, /) -> str | None:
+        known = parse_repository(repository)
+        if known.is_local:
+            with suppress(git_local.AskGit):
+                return git_local.head(git_local.git_folder(Path(known.url)), branch)
         known, git, _ = self._open(repository)
         ref = f"refs/heads/{branch}"
         try:
@@ -52,6 +57,9 @@ class GitRemote:
 
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
         with self._lock(repository):
+            shown = self._shown(repository, branch, sha)
+            if shown is not None:
+                return shown
             git, mirror = self._brought(repository, branch, sha)
             head = self._info(git, mirror, _tracking(branch))
             if head.sha == sha:
@@ -86,6 +94,20 @@ class GitRemote:
             except GitFailed as error:
                 shutil.rmtree(mirror, ignore_errors=True)  # a mirror that cannot be read is made anew by the next try
                 raise ForgeUnavailable(f"the copy of {redact(repository)} cannot be read: {error}") from None
+
+    def _shown(self, repository: str, branch: str, sha: str) -> CommitInfo | None:
+        """Describe the head of a repository on this machine from its own objects, not brought here; None where it cannot be.
+
+        What is read are objects alone: the mirror's config counts, not the repository's.
+        """
+        known, git, mirror = self._open(repository)
+        if not known.is_local or not (mirror / "HEAD").exists():
+            return None
+        with suppress(git_local.AskGit, ForgeUnavailable):
+            folder, is_plain = git_local.git_folder(Path(known.url)), not set(known.url) & set('"\\')
+            if is_plain and git_local.head(folder, branch) == sha:
+                return self._info(replace(git, objects=folder / "objects"), mirror, sha)
+        return None
 
     def _info(self, git: GitCommand, mirror: Path, commit: str) -> CommitInfo:
         output = self._local(git, mirror, ["show", "-s", "--format=%H%x00%an <%ae>%x00%B", commit])[:MAX_DESCRIPTION_BYTES]
