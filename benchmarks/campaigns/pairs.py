@@ -2,8 +2,8 @@
 
     python -m benchmarks.campaigns.pairs [--seed 1] [--small]
 
-Each run is pushed, and at a random moment after its 202 one or two services, of either pair, are killed or frozen. The outcome has to
-come while they are away, from the others; then they come back, and both predictors answer from the newest model.
+Each run is pushed, and at a random moment after its 202 one or two services, of either pair, are killed or frozen. The outcome has
+to come while they are away, from the others; then they come back, and both predictors answer from the newest model.
 """
 
 import argparse

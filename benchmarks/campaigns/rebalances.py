@@ -2,8 +2,8 @@
 
     python -m benchmarks.campaigns.rebalances [--seed 1] [--small]
 
-The scripts wait until they are let go. Meanwhile five further trainers join the group, get their share of the partitions, and leave,
-by SIGTERM or SIGKILL. Each run has one try, one record of each kind and one outcome.
+The scripts wait until they are let go. Meanwhile five further trainers join the group, get their share of the partitions, and
+leave, by SIGTERM or SIGKILL. Each run has one try, one record of each kind and one outcome.
 """
 
 import argparse

@@ -8,6 +8,9 @@ import pytest
 from pushline.trainer.adapters import git_local
 from pushline.trainer.adapters.git_remote import GitRemote
 from tests.fixtures.trainer_intake.repository import Repository
+from tests.waiting import until
+
+MAIN = "refs/heads/main"
 
 
 @pytest.fixture
@@ -61,13 +64,13 @@ STATES: dict[str, Callable[[Repository], object]] = {
 def test_the_head_that_is_read_is_the_one_that_git_tells(repository: Repository, state: str) -> None:
     STATES[state](repository)
 
-    assert git_local.head(git_local.git_folder(repository.bare), "main") == by_git(repository)
+    assert git_local.head(git_local.git_folder(repository.bare), MAIN) == by_git(repository)
 
 
 def test_a_repository_with_a_work_tree_is_read_too(repository: Repository, tmp_path: Path) -> None:
     sha = repository.push()
 
-    assert git_local.head(git_local.git_folder(tmp_path / "work"), "main") == sha
+    assert git_local.head(git_local.git_folder(tmp_path / "work"), MAIN) == sha
 
 
 def symbolic(repository: Repository) -> None:
@@ -86,7 +89,7 @@ def test_what_is_not_plain_is_left_to_git(repository: Repository, tmp_path: Path
     odd(repository)
 
     with pytest.raises(git_local.AskGit):
-        git_local.head(git_local.git_folder(repository.bare), "main")
+        git_local.head(git_local.git_folder(repository.bare), MAIN)
     assert GitRemote(tmp_path / "forge").head(str(repository.bare), "main") == by_git(repository)
 
 
@@ -103,7 +106,7 @@ def test_a_branch_whose_name_leads_elsewhere_is_left_to_git(repository: Reposito
     repository.push()
 
     with pytest.raises(git_local.AskGit):
-        git_local.head(git_local.git_folder(repository.bare), "../../HEAD")
+        git_local.head(git_local.git_folder(repository.bare), "refs/heads/../../HEAD")
 
 
 def test_a_pushed_head_is_described_as_after_a_fetch_and_by_our_config_alone(repository: Repository, tmp_path: Path) -> None:
@@ -123,4 +126,12 @@ def test_a_pushed_head_is_described_as_after_a_fetch_and_by_our_config_alone(rep
     assert shown == fetched.describe(str(repository.bare), "main", sha)
     assert shown.message == "Größer: a message\n\nwith a body"
     assert not canary.exists()
-    assert not list((tmp_path / "forge").glob(f"git/*/mirror.git/objects/{sha[:2]}/{sha[2:]}"))  # it was not brought here
+
+
+def test_a_head_that_was_described_is_brought_here_ahead_of_its_checkout(repository: Repository, tmp_path: Path) -> None:
+    forge = GitRemote(tmp_path / "forge")
+    forge.describe(str(repository.bare), "main", repository.push())
+    sha = repository.push()
+
+    assert forge.describe(str(repository.bare), "main", sha).sha == sha
+    until(lambda: list((tmp_path / "forge").glob(f"git/*/mirror.git/objects/{sha[:2]}/{sha[2:]}")), 20, "the commit in the mirror")

@@ -1,4 +1,4 @@
-"""The head of a branch of a repository on this machine, read as git reads it: the loose ref, else packed-refs.
+"""Refs of a repository on this machine, read as git reads them: the loose ref, else packed-refs.
 
 It spares a look two processes. Whatever is not plain (reftable, a linked worktree, a symbolic ref, a file that cannot be read) is
 left to git itself, which also says best what is wrong. Nothing of the repository's own config is read here.
@@ -27,11 +27,10 @@ def git_folder(repository: Path) -> Path:
     raise AskGit
 
 
-def head(folder: Path, branch: str) -> str | None:
-    """Give what the branch points to, None where there is no such branch. Raises AskGit."""
-    if ".." in branch or branch.startswith("/"):
+def head(folder: Path, ref: str) -> str | None:
+    """Give what a ref (refs/heads/main) points to, None where there is no such ref. Raises AskGit."""
+    if ".." in ref:
         raise AskGit
-    ref = f"refs/heads/{branch}"
     # NOTE: the loose ref first: git packs a ref before it removes the loose one, and a loose one is newer than a packed one.
     loose = _read(folder / ref, 1024)
     if loose is None:

@@ -22,6 +22,7 @@ FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
 MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
 MAX_PACK_BYTES = 4 * 1024**3
+AHEAD_SECONDS = 1.0
 FRESH_SECONDS = 10.0  # in which the checkout of a head that was just described need not fetch it again
 TOO_LARGE = re.compile(r"died of signal 25|File too large")
 SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -36,13 +37,14 @@ class GitRemote:
     max_pack_bytes: int = MAX_PACK_BYTES
     _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _brought_ahead: dict[str, float] = field(default_factory=dict, init=False)  # by repository, when that began
     _heads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, init=False)  # seen by describe(), and when
 
     def head(self, repository: str, branch: str, /) -> str | None:
         known = parse_repository(repository)
         if known.is_local:
             with suppress(git_local.AskGit):
-                return git_local.head(git_local.git_folder(Path(known.url)), branch)
+                return git_local.head(git_local.git_folder(Path(known.url)), f"refs/heads/{branch}")
         known, git, _ = self._open(repository)
         ref = f"refs/heads/{branch}"
         try:
@@ -56,10 +58,11 @@ class GitRemote:
         return None
 
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
+        shown = self._shown(repository, branch, sha)
+        if shown is not None:
+            self._bring_ahead(repository, branch, sha)
+            return shown
         with self._lock(repository):
-            shown = self._shown(repository, branch, sha)
-            if shown is not None:
-                return shown
             git, mirror = self._brought(repository, branch, sha)
             head = self._info(git, mirror, _tracking(branch))
             if head.sha == sha:
@@ -105,9 +108,22 @@ class GitRemote:
             return None
         with suppress(git_local.AskGit, ForgeUnavailable):
             folder, is_plain = git_local.git_folder(Path(known.url)), not set(known.url) & set('"\\')
-            if is_plain and git_local.head(folder, branch) == sha:
+            if is_plain and git_local.head(folder, f"refs/heads/{branch}") == sha:
                 return self._info(replace(git, objects=folder / "objects"), mirror, sha)
         return None
+
+    def _bring_ahead(self, repository: str, branch: str, sha: str) -> None:
+        """Fetch what was shown, as a training will want it soon; nobody waits for that, and it may fail. Not twice in a second."""
+        began = self._brought_ahead.get(repository)
+        if began is None or time.monotonic() - began > AHEAD_SECONDS:
+            self._brought_ahead[repository] = time.monotonic()
+            threading.Thread(target=self._bring, args=(repository, branch, sha), name="fetch-ahead", daemon=True).start()
+
+    def _bring(self, repository: str, branch: str, sha: str) -> None:
+        with suppress(CheckoutRefused, ForgeUnavailable, git_local.AskGit), self._lock(repository):
+            _, mirror = self._brought(repository, branch, sha)
+            if git_local.head(mirror, _tracking(branch)) == sha:
+                self._heads[repository, branch] = sha, time.monotonic()
 
     def _info(self, git: GitCommand, mirror: Path, commit: str) -> CommitInfo:
         output = self._local(git, mirror, ["show", "-s", "--format=%H%x00%an <%ae>%x00%B", commit])[:MAX_DESCRIPTION_BYTES]
