@@ -11,7 +11,7 @@ from pushline.line.tail import Tail
 from pushline.line.writer import Writer
 from pushline.trainer.look import Look, Seen, SharedLook
 from pushline.trainer.webhook.forms import Hint
-from pushline.trainer.webhook.intake import Answer, Intake
+from pushline.trainer.webhook.intake import MOST_A_MODEL, Answer, Intake
 from tests.fixtures.trainer_intake.forge import A, B, C, FakeForge, a_line, a_model, pushes
 
 Take = Callable[[Hint], Answer]
@@ -126,3 +126,34 @@ def test_a_broker_that_is_down_is_503_and_the_next_look_records_the_push(
     assert str(answer.body["error"]).startswith("broker: ")
     assert pushes(line[0]) == []
     assert take(Hint("digits", A)).status == 202
+
+
+def test_a_model_whose_forge_hangs_leaves_room_for_the_hints_of_others() -> None:
+    go = threading.Event()
+
+    def hang() -> Seen:
+        assert go.wait(30)
+        return Seen(None, None)
+
+    async def test() -> None:
+        take = Intake({"hangs": hang, "well": lambda: Seen(None, None)}, 0.01)
+        held = [asyncio.create_task(take(Hint("hangs", A))) for _ in range(MOST_A_MODEL)]
+        await asyncio.sleep(0)
+        assert (await take(Hint("hangs", A))).status == 503
+        assert (await take(Hint("well", A))).status == 200
+        go.set()
+        assert {(await each).status for each in held} == {200}
+        assert (await take(Hint("hangs", A))).status == 200
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+
+
+def test_at_the_end_nobody_waits_for_a_forge_that_may_lag_behind() -> None:
+    async def test() -> int:
+        take = Intake({"digits": lambda: Seen(B, None)}, lag_seconds=3600)
+        waits = asyncio.create_task(take(Hint("digits", A)))
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(take.end)
+        return (await waits).status
+
+    assert asyncio.run(asyncio.wait_for(test(), 30)) == 200

@@ -12,6 +12,7 @@ from pushline.trainer.webhook.forms import Hint
 from pushline.trainer.webhook.turns import Turns
 
 RETRY_AFTER_SECONDS = 10
+MOST_A_MODEL = 128  # hints under way: those of one whose forge hangs leave room for the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,29 @@ class Intake:
 
     def __init__(self, looks: Mapping[str, Callable[[], Seen]], lag_seconds: float = LAG_SECONDS) -> None:
         self._looks = {model: Turns(model, look) for model, look in looks.items()}
+        self._under_way = dict.fromkeys(looks, 0)
         self._lag_seconds = lag_seconds
         self._ended = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, hint: Hint) -> Answer:
         self._loop = asyncio.get_running_loop()
-        look = self._looks[hint.model]
+        if self._under_way[hint.model] >= MOST_A_MODEL:
+            return busy()
+        self._under_way[hint.model] += 1
         try:
-            seen = await look()
-            if not seen.counts(hint.sha):
-                await self._wait_for_the_forge()
-                seen = await look()
+            return await self._answer(hint)
         except LookFailed as error:
             return unknown(str(error))
+        finally:
+            self._under_way[hint.model] -= 1
+
+    async def _answer(self, hint: Hint) -> Answer:
+        look = self._looks[hint.model]
+        seen = await look()
+        if not seen.counts(hint.sha):
+            await self._wait_for_the_forge()
+            seen = await look()
         if seen.newest is None or not seen.counts(hint.sha):
             return ignored("not_head", "This commit is not the head of the branch.")
         return accepted(seen.newest)
