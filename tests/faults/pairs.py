@@ -4,17 +4,21 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from pushline.client import Client, PredictionFailed
+from pushline.line.ids import partition_of
 from tests.faults import repositories
 from tests.faults.evidence import all_records, report, seeded
 from tests.faults.killing import verdict_on
-from tests.faults.processes import ALL, FaultLine
+from tests.faults.members import owners
+from tests.faults.processes import ALL, STAGES, FaultLine
+from tests.faults.rebalances import PARTITIONS
 from tests.waiting import until
 
 SECOND = "-2"
+OWNER = "?"  # whichever of the pair owns the model's partition
 OVER_SECONDS, ANSWER_SECONDS = 120.0, 60.0
 MOST_DELAY_SECONDS = 1.5  # from the webhook's 202 to the blow
 
@@ -31,7 +35,7 @@ def by_chance(seed: int, number: int) -> list[Blow]:
     blows = []
     for _ in range(number):
         names = chance.sample(ALL, chance.choice((1, 1, 2)))
-        blows.append(Blow(tuple(name + chance.choice(("", SECOND)) for name in names), chance.random() < 0.5))
+        blows.append(Blow(tuple(name + chance.choice(("", SECOND, OWNER, OWNER)) for name in names), chance.random() < 0.5))
     return blows
 
 
@@ -58,7 +62,7 @@ class Campaign:
         run = self.line.push(model, 2.0 + len(self.runs))
         self.runs.append(run)
         time.sleep(chance.uniform(0, MOST_DELAY_SECONDS))
-        began = time.monotonic()
+        began, blow = time.monotonic(), replace(blow, victims=tuple(self._named(victim, model) for victim in blow.victims))
         for victim in blow.victims:
             os.kill(self.line.services[victim].pid, signal.SIGSTOP if blow.frozen else signal.SIGKILL)
         try:
@@ -72,6 +76,14 @@ class Campaign:
             self._come_back(blow)
         for name in ("predictor", f"predictor{SECOND}"):
             self._answers(name, model, run)
+
+    def _named(self, victim: str, model: str) -> str:
+        name = victim.removesuffix(OWNER)
+        if name == victim or name not in STAGES:
+            return name
+        partition = partition_of(model.encode(), PARTITIONS)
+        owner = next((who for who, share in owners(self.line, name).items() if partition in share), name)
+        return owner if owner in self.line.services else name
 
     def _come_back(self, blow: Blow) -> None:
         for victim in blow.victims:

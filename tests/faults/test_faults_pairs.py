@@ -38,8 +38,8 @@ def test_with_two_of_each_either_may_be_killed_or_frozen_in_the_middle_of_a_run(
     pairs.second_of_each(line)
     campaign = pairs.Campaign(line, PAIRED, SEED)
     for blow in (
-        pairs.Blow(("evaluator", "deployer-2", "auditor"), frozen=True),
-        pairs.Blow(("evaluator-2", "deployer", "predictor-2"), frozen=False),
+        pairs.Blow(("evaluator?", "deployer?", "auditor"), frozen=True),
+        pairs.Blow(("evaluator?", "deployer?", "predictor-2"), frozen=False),
     ):
         campaign.deal(blow)
 

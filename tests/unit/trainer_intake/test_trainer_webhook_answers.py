@@ -152,7 +152,7 @@ def test_at_the_end_nobody_waits_for_a_forge_that_may_lag_behind() -> None:
     async def test() -> int:
         take = Intake({"digits": lambda: Seen(B, None)}, lag_seconds=3600)
         waits = asyncio.create_task(take(Hint("digits", A)))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
         await asyncio.to_thread(take.end)
         return (await waits).status
 
