@@ -27,11 +27,11 @@ def main(words: Sequence[str]) -> int:
     with intake_line(MODELS, pushes, f"{INTERVAL_SECONDS}s") as (line, branches):
         campaign = Campaign(line, branches, arguments.seed, REST_SECONDS)
         campaign.run(pushes)
-        verdict, told = campaign.told()
+        verdict, unhealed, told = campaign.told()
     for sentence in verdict.sentences:
         print(sentence)
     print(told)
-    return 1 if verdict.sentences else 0
+    return 1 if verdict.sentences or unhealed else 0
 
 
 if __name__ == "__main__":

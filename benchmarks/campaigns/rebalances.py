@@ -18,7 +18,7 @@ from tests.faults.processes import Wish, fault_line
 from tests.faults.rebalances import POLL_OPTIONS, Campaign, one_model_a_partition
 
 FULL_MINUTES = 14.0
-FULL, SMALL = (720.0, 5), (40.0, 2)  # seconds of the trainings, members that come and go
+FULL, SMALL = (720.0, 5), (40.0, 1)  # seconds of the trainings, members that come and go
 
 
 def main(words: Sequence[str]) -> int:

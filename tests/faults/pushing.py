@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.e2e.running_line import GIT, Repository, environment
 
@@ -47,7 +46,7 @@ def branches(
     with ExitStack() as stack:
         made = []
         for model, repository in repositories.items():
-            shas = _commits(repository.bare, commits, files)
+            shas = _commits(repository, commits, files)
             command = ["git", "-C", str(repository.bare), "update-ref", "--stdin"]
             updating = stack.enter_context(
                 subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**environment(), **GIT})
@@ -56,18 +55,18 @@ def branches(
         yield tuple(made)
 
 
-def _commits(bare: Path, number: int, files: Mapping[str, str | bytes]) -> Sequence[str]:
-    """Make a line of commits that no branch shows yet."""
-    marks = bare / "marks"
-    parts = [b"".join(_commit(each, files) for each in range(1, number + 1))]
+def _commits(repository: Repository, number: int, files: Mapping[str, str | bytes]) -> Sequence[str]:
+    """Make a line of commits that no branch shows yet, and no other model has."""
+    bare, marks = repository.bare, repository.bare / "marks"
+    parts = [_commit(repository.model, each, files) for each in range(1, number + 1)]
     command = ["git", "-C", str(bare), "fast-import", "--quiet", f"--export-marks={marks}"]
     subprocess.run(command, input=b"".join(parts), check=True, capture_output=True, env={**environment(), **GIT})
     known = dict(line.split() for line in marks.read_text().splitlines())
     return [known[f":{each}"] for each in range(1, number + 1)]
 
 
-def _commit(number: int, files: Mapping[str, str | bytes]) -> bytes:
-    head = f"commit refs/made/all\nmark :{number}\nauthor {IDENTITY}\ncommitter {IDENTITY}\n{_data(f'change {number}')}"
+def _commit(model: str, number: int, files: Mapping[str, str | bytes]) -> bytes:
+    head = f"commit refs/made/all\nmark :{number}\nauthor {IDENTITY}\ncommitter {IDENTITY}\n{_data(f'change {number} of {model}')}"
     changes = files if number == 1 else {"number": f"{number}\n"}
     return head.encode() + b"".join(f"M 100644 inline {name}\n".encode() + _blob(content) for name, content in changes.items())
 

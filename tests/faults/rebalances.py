@@ -15,6 +15,7 @@ from tests.waiting import until
 PARTITIONS = 4
 POLL_OPTIONS = "max.poll.interval.ms=10000"
 SETTLED_SECONDS = 60.0
+STAYS = 0.6  # of its share of the time: long enough that it would begin the trainings again, were their progress not seen
 ONCE = {"CommitPushed": 1, "ModelTrained": 1, "ModelEvaluated": 1, "promote": 1}
 
 
@@ -49,7 +50,7 @@ class Campaign:
             self.line.waits_for_the_gate(run)
         began = time.monotonic()
         for number in range(changes):
-            self._come_and_go(number, chance.choice((signal.SIGTERM, signal.SIGKILL)))
+            self._come_and_go(number, chance.choice((signal.SIGTERM, signal.SIGKILL)), STAYS * seconds / changes)
             self.changes += 2
         until(lambda: time.monotonic() - began >= seconds, seconds + 1, "the time of a long training")
         self.trained_seconds = time.monotonic() - began
@@ -57,11 +58,12 @@ class Campaign:
         for run, model in self.runs.items():
             self._ends_once(run, model)
 
-    def _come_and_go(self, number: int, goes_by: int) -> None:
+    def _come_and_go(self, number: int, goes_by: int, stays_seconds: float) -> None:
         name = f"member-{self.seed}-{number}"
         member = self.line.another(name, "trainer", PUSHLINE_REPLICA="" if number % 2 else name)
         until(lambda: is_settled(self.line, "trainer", 2, PARTITIONS), SETTLED_SECONDS, f"{name} to have its share")
         self.moved += sum(len(share) for who, share in owners(self.line, "trainer").items() if who != "trainer-0")
+        time.sleep(stays_seconds)
         member.ask_to_stop(goes_by)
         assert member.child.wait(30)
         until(lambda: is_settled(self.line, "trainer", 1, PARTITIONS), SETTLED_SECONDS, f"the share of {name} to come back")

@@ -24,7 +24,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, stub_python: Path) -> Iterato
 @pytest.mark.timeout(240)
 def test_members_that_come_and_go_begin_no_long_training_again(line: FaultLine, say: Callable[[str], None]) -> None:
     campaign = rebalances.Campaign(line, LONG, SEED)
-    campaign.run(seconds=25, changes=1)
+    campaign.run(seconds=38, changes=1)
 
     say(campaign.told())
     assert campaign.wrong == []
