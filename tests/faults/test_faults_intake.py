@@ -24,7 +24,7 @@ MODELS = {
     f"{kind}-{number}": f'reconcile_interval = "{INTERVAL_SECONDS if kind == "missed" else 3}s"'
     for kind in ("killed", "repeated", "missed")
     for number in range(4)
-}
+} | {"judged-0": ""}
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +83,18 @@ def test_a_push_whose_webhook_never_comes_is_found_within_the_interval(
     assert (verdict.sentences, unhealed) == ([], 0)
 
 
-def test_the_oracle_sees_what_is_lost_doubled_wrong_and_untrue(line: FaultLine) -> None:
-    records = all_records(line.seen.log)
-    commits = [entry for entry in map(decode, records) if isinstance(entry.event, CommitPushed)]
-    model = commits[-1].event.model
-    entries = [entry for entry in commits if entry.event.model == model]
-    pushed = {model: [entry.event.commit.sha for entry in entries]}
+def test_the_oracle_sees_what_is_lost_doubled_wrong_and_untrue(line: FaultLine, of: Callable[[str], tuple[Branch, ...]]) -> None:
+    (branch,) = of("judged")
+    model = branch.model
+    for _ in range(2):
+        status, answer = line.seen.hint(model, branch.push())
+        assert status == 202, answer
+        line.seen.ended(str(answer["run_id"]))
+    others = [record for record in all_records(line.seen.log) if record.key == model.encode()]
+    entries = [entry for entry in map(decode, others) if isinstance(entry.event, CommitPushed)]
+    pushed = {model: branch.moved}
     event = entries[-1].event
-    answer = {"run_id": event.run_id, "event_id": entries[-1].id}
     told = Told(Delivery(model, event.commit.sha, "github"), 202, answer, 1.0, 2.0, 1)
-    others = [record for record in records if record.key == model.encode()]
     assert verdict_on(others, PARTITIONS, [told], pushed).sentences == []
 
     without = [record for record in others if not (record.topic == "commit" and decode(record).id == entries[-1].id)]
@@ -101,6 +103,6 @@ def test_the_oracle_sees_what_is_lost_doubled_wrong_and_untrue(line: FaultLine) 
     unanswered = [record for record in others if record.topic == "commit"]
     assert verdict_on(unanswered, PARTITIONS, [told], pushed).lost
     assert verdict_on(others, PARTITIONS, [replace(told, body={**answer, "run_id": entries[0].event.run_id})], pushed).lost
-    assert verdict_on(others, PARTITIONS, [told], {model: pushed[model][:-1]}).extra
-    assert verdict_on(others, PARTITIONS, [told], {model: pushed[model][::-1]}).extra
+    assert verdict_on(others, PARTITIONS, [told], {model: branch.moved[:-1]}).extra
+    assert verdict_on(others, PARTITIONS, [told], {model: branch.moved[::-1]}).extra
     assert verdict_on(others, PARTITIONS, [told], pushed, {event.commit.sha: 0.5}).untrue
