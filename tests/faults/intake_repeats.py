@@ -26,14 +26,18 @@ class Campaign:
     deliveries: list[Told] = field(default_factory=list)
     moved_at: dict[str, float] = field(default_factory=dict)  # when a commit was the head no more
     permutations: int = 0
+    _room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _tasks: "list[asyncio.Task[None]]" = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._sender = Sender(lambda: self.line.services["trainer"].child.ports["webhook"])
 
     def run(self, pushes: int, times: int) -> None:
         """Push so often, each told `times` times, at random moments from its push on, 16 at a time; then in every order of four."""
         asyncio.run(self._run(pushes, times))
 
     async def _run(self, pushes: int, times: int) -> None:
-        chance, self._room = seeded(self.seed), asyncio.Semaphore(AT_ONCE)
-        self._sender = Sender(lambda: self.line.services["trainer"].child.ports["webhook"])
+        chance = seeded(self.seed)
         for step in _steps(chance, pushes, times):
             await self._take(step, chance)
         await self._drain()
@@ -44,7 +48,7 @@ class Campaign:
         await asyncio.gather(*(self._every_order(branch, number) for number, branch in enumerate(self.branches)))
         self._sender.close()
 
-    async def _take(self, step: "tuple[int, bool]", chance: Random) -> None:
+    async def _take(self, step: tuple[int, bool], chance: Random) -> None:
         number, is_push = step
         branch = self.branches[number % len(self.branches)]
         if is_push:
@@ -61,7 +65,7 @@ class Campaign:
 
     async def _tell(self, delivery: Delivery, delivery_id: str) -> None:
         await self._room.acquire()
-        self._tasks = [task for task in getattr(self, "_tasks", []) if not task.done()]
+        self._tasks = [task for task in self._tasks if not task.done()]
         self._tasks.append(asyncio.create_task(self._send(delivery, delivery_id)))
 
     async def _send(self, delivery: Delivery, delivery_id: str) -> None:
