@@ -8,6 +8,10 @@ from pushline.line.ledger import Ledger
 from pushline.line.records import Record
 from tests.faults.delivering import Told
 from tests.faults.evidence import folded
+from tests.faults.processes import FaultLine
+from tests.waiting import until
+
+IDLE_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,17 @@ class Verdict:
     @property
     def sentences(self) -> list[str]:
         return [*self.lost, *self.extra, *self.wrong, *self.untrue]
+
+
+def come_to_rest(line: FaultLine, pushed: Mapping[str, Sequence[str]]) -> None:
+    """Wait until every head is known and every run has its outcome. Raises AssertionError."""
+
+    def at_rest() -> bool:
+        with line.seen.tail.read() as ledger:
+            wrong = any(_wrong_head(ledger, model, shas) for model, shas in pushed.items())
+            return not wrong and all(run.outcome for run in ledger.runs.values() if run.model in pushed)
+
+    until(at_rest, IDLE_SECONDS, "the heads of all models and the outcome of every run")
 
 
 def verdict_on(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from tests.faults.accepting import Verdict, verdict_on
+from tests.faults.accepting import Verdict, come_to_rest, verdict_on
 from tests.faults.delivering import FORGES, Delivery, Sender, Told
 from tests.faults.evidence import all_records, report, seeded
 from tests.faults.processes import FaultLine
@@ -80,7 +80,10 @@ class Campaign:
             until(lambda: self.pusher.pushes >= least_pushes, least_pushes / self.rate + IDLE_SECONDS, "the pushes")
         finally:
             self.pusher.stop()
-        self._come_to_rest()
+        try:
+            come_to_rest(self.line, {branch.model: branch.moved for branch in self.branches})
+        except AssertionError as error:
+            self.wrong.append(str(error))
 
     def _strike(self, victim: str, *, waits: bool) -> None:
         began = time.monotonic()
@@ -89,20 +92,6 @@ class Campaign:
         if waits:
             self.line.all_ready(RECOVERED_SECONDS)
         self.outages.append((began, time.monotonic()))
-
-    def _come_to_rest(self) -> None:
-        """Wait until every head is known and every run has its outcome."""
-        heads = {branch.model: branch.moved[-1] for branch in self.branches if branch.moved}
-
-        def at_rest() -> bool:
-            with self.line.seen.tail.read() as ledger:
-                known = {model: line.newest_push.event.commit.sha for model, line in ledger.models.items() if line.newest_push}
-                return known == heads and all(run.outcome for run in ledger.runs.values())
-
-        try:
-            until(at_rest, IDLE_SECONDS, "the outcome of every run")
-        except AssertionError as error:
-            self.wrong.append(str(error))
 
     def told(self) -> tuple[Verdict, str]:
         """Give what was lost, doubled or wrong, and the campaign's line."""

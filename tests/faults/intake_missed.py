@@ -8,7 +8,7 @@ from itertools import cycle
 from statistics import median
 from time import time
 
-from tests.faults.accepting import Verdict, verdict_on
+from tests.faults.accepting import Verdict, come_to_rest, verdict_on
 from tests.faults.delivering import FORGES, Delivery, Sender, Told
 from tests.faults.evidence import all_records, report, seeded
 from tests.faults.processes import FaultLine
@@ -35,6 +35,7 @@ class Campaign:
         asyncio.run(self._run(pushes))
         with suppress(AssertionError):
             until(lambda: None not in self._healed(), HEALED_SECONDS, "the pushes that nobody was told of")
+            come_to_rest(self.line, {branch.model: branch.moved for branch in self.branches})
 
     async def _run(self, pushes: int) -> None:
         chance, forges = seeded(self.seed), cycle(FORGES)

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import permutations
 from random import Random
 
-from tests.faults.accepting import Verdict, verdict_on
+from tests.faults.accepting import Verdict, come_to_rest, verdict_on
 from tests.faults.delivering import FORGES, Delivery, Sender, Told
 from tests.faults.evidence import all_records, report, seeded
 from tests.faults.processes import FaultLine
@@ -35,6 +36,8 @@ class Campaign:
     def run(self, pushes: int, times: int) -> None:
         """Push so often, each told `times` times, at random moments from its push on, 16 at a time; then in every order of four."""
         asyncio.run(self._run(pushes, times))
+        with suppress(AssertionError):  # what has not come by then is told as lost or wrong
+            come_to_rest(self.line, {branch.model: branch.moved for branch in self.branches})
 
     async def _run(self, pushes: int, times: int) -> None:
         chance = seeded(self.seed)
