@@ -52,6 +52,7 @@ class Series:
     rates: list[float] = field(default_factory=list)  # 202s a second
     seconds: list[float] = field(default_factory=list)  # of each 202
     statuses: Counter[int] = field(default_factory=Counter)
+    cpu: float = 0.0  # seconds of processor time of the server, its git processes included
 
     def note(self, status: int, seconds: float) -> None:
         self.statuses[status] += 1
@@ -62,7 +63,8 @@ class Series:
     def row(self) -> str:
         p50, p99 = (1e3 * figure for figure in (statistics.median(self.seconds), at(self.seconds, 0.99)))
         others = ", ".join(f"{count} x {status}" for status, count in sorted(self.statuses.items()) if status != 202) or "none"
-        return f"{self.statuses[202]} | {statistics.median(self.rates):.0f} | {p50:.1f} | {p99:.1f} | {others}"
+        cpu = 1e3 * self.cpu / self.statuses[202]
+        return f"{self.statuses[202]} | {statistics.median(self.rates):.0f} | {cpu:.2f} | {p50:.1f} | {p99:.1f} | {others}"
 
 
 Next = Callable[[], bytes]
@@ -140,14 +142,14 @@ def newest(branches: Sequence[Branch], push_every: int = 0) -> Next:
 
 
 @contextmanager
-def trainer(git_host: str = "", root: Path | None = None) -> Iterator[tuple[Callable[[], int], tuple[Branch, ...]]]:
-    """Give the port and the branches of a trainer on the first core."""
+def trainer(git_host: str = "", root: Path | None = None) -> Iterator[tuple[Callable[[], int], tuple[Branch, ...], int]]:
+    """Give the port, the branches and the process of a trainer on the first core."""
     with intake_line(MODELS, 20_000, "1h", busy=True, git_host=git_host, folder=root) as (line, branches):
         service = line.services["trainer"]
         pin(service.pid)
         for branch in branches:
             branch.push()
-        yield (lambda: service.child.ports["webhook"]), branches
+        yield (lambda: service.child.ports["webhook"]), branches, service.pid
 
 
 def pin(pid: int) -> None:
@@ -161,16 +163,33 @@ def leave_the_first_core() -> None:
     os.sched_setaffinity(0, os.sched_getaffinity(0) - {min(os.sched_getaffinity(1))})
 
 
-async def in_turn(rounds: int, *parts: Callable[[], Awaitable[None]]) -> None:
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time of the process and of the children that it has waited for."""
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:15]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A scenario, the process whose time it takes, and where that is noted."""
+
+    run: Callable[[Series], Awaitable[None]]
+    pid: int
+    series: Series
+
+
+async def in_turn(rounds: int, *parts: Part) -> None:
     for _ in range(rounds):
         for part in parts:
-            await part()
+            before = cpu_seconds(part.pid)
+            await part.run(part.series)
+            part.series.cpu += cpu_seconds(part.pid) - before
 
 
 def local(seconds: float, rounds: int) -> dict[str, Series]:
     names = ("repeats", "held", "pushes", "bare, saturated", "bare, held")
     series = {name: Series() for name in names}
-    with trainer() as (port, branches), bare_intake() as (bare_port, bare_request, bare_pid):
+    with trainer() as (port, branches, pid), bare_intake() as (bare_port, bare_request, bare_pid):
         pin(bare_pid)
         there, bare = Sender(port), Sender(lambda: bare_port)
 
@@ -178,11 +197,11 @@ def local(seconds: float, rounds: int) -> dict[str, Series]:
             await saturate(there, newest(branches), 2.0, Series())
             await in_turn(
                 rounds,
-                lambda: saturate(there, newest(branches), seconds, series["repeats"]),
-                lambda: saturate(bare, lambda: bare_request, seconds, series["bare, saturated"]),
-                lambda: hold(there, newest(branches, PUSH_EVERY), RATE, seconds, series["held"]),
-                lambda: hold(bare, lambda: bare_request, RATE, seconds, series["bare, held"]),
-                lambda: push_and_tell(there, branches, seconds, series["pushes"]),
+                Part(lambda told: saturate(there, newest(branches), seconds, told), pid, series["repeats"]),
+                Part(lambda told: saturate(bare, lambda: bare_request, seconds, told), bare_pid, series["bare, saturated"]),
+                Part(lambda told: hold(there, newest(branches, PUSH_EVERY), RATE, seconds, told), pid, series["held"]),
+                Part(lambda told: hold(bare, lambda: bare_request, RATE, seconds, told), bare_pid, series["bare, held"]),
+                Part(lambda told: push_and_tell(there, branches, seconds, told), pid, series["pushes"]),
             )
 
         asyncio.run(measure())
@@ -196,16 +215,16 @@ def hosted(delay: float, seconds: float, rounds: int) -> dict[str, Series]:
     repeats, held, pushes = series.values()
     with TemporaryDirectory(prefix="pushline-host-") as name, git_over_http(Path(name) / "line") as host:
         host.asked = lambda _: sleep(delay)
-        with trainer(f"http://127.0.0.1:{host.port}", Path(name)) as (port, branches):
+        with trainer(f"http://127.0.0.1:{host.port}", Path(name)) as (port, branches, pid):
             there = Sender(port)
 
             async def measure() -> None:
                 await saturate(there, newest(branches), 2.0, Series())
                 await in_turn(
                     rounds,
-                    lambda: saturate(there, newest(branches), seconds, repeats),
-                    lambda: hold(there, newest(branches, PUSH_EVERY * 4), RATE, seconds, held),
-                    lambda: push_and_tell(there, branches, seconds, pushes),
+                    Part(lambda told: saturate(there, newest(branches), seconds, told), pid, repeats),
+                    Part(lambda told: hold(there, newest(branches, PUSH_EVERY * 4), RATE, seconds, told), pid, held),
+                    Part(lambda told: push_and_tell(there, branches, seconds, told), pid, pushes),
                 )
 
             asyncio.run(measure())
@@ -214,7 +233,7 @@ def hosted(delay: float, seconds: float, rounds: int) -> dict[str, Series]:
 
 def table(series: dict[str, Series]) -> str:
     rows = ["### Webhooks acknowledged, trainer on one core, real broker", ""]
-    rows += ["| what | 202s | a second | p50 ms | p99 ms | other answers |", "|---|---|---|---|---|---|"]
+    rows += ["| what | 202s | a second | CPU ms a 202 | p50 ms | p99 ms | other answers |", "|---|---|---|---|---|---|---|"]
     rows += [f"| {name} | {each.row} |" for name, each in series.items() if each.seconds]
     return "\n".join(rows) + "\n"
 
