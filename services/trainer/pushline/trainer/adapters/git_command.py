@@ -98,6 +98,7 @@ class GitCommand:
     protocol: str
     ssh: str = "ssh -o BatchMode=yes"
     max_file_bytes: int = 4 * 1024**3  # of any file that git writes, packs first of all
+    objects: Path | None = None  # of another repository, to be read beside its own
 
     def environment(self) -> dict[str, str]:
         return {
@@ -115,6 +116,7 @@ class GitCommand:
             "GIT_LFS_SKIP_SMUDGE": "1",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_OPTIONAL_LOCKS": "0",
+            **({"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{self.objects}"'} if self.objects else {}),
         }
 
     def run(self, arguments: Sequence[str], timeout_seconds: float) -> bytes:
