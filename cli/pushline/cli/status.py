@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 import typer
 from rich.table import Table
 
-from pushline.cli.line_of_sight import line_in_sight
-from pushline.cli.options import Json, LineOption
+from pushline.cli.as_of import ledger_in_sight
+from pushline.cli.options import AsOf, Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
 from pushline.cli.terminal import Terminal, plain, terminal_of
 from pushline.cli.times import shortly, when
@@ -36,15 +36,15 @@ class ModelView:
     open_runs: tuple[RunView, ...]
 
 
-def status(context: typer.Context, *, line: LineOption = None, as_json: Json = False) -> None:
-    """Show each model: what serves it since when, its replicas, and the runs on their way."""
+def status(context: typer.Context, *, as_of: AsOf = "", line: LineOption = None, as_json: Json = False) -> None:
+    """Show each model: what serves it since when, its replicas, and the runs on their way; by --as-of at an earlier moment."""
     terminal = terminal_of(context)
-    with line_in_sight(terminal, line) as seen, seen.tail.read() as ledger:
+    with ledger_in_sight(terminal, line, as_of) as ledger:
         views = view_models(ledger)
     if as_json:
         terminal.json([asdict(view) for view in views])
     elif not views:
-        terminal.say("No model has been pushed on this line yet.")
+        terminal.say("No model had been pushed on this line by then." if as_of else "No model has been pushed on this line yet.")
     else:
         terminal.out.print(_table(views))
         _say_open(terminal, views)

@@ -16,17 +16,17 @@ class Cause:
     next_steps: tuple[str, ...] = ()
 
 
-_LOG = "pushline logs {run}  shows what the training printed"
-_REPORT = "pushline report {run}  shows every gate and number"
+_LOG = "pushline logs {run}  # what the training printed"
+_REPORT = "pushline report {run}  # every gate and number"
 _MEND = "mend it and push again"
-_AGAIN = "pushline rerun {run} --reason …  trains the same commit once more"
-_PUT_LIVE = "pushline redeploy --model {model} --to {sha} --reason …  puts it live all the same"
-_STATUS = "pushline status  shows what serves and what is on its way"
+_AGAIN = "pushline rerun {run} --reason WHY  # the same commit once more"
+_PUT_LIVE = "pushline redeploy --model {model} --to {sha} --reason WHY  # live all the same"
+_STATUS = "pushline status  # what serves, and what is on its way"
 
 CAUSES: Mapping[str, Cause] = {
     "live": Cause("it is live"),
     "nothing_live": Cause("nothing was ever deployed", (_STATUS,)),
-    "superseded": Cause("a newer push took its place", ("pushline why live --model {model}  says what took its place",)),
+    "superseded": Cause("a newer push took its place", ("pushline why live --model {model}  # what took its place",)),
     "failed_in_checkout": Cause("the commit could not be checked out", (_MEND,)),
     "failed_in_configuration": Cause("pushline.toml, or a file that it names, is wrong", (_MEND,)),
     "failed_in_preparation": Cause("its packages or training data could not be had", (_LOG, _MEND, _AGAIN)),
@@ -56,16 +56,18 @@ CAUSES: Mapping[str, Cause] = {
     "older_than_fence": Cause("something newer was live, or was rolled back, before it was ready", (_PUT_LIVE,)),
     "barred": Cause("its model is barred since a rollback", (_PUT_LIVE,)),
     "held": Cause(
-        "it is accepted and rests: the model is on hold", ("pushline release --model {model} --reason …  lets it go live",)
+        "it is accepted and rests: the model is on hold", ("pushline release --model {model} --reason WHY  # lets it go live",)
     ),
     "rolled_back": Cause("it was live until a rollback", (_PUT_LIVE,)),
-    "replaced": Cause("it was live until something else was deployed", ("pushline why live --model {model}  says what is live",)),
-    "waiting_for_training": Cause("it is being trained, or waits for that", ("pushline logs {run} -f  follows it",)),
-    "waiting_for_evaluation": Cause("it is trained, and is being judged", ("pushline wait {run}  follows it",)),
-    "waiting_for_decision": Cause("it was judged, and the deployer has not spoken yet", ("pushline wait {run}  follows it",)),
+    "replaced": Cause(
+        "it was live until something else was deployed", ("pushline why live --model {model}  # what is live, and why",)
+    ),
+    "waiting_for_training": Cause("it is being trained, or waits for that", ("pushline logs {run} -f  # follows it",)),
+    "waiting_for_evaluation": Cause("it is trained, and is being judged", ("pushline wait {run}  # follows it",)),
+    "waiting_for_decision": Cause("it was judged, and the deployer has not spoken yet", ("pushline wait {run}  # follows it",)),
     "waiting_for_a_person": Cause(
         "a replica serves a number that this log does not know: nothing is deployed until a person says what is to serve",
-        ("pushline rollback --model {model} --reason …  or redeploy",),
+        ("pushline rollback --model {model} --reason WHY  # or redeploy",),
     ),
     "parked": Cause(
         "its partition is parked: a record there is of a newer version than this program",
