@@ -45,7 +45,7 @@ def ledger_as_of(terminal: Terminal, line: LineFile, as_of: str) -> Ledger:
     finally:
         log.close()
     if then.odd:
-        terminal.warn(f"pushline: the broker's clock went back, first at {then.odd[0]}: what was before what is not sure.")
+        terminal.warn(f"pushline: the records' times go back, first at {then.odd[0]}: what was before what is not sure.")
     terminal.warn(f"As of {as_of}: {f'the newest record is of {when(then.newest_ms)}' if then.newest_ms else 'no record'}.")
     return then.ledger
 
@@ -59,8 +59,8 @@ def fold_then(log: Log, wanted: Moment | Spot) -> Then:
         raise Said(f"--as-of: {error}.", Exit.NOT_FOUND) from None
     except NoTime:
         raise Said(
-            "--as-of: this line's broker keeps no time of its records (the embedded one has a constant), so nobody can say which "
-            "of them were there by then. `pushline audit tail` shows them in the order in which they were read.",
+            "--as-of: this line's broker keeps no time of its records, so nobody can say which of them were there by then. "
+            "`pushline audit tail` shows them in the order in which they were read.",
             Exit.REFUSED,
         ) from None
 

@@ -10,7 +10,7 @@ LAST_MS = 253_370_764_800_000  # the year 9999; where the broker keeps its write
 def when(timestamp_ms: int) -> str:
     """Local date and time; empty where the broker keeps none."""
     if timestamp_ms < LONG_AGO_MS:
-        return ""  # the embedded broker has a constant instead of a time
+        return ""
     return datetime.fromtimestamp(min(timestamp_ms, LAST_MS) / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -15,7 +15,7 @@ from pushline.runtime.operator_file import OperatorFileError, read_operator_file
 
 ASK_SECONDS = 15.0
 MOST_NAMED = 3
-EMIT = "pushline emit --model {model} --sha {sha}  # look now"
+EMIT = "pushline emit --model {model} --sha {sha}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pushline.line.why import CAUSES, Answer, Fact
 HEIGHT = 23  # and the prompt
 MOST_LINES, MOST_FACTS, MOST_MORE, MOST_STEPS = 4, 6, 3, 3
 WIDEST_WHO = 12
+HEAD = ("WHEN", "RECORD", "WHO")
 STYLES = {"live": "green", "held": "magenta", "superseded": "dim", "replaced": "dim", "older_than_fence": "dim"}
 
 
@@ -28,9 +29,9 @@ def as_plain(answer: Answer, notes: Sequence[str] = ()) -> dict[str, Any]:
 
 def show(terminal: Terminal, found: Sequence[Answer], notes: Sequence[str]) -> None:
     answer = found[0]
-    sentence = _wrapped(terminal, answer.sentence, MOST_LINES)
-    more = [_wrapped(terminal, line, 1)[0] for line in _bounded(list(_more(answer, found[1:], notes)))]
-    table = _table(answer.facts)
+    sentence = _wrapped(terminal, " ".join(answer.sentence.split()), MOST_LINES)
+    more = [_wrapped(terminal, " ".join(line.split()), 1)[0] for line in _bounded(list(_more(answer, found[1:], notes)))]
+    table = _table(terminal, answer.facts)
     used = 1 + len(sentence) + len(more) + table.row_count + 5  # its head, and what stands between
     terminal.out.print(f"{_head(answer)}[{_style(answer)}]{answer.cause}[/]", *sentence, sep="\n", highlight=False)
     if answer.facts:
@@ -43,9 +44,9 @@ def show(terminal: Terminal, found: Sequence[Answer], notes: Sequence[str]) -> N
 
 
 def _head(answer: Answer) -> str:
-    commit = f" {answer.commit[:10]}" if answer.commit else ""
+    named = " ".join(filter(None, (answer.model, answer.commit[:10])))
     run = f"  run {answer.run_id[:8]}" if answer.run_id else ""
-    return f"[bold]{plain(answer.model)}{commit}[/bold]{run}  " if answer.model or commit else ""
+    return f"[bold]{plain(named)}[/bold]{run}  " if named else ""
 
 
 def _style(answer: Answer) -> str:
@@ -57,21 +58,31 @@ def _style(answer: Answer) -> str:
 def _wrapped(terminal: Terminal, text: str, most: int, indent: int = 0) -> list[str]:
     """Markup characters are escaped behind the wrapping, which counts what is seen."""
     wrapper = TextWrapper(terminal.out.width - indent, max_lines=most, placeholder=" …", break_on_hyphens=False)
-    return [plain(line) for line in wrapper.wrap(visible(" ".join(text.split())))] or [""]
+    return [plain(line) for line in wrapper.wrap(visible(text))] or [""]
 
 
-def _table(facts: Sequence[Fact]) -> Table:
-    rows = [(_time(fact), fact.place, _who(fact), plain(" ".join(fact.what.split()))) for fact in facts]
-    if len(rows) > MOST_FACTS:
-        left_out = len(rows) - MOST_FACTS + 1
-        rows[1 : 1 + left_out] = [("", "", "", f"[dim]… {left_out} more, shown by --json[/dim]")]
+def _table(terminal: Terminal, facts: Sequence[Fact]) -> Table:
+    rows = [(_time(fact), fact.place, _who(fact)) for fact in facts]
+    widths = [max(len(name), *(len(row[at]) for row in rows)) for at, name in enumerate(HEAD)] if rows else []
+    room = terminal.out.width - sum(
+        width + 2 for width in widths
+    )  # what is cut by rich has no sign of it beside columns that keep theirs
+    cells = [
+        (*map(plain, row), plain(_cut(" ".join(visible(fact.what).split()), room))) for row, fact in zip(rows, facts, strict=True)
+    ]
+    if len(cells) > MOST_FACTS:
+        left_out = len(cells) - MOST_FACTS + 1
+        cells[1 : 1 + left_out] = [("", "", "", f"[dim]… {left_out} more, shown by --json[/dim]")]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for at, name in enumerate(("WHEN", "RECORD", "WHO")):
-        table.add_column(name, no_wrap=True, min_width=max((len(row[at]) for row in rows), default=0))
-    table.add_column("WHAT", no_wrap=True, overflow="ellipsis", ratio=1)
-    for row in rows:
+    for name in (*HEAD, "WHAT"):
+        table.add_column(name, no_wrap=True)
+    for row in cells:
         table.add_row(*row)
     return table
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: max(0, room - 1)]}…"
 
 
 def _time(fact: Fact) -> str:
@@ -81,7 +92,7 @@ def _time(fact: Fact) -> str:
 
 def _who(fact: Fact) -> str:
     name = visible(fact.who).partition(" <")[0].removeprefix("pushline/")
-    return plain(name if len(name) <= WIDEST_WHO else f"{name[: WIDEST_WHO - 1]}…")
+    return _cut(name, WIDEST_WHO)
 
 
 def _more(answer: Answer, others: Sequence[Answer], notes: Sequence[str]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def test_the_branch_s_head_should_be_seen_soon(repository: Repository) -> None:
         f"It is the head of branch main of {repository.bare} now: the trainer should see it within reconcile_interval."
         in answer.sentence
     )
-    assert answer.next_steps == (f"pushline emit --model digits --sha {sha}  # look now",)
+    assert answer.next_steps == (f"pushline emit --model digits --sha {sha}",)
 
 
 def test_the_operator_s_file_knows_how_often_the_trainer_looks(repository: Repository, tmp_path: Path) -> None:

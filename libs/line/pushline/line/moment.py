@@ -1,7 +1,7 @@
 """A line as it was: the fold of everything up to a moment. A moment is a time, or a place in the log.
 
 Up to a time: of each partition what lies in front of its first later record. The broker's time of appending rises within a
-partition; where a broker's clock went back it does not, and `odd` says so. Up to a place: up to and with that record on its own
+partition; where a broker's clock went back, or keeps its writers' times as the embedded one does, it need not, and `odd` says so. Up to a place: up to and with that record on its own
 partition, up to its time on all others. Nothing is decided by it: what was is shown to people.
 """
 
@@ -15,7 +15,7 @@ from pushline.line.records import Record
 
 POLL_SECONDS = 0.2
 ANSWER_SECONDS = 5.0
-LONG_AGO_MS = 1_500_000_000_000  # the embedded broker has a constant instead of a time
+LONG_AGO_MS = 1_500_000_000_000  # before there was any line: a broker that keeps no time has a constant here
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ def parked() -> Answer:
 
 CASES = {
     "live": (live, "live", "is live as number 1: accepted"),
-    "live by a person's hand": (live_by_hand, "live", "promoted by Ada, wanted, although it was rejected (set_cannot_tell)"),
+    "live by a person's hand": (live_by_hand, "live", "Ada promoted it (wanted), although it was rejected (set_cannot_tell)"),
     "superseded": (superseded, "superseded", "was superseded (newer_commit): commit bbb came before"),
     "checkout": (lambda: failed("repo_limits"), "failed_in_checkout", "failed (repo_limits): it broke"),
     "configuration": (lambda: failed("weakened_gate"), "failed_in_configuration", "failed (weakened_gate)"),
@@ -296,7 +296,7 @@ def test_a_run_that_came_back_is_live_whatever_was_between() -> None:
     answer = scene.why("a")
 
     assert (answer.cause, answer.outcome) == ("live", "deployed")
-    assert "put live again by a rollback by Ada, worse in the field" in answer.sentence
+    assert "Ada rolled back to it (worse in the field)" in answer.sentence
 
 
 def test_replicas_tell_what_they_made_of_it() -> None:

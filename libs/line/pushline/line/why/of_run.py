@@ -10,7 +10,7 @@ from pushline.line.why.facts import facts_of
 from pushline.line.why.going_live import Fate, actor, fates, last_hold
 
 Said = tuple[str, str]  # cause and sentence
-_WENT_LIVE = {"promote": "promoted", "redeploy": "put live", "rollback": "put live again by a rollback"}
+_WENT_LIVE = {"promote": "{} promoted it", "redeploy": "{} put it live", "rollback": "{} rolled back to it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _went_live(case: _Case, fate: Fate) -> Said:
 def _how(case: _Case, event: ModelDeployed) -> str:
     if _by_hand(event):
         ended = f", although it was {case.run.outcome} ({case.run.reason})" if case.run.outcome not in ("", "deployed") else ""
-        return f"{_WENT_LIVE[event.kind]} by {actor(event)}, {event.reason or 'without a reason'}{ended}"
+        return f"{_WENT_LIVE[event.kind].format(actor(event))} ({event.reason or 'without a reason'}){ended}"
     verdict = judged_by(case.run)
     return f"accepted, {verdict.sentence}" if verdict is not None and verdict.sentence else "accepted"
 
