@@ -9,6 +9,7 @@ from pushline.cli.exits import Exit
 from pushline.line.codec import encode
 from pushline.line.events import Event
 from pushline.line.kafka import KafkaLog
+from pushline.line.moment import read_all
 from pushline.line.records import Record
 from pushline.servers.embedded import KAFKA_OPTIONS, EmbeddedBroker
 from tests.integration.cli.asking import Operator
@@ -42,9 +43,10 @@ class Line:
     def put(self, event: Event) -> Record:
         """Append in a millisecond of its own."""
         until(lambda: datetime.now(UTC).timestamp() * 1000 > self._last_ms + 2, 10)
-        record = self.log.append(encode(event, "pushline/test"))
-        self._last_ms = record.timestamp_ms
-        return record
+        place = self.log.append(encode(event, "pushline/test"))
+        lies = next(each for each in read_all(self.log, (place.topic,), 10) if (each.partition, each.offset) == at_place(place))
+        self._last_ms = lies.timestamp_ms
+        return lies
 
 
 @pytest.fixture
@@ -52,6 +54,10 @@ def line(broker: str, kafka_options: dict[str, str], topic_prefix: str, store_se
     log = KafkaLog(broker, topic_prefix, kafka_options)
     yield Line(log, an_operator(broker, kafka_options, topic_prefix, store_settings))
     log.close()
+
+
+def at_place(record: Record) -> tuple[int, int]:
+    return record.partition, record.offset
 
 
 def at(record: Record) -> str:

@@ -1,8 +1,9 @@
 """A line as it was: the fold of everything up to a moment. A moment is a time, or a place in the log.
 
 Up to a time: of each partition what lies in front of its first later record. The broker's time of appending rises within a
-partition; where a broker's clock went back, or keeps its writers' times as the embedded one does, it need not, and `odd` says so. Up to a place: up to and with that record on its own
-partition, up to its time on all others. Nothing is decided by it: what was is shown to people.
+partition. Where a broker's clock went back, or it keeps its writers' times as the embedded one does, that need not be, and `odd`
+says so. Up to a place: up to and with that record on its own partition, up to its time on all others. Nothing is decided by it:
+what was is shown to people.
 """
 
 import time
