@@ -24,7 +24,9 @@ def as_plain(answer: Answer, notes: Sequence[str] = ()) -> dict[str, Any]:
          "partition": fact.partition, "offset": fact.offset}
         for fact in answer.facts
     ]  # fmt: skip
-    return asdict(answer) | {"says": CAUSES[answer.cause].says, "facts": facts, "notes": list(notes)}
+    plainly = {name: value for name, value in asdict(answer).items() if name != "since_ms"}
+    since = exactly(answer.since_ms)
+    return plainly | {"says": CAUSES[answer.cause].says, "since": since, "facts": facts, "notes": list(notes)}
 
 
 def show(terminal: Terminal, found: Sequence[Answer], notes: Sequence[str]) -> None:
@@ -33,7 +35,8 @@ def show(terminal: Terminal, found: Sequence[Answer], notes: Sequence[str]) -> N
     more = [_wrapped(terminal, " ".join(line.split()), 1)[0] for line in _bounded(list(_more(answer, found[1:], notes)))]
     table = _table(terminal, answer.facts)
     used = 1 + len(sentence) + len(more) + table.row_count + 5  # its head, and what stands between
-    terminal.out.print(f"{_head(answer)}[{_style(answer)}]{answer.cause}[/]", *sentence, sep="\n", highlight=False)
+    since = f"  since {shortly(when(answer.since_ms))}" if when(answer.since_ms) else ""
+    terminal.out.print(f"{_head(answer)}[{_style(answer)}]{answer.cause}[/]{since}", *sentence, sep="\n", highlight=False)
     if answer.facts:
         terminal.out.print()
         terminal.out.print(table)

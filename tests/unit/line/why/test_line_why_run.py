@@ -299,6 +299,14 @@ def test_a_run_that_came_back_is_live_whatever_was_between() -> None:
     assert "Ada rolled back to it (worse in the field)" in answer.sentence
 
 
+def test_an_open_run_says_since_when_it_waits() -> None:
+    seconds = {case: (CASES[case][0]().since_ms - BEGAN_MS) // 1000 for case in ("training", "evaluating", "deciding", "held")}
+
+    assert seconds == {"training": 1, "evaluating": 2, "deciding": 3, "held": 8}  # in the last one the verdict came after the hold
+    assert waiting_for_another_verdict().since_ms == BEGAN_MS + 7000  # when another model went live
+    assert live().since_ms == 0
+
+
 def test_replicas_tell_what_they_made_of_it() -> None:
     scene = Scene()
     scene.live("a")

@@ -49,6 +49,7 @@ class Answer:
     reason: str = ""  # of the record that ended the run, as it stands there
     digest: str = ""
     replicas: tuple[Replica, ...] = ()
+    since_ms: int = 0  # of an open run: the broker's time of the record since which it waits; 0 where that is not known
 
 
 def fact(entry: Entry[Any], what: str, who: str = "") -> Fact:

@@ -52,3 +52,7 @@ def actor(event: ModelDeployed) -> str:
 
 def last_hold(line: ModelLine) -> Entry[ModelDeployed] | None:
     return next((entry for entry in reversed(line.deployments) if entry.event.kind == "hold"), None)
+
+
+def went_live_last(line: ModelLine) -> Entry[ModelDeployed] | None:
+    return next((entry for entry in reversed(line.deployments) if entry.event.kind in LIVE_KINDS), None)

@@ -1,13 +1,15 @@
 """Why one run is live, is not, or is not yet. Pure."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from pushline.line.codec import Entry
 from pushline.line.events import ModelDeployed, ModelEvaluated
 from pushline.line.ledger import Ledger, Run
 from pushline.line.why.answer import Answer, Replica
 from pushline.line.why.causes import CAUSES, REASONS
 from pushline.line.why.facts import facts_of
-from pushline.line.why.going_live import Fate, actor, fates, last_hold
+from pushline.line.why.going_live import Fate, actor, fates, last_hold, went_live_last
 
 Said = tuple[str, str]  # cause and sentence
 _WENT_LIVE = {"promote": "{} promoted it", "redeploy": "{} put it live", "rollback": "{} rolled back to it"}
@@ -43,6 +45,7 @@ def why_run(ledger: Ledger, run: Run) -> Answer:
         reason=run.reason,
         digest=run.trained.event.digest if run.trained else "",
         replicas=_replicas(run),
+        since_ms=_since(run, cause),
     )
 
 
@@ -125,6 +128,25 @@ def _judged_or_not(case: _Case) -> Said:
         by = f" since {actor(held.event)} held it ({held.event.reason or 'without a reason'})" if held is not None else ""
         return "held", f"{case.name} is accepted and rests, as nothing of {run.model} goes live{by}."
     return "waiting_for_decision", f"{case.name} is {run.verdict.event.verdict} and waits for the deployer."
+
+
+def _since(run: Run, cause: str) -> int:
+    """Give the time of the newest record that made it wait for this."""
+    return max((entry.timestamp_ms for entry in _made_it_wait(run, cause) if entry is not None), default=0)
+
+
+def _made_it_wait(run: Run, cause: str) -> tuple[Entry[Any] | None, ...]:
+    match cause:
+        case "waiting_for_training":
+            return (run.push,)
+        case "waiting_for_evaluation":
+            return (run.trained, went_live_last(run.line) if run.evaluated else None)
+        case "waiting_for_decision":
+            return (run.trained, run.verdict)
+        case "held":
+            return (run.verdict, last_hold(run.line))
+        case _:
+            return ()
 
 
 def _newer(run: Run) -> str:
