@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pushline.runtime.git_access import GitAccess
+from pushline.runtime.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
+from pushline.runtime.git_heads import MAX_FILE_BYTES, SHA, heads, open_git
 from pushline.trainer.adapters import git_local
-from pushline.trainer.adapters.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
-from pushline.trainer.adapters.git_secrets import credential_config, ssh_command
 from pushline.trainer.adapters.git_tree import extract
 from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, CommitInfo, ForgeUnavailable
 
@@ -21,11 +21,10 @@ ASK_SECONDS = 30
 FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
 MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
-MAX_PACK_BYTES = 4 * 1024**3
+MAX_PACK_BYTES = MAX_FILE_BYTES
 AHEAD_SECONDS = 1.0
 FRESH_SECONDS = 10.0  # in which the checkout of a head that was just described need not fetch it again
 TOO_LARGE = re.compile(r"died of signal 25|File too large")
-SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass
@@ -46,16 +45,7 @@ class GitRemote:
             with suppress(git_local.AskGit):
                 return git_local.head(git_local.git_folder(Path(known.url)), f"refs/heads/{branch}")
         known, git, _ = self._open(repository)
-        ref = f"refs/heads/{branch}"
-        try:
-            output = git.run(["ls-remote", "--refs", "--", known.url, ref], ASK_SECONDS)
-        except GitFailed as error:
-            raise ForgeUnavailable(f"repository {redact(repository)} does not answer: {error}") from None
-        for line in output.decode("utf-8", "replace").splitlines():
-            sha, _, name = line.partition("\t")
-            if name == ref and SHA.fullmatch(sha):
-                return sha
-        return None
+        return heads(known, git, branch, ASK_SECONDS).get(branch)
 
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
         shown = self._shown(repository, branch, sha)
@@ -194,15 +184,7 @@ class GitRemote:
         known = parse_repository(repository)
         folder = self.work_folder / "git" / hashlib.sha256(known.url.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
-        access = self.access.get(repository, GitAccess())
-        config, text = folder / "config", known.config + credential_config(known.url, access)
-        git = GitCommand(config, folder, known.protocol, ssh_command(access), self.max_pack_bytes)
-        with suppress(FileNotFoundError):
-            if config.read_text() == text:
-                return known, git, folder / "mirror.git"
-        fresh = folder / f"config.{threading.get_ident()}"
-        fresh.write_text(text)
-        fresh.replace(config)
+        _, git = open_git(repository, self.access.get(repository, GitAccess()), folder, self.max_pack_bytes)
         return known, git, folder / "mirror.git"
 
     def _lock(self, repository: str) -> threading.Lock:

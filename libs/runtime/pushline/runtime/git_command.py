@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushline.trainer.checkout import ForgeUnavailable
-
 PATH = "/usr/local/bin:/usr/bin:/bin"
 MAX_STDERR = 600
 CONFIG = """\
@@ -52,6 +50,10 @@ EXPLAINED = {  # what an operator can do something about
     "Host key verification failed": "its host key is none of the known hosts; name a file with it in ssh_known_hosts_file",
     "Permission denied (publickey": "it does not take the key; name a file with another in ssh_key_file",
 }
+
+
+class ForgeUnavailable(Exception):
+    """The repository cannot be reached or read now. Transient: wait and try again."""
 
 
 class GitFailed(Exception):
