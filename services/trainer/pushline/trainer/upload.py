@@ -61,6 +61,9 @@ def upload(store: Store, product: Product) -> tuple[Manifest, str]:
     with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
         list(pool.map(lambda put: store.put_file(*put), puts))
     store.put_bytes(keys.manifest(model, product.run.run_id, sha256), data)
+    for key, path in puts:  # from here on the manifest keeps them; a file that was removed before as old is stored once more
+        if not store.exists(key):
+            store.put_file(key, path)
     return made, sha256
 
 
