@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from pushline.cli import acts
+from pushline.cli import acts, sweeping
 from pushline.cli.exits import Exit, Said
 from pushline.cli.garbage import Rules
 from pushline.cli.line_of_sight import OpenLine
@@ -173,13 +173,15 @@ def test_a_model_of_which_a_replica_serves_what_the_log_does_not_know_is_left_al
         assert collected(story).removed == ()
 
 
-def test_without_the_end_of_the_log_nothing_is_removed() -> None:
+def test_without_the_end_of_the_log_nothing_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "CATCH_UP_SECONDS", 0.2)
     with a_line() as story:
         story.promote("one")
         litter(story)
         before = everything(story)
         seen = look(story.open, Rules(1, 0, NONE))
-        story.tail.stop()
+        assert isinstance(story.open.log, MemoryLog)
+        story.open.log.set_unavailable(True)
 
         with pytest.raises(Said, match="cannot be read to its end") as caught:
             sweep(story.open, seen, Rules(1, 0, NONE), lambda _: None, settle_seconds=0)
