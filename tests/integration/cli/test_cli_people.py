@@ -1,4 +1,4 @@
-"""What people do to a line, and get wrong, at real Kafka and S3 protocols: the whole command; where it refuses, nothing is written."""
+"""What people do to a line, and get wrong: the whole command at real Kafka and S3 protocols; where it refuses, nothing is written."""
 
 import io
 import json
