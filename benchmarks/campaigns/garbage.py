@@ -3,8 +3,8 @@
     python -m benchmarks.campaigns.garbage [--seed 3] [--trials 120] [--small] [--embedded]
 
 The models are few, so that files which a sweep removed are made once more, byte for byte. The oracle reads log and store: every
-file of the live model, of the last ones that were live, and their evaluation sets, are there and are what their digests say; every push
-ends as it would without a sweep. Ends with 1 where something was lost.
+file of the live model, of the last ones that were live, and their evaluation sets, are there and are what their digests say; every
+push ends as it would without a sweep. Ends with 1 where something was lost.
 """
 
 import argparse

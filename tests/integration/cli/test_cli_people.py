@@ -1,4 +1,4 @@
-"""What people do to a line, and get wrong: the whole command at real Kafka and S3 protocols; where it refuses, nothing is written."""
+"""What people do to a line, and get wrong: whole commands at real Kafka and S3 protocols; a refusal writes nothing."""
 
 import io
 import json
