@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import IO
+from typing import Any
 
 from pushline.cli.line_of_sight import OpenLine
 from pushline.line.codec import decode
@@ -53,22 +53,29 @@ class Operators:
         self._move_on(word)
         orders = {name: self._order(name) for name in NAMES}
         for name, words in orders.items():
-            self._pipe(name).write(json.dumps(words) + "\n")
-        for name in NAMES:
-            self._pipe(name).flush()
+            self._tell(name, json.dumps(words))
+        first = {name: self._hear(name) for name in NAMES}  # an answer where it was refused, else that it has decided
+        deciding = [name for name in NAMES if "decided" in first[name]]
+        for name in deciding:
+            self._tell(name, "write")
         for name, words in orders.items():
-            answers = self.children[name].stdout
-            assert answers is not None
-            answer = json.loads(answers.readline())
+            answer = self._hear(name) if name in deciding else first[name]
             said = answer["out"] + answer["err"]
             self.told.append(Told(name, f"trial {self.trials} of {name}", tuple(words), answer["code"], said))
         self.trials += 1
         self.story.tail.catch_up(30)
 
-    def _pipe(self, name: str) -> IO[str]:
+    def _tell(self, name: str, line: str) -> None:
         pipe = self.children[name].stdin
         assert pipe is not None
-        return pipe
+        pipe.write(line + "\n")
+        pipe.flush()
+
+    def _hear(self, name: str) -> dict[str, Any]:
+        pipe = self.children[name].stdout
+        assert pipe is not None
+        answer: dict[str, Any] = json.loads(pipe.readline())
+        return answer
 
     def _move_on(self, word: str) -> None:
         if not self.story.line().on_hold and (self.trials < 3 or self.chance.random() < 0.3):
@@ -80,9 +87,9 @@ class Operators:
 
     def _order(self, name: str) -> list[str]:
         line = self.story.line()
-        run = self.chance.choice(line.runs)
-        kinds = ["rollback", "redeploy", "promote", "rerun", "release" if line.on_hold else "hold"]
-        kind = self.chance.choice(kinds)
+        standing = "release" if line.on_hold else "hold"
+        kind = self.chance.choice(["rollback", "rollback", "redeploy", "redeploy", "promote", "rerun", standing, standing])
+        run = self.chance.choice([run for run in line.runs if run.evaluated])
         to, this = ["--to", run.commit.sha], [run.run_id]
         named = {"rollback": to, "redeploy": to, "promote": this, "rerun": this}
         words = [kind, *named.get(kind, []), "--model", line.name, "--actor", name, "--reason", f"trial {self.trials} of {name}"]
