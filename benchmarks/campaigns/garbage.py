@@ -1,6 +1,6 @@
 """`pushline gc --delete` again and again beside a line at work: pushes, rollbacks and redeploys, with one second of grace.
 
-    python -m benchmarks.campaigns.garbage [--seed 3] [--trials 120] [--small] [--embedded]
+    python -m benchmarks.campaigns.garbage [--seed 3] [--trials 60] [--small] [--embedded]
 
 The models are few, so that files which a sweep removed are made once more, byte for byte. The oracle reads log and store: every
 file of the live model, of the last ones that were live, and their evaluation sets, are there and are what their digests say; every
@@ -20,7 +20,7 @@ from tests.faults.conftest import stub_interpreter
 from tests.faults.processes import Wish, fault_line
 
 FULL_MINUTES = 10.0
-MODEL, FULL, SMALL = "swept", 120, 6
+MODEL, FULL, SMALL = "swept", 60, 4
 
 
 def main(words: Sequence[str]) -> int:

@@ -23,6 +23,7 @@ from pushline.objects.store import Store
 from tests.faults.evidence import all_records, folded, report
 from tests.faults.processes import FaultLine
 from tests.servers import ENVIRON
+from tests.waiting import until
 
 ADA = Person("ada", "beside a sweep")
 KEEP, KEEP_RUNS, GRACE = 2, 1, "1s"
@@ -43,6 +44,11 @@ class Sweeper:
     def run(self) -> None:
         while not self.ended.is_set():
             self.sweep()
+
+    def after_a_whole_sweep(self) -> None:
+        """One that began after this call has ended."""
+        wanted = self.sweeps + 2
+        until(lambda: self.sweeps >= wanted, OUTCOME_SECONDS, "a sweep")
 
     def sweep(self) -> None:
         file = self.line.folder / "state" / "line.json"
@@ -75,6 +81,7 @@ class Collecting:
                 self._act()
         except AssertionError as error:
             self.wrong.append(f"trial {number}: {error}")
+        self.sweeper.after_a_whole_sweep()
         self.wrong += [f"trial {number}: {missing}" for missing in self.missing()]
 
     def _push(self, number: int) -> None:

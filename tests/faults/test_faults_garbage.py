@@ -10,7 +10,7 @@ from tests.faults.collecting import collecting, missing
 from tests.faults.places import Place
 from tests.faults.processes import FaultLine, Wish, fault_line
 
-SEED, TRIALS, MODEL = 3, 6, "swept"
+SEED, TRIALS, MODEL = 3, 4, "swept"
 
 
 @pytest.fixture(scope="module")
