@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pushline.cli.targets import was_live
+from pushline.cli.targets import serving_of, was_live
 from pushline.line.events import NOTHING_LIVE, Serving
 from pushline.line.ledger import Ledger, ModelLine, Run
 from pushline.objects import keys
@@ -132,24 +132,33 @@ class _Needs:
 
 
 def _needs(line: ModelLine, manifests: Manifests, rules: Rules) -> _Needs:
-    needs = _Needs(line, dict(_kept_runs(line, rules)), known={run.run_id: run for run in line.runs})
+    kept = dict(_kept_runs(line, rules))
+    needs = _Needs(line, kept, own_sets=_own_sets(line, manifests), known={run.run_id: run for run in line.runs})
+    for run in line.runs:
+        if run.run_id in kept:
+            needs.objects.update(dict.fromkeys(_objects_of(run, manifests), kept[run.run_id]))
+    for serving, why in _kept_servings(line, rules, kept):
+        for key in _files_of(line.name, serving):
+            needs.objects.setdefault(key, why)
+    return needs
+
+
+def _own_sets(line: ModelLine, manifests: Manifests) -> set[str]:
+    """Give the digests of evaluation sets that trainings put where they lie, and nobody else."""
     own, theirs = set[str](), set[str]()
     for key, manifest in manifests.items():
-        if _model_of(key) != line.name or manifest.dataset is None:
-            continue
-        its_own_place = keys.dataset(line.name, manifest.dataset.sha256)
-        named_there = manifest.dataset.origin == "store" and manifest.dataset.taken_from.endswith(f"/{its_own_place}")
-        (theirs if named_there else own).add(manifest.dataset.sha256)
-    needs.own_sets = own - theirs
-    for run in line.runs:
-        if run.run_id in needs.runs:
-            needs.objects.update(dict.fromkeys(_objects_of(run, manifests), needs.runs[run.run_id]))
-    for serving in _baselines(line, needs.runs):
-        for key in _files_of(line.name, serving):
-            needs.objects.setdefault(key, "a kept run was judged against it")
-    for serving in line.live:
-        needs.objects.update(dict.fromkeys(_files_of(line.name, serving), "live"))
-    return needs
+        if _model_of(key) == line.name and manifest.dataset is not None:
+            its_own_place = keys.dataset(line.name, manifest.dataset.sha256)
+            named_there = manifest.dataset.origin == "store" and f"/{its_own_place}" in manifest.dataset.taken_from
+            (theirs if named_there else own).add(manifest.dataset.sha256)
+    return own - theirs
+
+
+def _kept_servings(line: ModelLine, rules: Rules, kept: Mapping[str, str]) -> Iterator[tuple[Serving, str]]:
+    for serving in (*line.live, *_last_live(line, rules.keep)):
+        yield serving, kept[serving.run_id]
+    for serving in _baselines(line, kept):
+        yield serving, "a kept run was judged against it"
 
 
 def _kept_runs(line: ModelLine, rules: Rules) -> Iterator[tuple[str, str]]:
@@ -188,6 +197,7 @@ def _objects_of(run: Run, manifests: Manifests) -> Iterator[str]:
     for entry in run.evaluated.values():
         if entry.event.dataset_sha256:
             yield keys.dataset(run.model, entry.event.dataset_sha256)
+        yield from _files_of(run.model, serving_of(run, entry.event))
     for key in named:
         yield key
         manifest = manifests.get(key)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -15,11 +16,13 @@ from pushline.cli.sweeping import Swept, look, sweep
 from pushline.line.memory import MemoryLog
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES
-from pushline.objects import keys
+from pushline.objects import keys, manifest
+from pushline.objects.manifest import Dataset
 from pushline.objects.memory_store import MemoryStore
 from pushline.objects.store import Store
 from tests.fixtures.garbage import ADA, StoredStory, litter, lost, play, sha256
 from tests.unit.cli.story import MODEL, sha_of
+from tests.unit.objects.test_objects_manifest import MANIFEST
 
 NONE = timedelta(0)
 
@@ -144,6 +147,23 @@ def test_a_set_that_no_kept_run_is_judged_by_goes() -> None:
         collected(story)
 
         assert first not in everything(story)
+
+
+def test_a_set_that_the_repository_names_in_the_store_stays_there() -> None:
+    """A person put it where trainings put theirs; its name alone does not tell."""
+    with a_line() as story:
+        for word in ("one", "two", "three"):
+            story.promote(word)
+        data = b"a person's own"
+        key = keys.dataset(MODEL, sha256(data))
+        story.objects.put_bytes(key, data)
+        named = Dataset(sha256(data), len(data), 1, "store", f"s3://pushline/{key}#sha256={sha256(data)}")
+        made = manifest.dump(replace(MANIFEST, model=MODEL, run_id=story.run("one").run_id, dataset=named))
+        story.objects.put_bytes(keys.manifest(MODEL, story.run("one").run_id, sha256(made)), made)
+
+        collected(story)
+
+        assert key in everything(story)
 
 
 def test_a_model_with_runs_that_the_log_does_not_know_is_left_alone() -> None:
