@@ -124,7 +124,7 @@ class MinioStore:
 
     def clock(self) -> datetime:
         self.put_bytes(CHECK_KEY, CHECK_DATA)
-        found = self.stat(CHECK_KEY)
+        found = next((each for each in self.objects(CHECK_KEY) if each.key == CHECK_KEY), None)  # stat knows whole seconds only
         if found is None:
             raise StoreUnavailable(f"{self._where}: what was written under {CHECK_KEY} is not there")
         return found.modified
