@@ -15,7 +15,7 @@ from pushline.cli.terminal import Terminal, make_terminal
 COMMANDS = {
     "Set up": ("doctor", "demo", "up", "init", "topics", "store"),
     "Watch": ("status", "why", "runs", "wait", "logs", "report", "compare", "verdict", "audit"),
-    "Act": ("push", "emit", "predict", "rerun", "rollback", "redeploy", "dlq"),
+    "Act": ("push", "emit", "predict", "rerun", "rollback", "redeploy", "promote", "hold", "release", "dlq", "gc"),
 }
 EXIT_CODES = "Exit codes:\n\n" + "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
 
