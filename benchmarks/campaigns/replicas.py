@@ -2,8 +2,9 @@
 
     python -m benchmarks.campaigns.replicas [--seed 1] [--small] [--trials N] [--logs FOLDER]
 
-All are asked all the time, over gRPC and REST, one connection each: no answer fails or comes from another model than it names, no
-connection is told an older `deploy_seq` after a newer one, the others follow while one stands still, and after the thaw all converge.
+All are asked all the time, over gRPC and REST, one connection each: no answer fails or comes from another model than it names,
+no connection is told an older `deploy_seq` after a newer one, the others follow while one stands still, and after the thaw all
+converge.
 """
 
 import sys
