@@ -9,6 +9,7 @@ whoever runs it starts it again, as is done here. The volumes are tmpfs of a few
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,13 +26,13 @@ def main(words: Sequence[str]) -> int:
     asked = wanted("disk_full", words, FULL, SMALL)
     with TemporaryDirectory(prefix="pushline-disk-") as name:
         wish = Wish({MODEL: ""}, stub(Path(name)))
-        with small_line(Path(name) / "small", wish) as (line, disks):
+        with small_line(Path(name) / "small", wish) as (line, disks), ExitStack() as stack:
+            if asked.logs:
+                stack.callback(keep_logs, line, asked.logs)
             campaign = DiskCampaign(line, disks, MODEL, asked.seed)
             for number, volume in enumerate(campaign.volumes(asked.trials), 1):
                 campaign.deal(volume)
                 print(f"{number}: {volume} {campaign.wrong[-1:]}", file=sys.stderr)
-            if asked.logs:
-                keep_logs(line, asked.logs)
             return ended(*campaign.told())
 
 

@@ -110,7 +110,7 @@ class ClockCampaign:
                 self.line.deployed(run, MENDED_SECONDS)
                 self.line.answers(self.model, run, MENDED_SECONDS)
                 self.line.all_ready(MENDED_SECONDS)
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"{jump}: {error}")
         self.asked += len(load.answers)
         self.errors += len(load.failures)

@@ -100,10 +100,13 @@ class DiskCampaign:
             self.line.deployed(run, MENDED_SECONDS)
             self.line.answers(self.model, run, MENDED_SECONDS)
             self.recovered += 1
-        except AssertionError as error:
-            self.wrong.append(f"{volume}: {error}")
+        except (AssertionError, TimeoutError) as error:
+            self.wrong.append(f"{volume}: {error!r}; {self._said()}")
         ended = [name for name, service in self.line.services.items() if service.pid != pids[name] or service.child.ended]
         self.wrong += [f"{volume}: the {name} ended, and had to be started again" for name in ended]
+
+    def _said(self) -> str:
+        return "; ".join(f"{name} says {self.line.services[name].problem()[:300]}" for name in (*STAGES, "predictor"))
 
     def _push(self) -> str:
         run = self.line.push(self.model, 2.0 + len(self.runs))

@@ -54,7 +54,7 @@ class PoisonCampaign:
             pushed += size * len(self.models)
             try:
                 self._poisoned(size)
-            except AssertionError as error:
+            except (AssertionError, TimeoutError) as error:
                 self.wrong.append(str(error))
                 break
 
@@ -99,7 +99,7 @@ class PoisonCampaign:
             until(lambda: len(self.letters()) >= len(self.bad), LETTER_SECONDS, "a dead letter for every bad record")
             for model, own in self.runs.items():
                 self.line.answers(model, own[-1])
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(str(error))
         self.wrong += misplaced(self.bad, self.letters())
         records = all_records(self.line.seen.log)

@@ -127,7 +127,7 @@ class ReplicaCampaign:
     def _serves_newest(self, replica: Service) -> None:
         try:
             serves(replica, self.deployer.newest[self.model], CONVERGED_SECONDS)
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"{replica.child.service.name}: {error}")
 
     def _judge(self, load: Load, rest: RestLoad) -> None:
