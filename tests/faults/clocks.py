@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
-from pushline.line.events import ModelDeployed
-from pushline.line.records import Record
 from tests.faults import repositories
 from tests.faults.asking import under_load
-from tests.faults.evidence import all_records, folded, report, seeded
+from tests.faults.evidence import all_records, report, seeded
+from tests.faults.invariants import History, numbers_rise
 from tests.faults.killing import verdict_on
 from tests.faults.preloaded import compiled, faketime
 from tests.faults.processes import STAGES, FaultLine, Wish
@@ -145,21 +143,8 @@ class ClockCampaign:
         with self.line.seen.tail.read() as ledger:
             partitions = ledger.partitions
         lost, double = verdict_on(records, self.runs, partitions)
-        older = older_over_newer(records, partitions)
+        older = numbers_rise(History(records, partitions))
         figures = {"double": len(double), "older_over_newer": len(older), "skew_named": self.named}
         figures |= {"predictions": self.asked, "prediction_errors": self.errors}
         sentences = [*self.wrong, *(f"lost: {run}" for run in lost), *(f"double: {run}" for run in double), *older]
         return sentences, report("clocks", len(self.runs) - 1, len(lost), self.seed, **figures)
-
-
-def older_over_newer(records: Sequence[Record], partitions: int) -> list[str]:
-    """Say which automatic promotion put an older run over a newer one."""
-    found = []
-    for line in folded(records, partitions).models.values():
-        promoted = [each.event for each in line.deployments if each.event.kind == "promote"]
-        found += [f"{line.name}: {_rank(b)} over {_rank(a)}" for a, b in pairwise(promoted) if _rank(b) <= _rank(a)]
-    return found
-
-
-def _rank(event: ModelDeployed) -> tuple[int, int]:
-    return event.generation, event.attempt
