@@ -44,7 +44,11 @@ class Clocks:
 
     def _environ(self, name: str) -> dict[str, str]:
         self._set(name, 0)
-        own = {"FAKETIME_TIMESTAMP_FILE": str(self.folder / name), "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        own = {
+            "FAKETIME_TIMESTAMP_FILE": str(self.folder / name),
+            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
         return {"LD_PRELOAD": f"{compiled('cnd_timedwait', self.folder)}:{faketime()}", **own}
 
     def _set(self, name: str, seconds: int) -> None:

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -128,5 +127,5 @@ class VersionCampaign:
 
 
 def runs_as(service: Service, python: Path) -> bool:
-    words: Sequence[bytes] = Path(f"/proc/{service.pid}/cmdline").read_bytes().split(b"\0")
+    words = Path(f"/proc/{service.pid}/cmdline").read_bytes().split(b"\0")
     return words[0] == os.fsencode(python)
