@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from pushline.line.ledger import Ledger
 from pushline.line.records import Message, Record
 from pushline.line.topics import TOPICS
 from tests.faults import repositories
@@ -46,7 +47,9 @@ class PoisonCampaign:
 
     def play(self, runs: int) -> None:
         """Let so many runs through in all, chunk by chunk."""
-        self._chance, pushed = seeded(self.seed), 0
+        self._chance, pushed = seeded(self.seed), len(self.models)
+        for model in self.models:  # the first push of a branch is its head alone, whatever the policy
+            self._push(model, 1)
         while pushed < runs:
             size = min(CHUNK, max(1, (runs - pushed) // len(self.models)))
             for model in self.models:
@@ -65,9 +68,7 @@ class PoisonCampaign:
         repository.git("push", "--quiet", "origin", "HEAD:main")
         status, answer = self.line.seen.hint(model, shas[-1])
         assert status == 202, answer
-        with self.line.seen.tail.read() as ledger:
-            known = {run.commit.sha: run.run_id for run in ledger.line(model).runs}
-        self.runs[model] += [known[sha] for sha in shas]
+        self.runs[model] += self.line.seen.tail.wait_until(lambda ledger: _runs_of(ledger, model, shas), RUN_SECONDS)
         self.line.factors |= dict(zip(self.runs[model][-size:], factors, strict=True))
 
     def _poisoned(self, size: int) -> None:
@@ -115,6 +116,12 @@ class PoisonCampaign:
         sentences = [*self.wrong, *(f"lost: {run}" for run in lost), *(f"double: {run}" for run in double)]
         figures = {"bad": len(self.bad), "bad_a_topic": len(self.bad) // len(TOPICS), "dead_letters": len(self.letters())}
         return sentences, report("poison", len(every), len(lost), self.seed, double=len(double), **figures)
+
+
+def _runs_of(ledger: Ledger, model: str, shas: Sequence[str]) -> list[str] | None:
+    """Give their runs, in this order, once all of them are there."""
+    known = {run.commit.sha: run.run_id for run in ledger.line(model).runs}
+    return [known[sha] for sha in shas] if set(shas) <= set(known) else None
 
 
 def origin(letter: Record) -> Place:
