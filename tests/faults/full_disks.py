@@ -21,8 +21,8 @@ from tests.waiting import until
 
 SERVICES = ("trainer", "evaluator", "predictor")  # the deployer and the auditor keep nothing on a disk
 VOLUMES = (*SERVICES, "store", "broker")
-NO_SPACE = ("no space left", "storefull", "store_full", "no room")
-MEGABYTES = {"broker": 192, "store": 64, "trainer": 48, "evaluator": 48, "predictor": 48}
+NO_SPACE = ("no space left", "mib free", "storefull", "store_full", "no room")
+MEGABYTES = {"broker": 192, "store": 64, "trainer": 48, "evaluator": 400, "predictor": 48}
 NAMED_SECONDS, MENDED_SECONDS, PARTITIONS = 45.0, 90.0, 4
 HINTS = 4  # webhooks while the broker's disk is full
 

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from random import Random
@@ -13,6 +13,7 @@ from random import Random
 from pushline.cli import acts
 from pushline.cli.acts import Person
 from pushline.cli.exits import Said
+from pushline.line.broker import LineError
 from pushline.line.events import ModelDeployed
 from pushline.line.ledger import ModelLine
 from pushline.line.records import Message
@@ -118,11 +119,16 @@ class Soak:
         for model in self.models:
             until(lambda name=model: self._hint(name), HEALED_SECONDS, f"202 for the head of {model}")  # type: ignore[misc]
         for model in self.models:
-            self._act(model, lambda line: _hold("release", line) if line.on_hold else None)
+            until(lambda name=model: self._is_released(name), HEALED_SECONDS, f"the release of {model}")  # type: ignore[misc]
         self.line.all_ready(HEALED_SECONDS)
         until(self._is_quiet, HEALED_SECONDS, "the end of all work")
         for service in self._replicas:
             until(lambda each=service: not self._behind(each), HEALED_SECONDS, f"the newest of all on {service.child.service.name}")  # type: ignore[misc]
+
+    def _is_released(self, model: str) -> bool:
+        self._act(model, lambda line: _hold("release", line) if line.on_hold else None)
+        with self.line.seen.tail.read() as ledger:
+            return not ledger.line(model).on_hold
 
     def _is_quiet(self) -> bool:
         with self.line.seen.tail.read() as ledger:
@@ -140,14 +146,20 @@ class Soak:
             return ledger.line(model).deploy_seq
 
     def _act(self, model: str, make: Callable[[ModelLine], ModelDeployed | None]) -> None:
-        """Do what a person does; a lost race is told and not tried again, and a broker that is away is no matter here."""
+        """Do what a person does. A lost race, or a broker that is away, is told to a person, and not tried again."""
         with self.line.seen.tail.read() as ledger:
             try:
                 event = make(ledger.line(model))
             except Said:
                 return
         if event is not None:
-            self.line.writer.publish(event)
+            with suppress(LineError):
+                self.line.writer.publish(event)
+
+    def _append(self, message: Message) -> None:
+        """Whether it got there does not matter."""
+        with suppress(LineError):
+            self.line.seen.log.append(message)
 
     # What can go wrong. Each leaves everything running again; what it started may still be under way.
 
@@ -181,13 +193,13 @@ class Soak:
     def poison(self, chance: Random) -> None:
         for topic in TOPICS:
             value, headers = nonsense(chance)
-            self.line.seen.log.append(Message(topic.name, chance.choice(self.models).encode(), value, headers))
+            self._append(Message(topic.name, chance.choice(self.models).encode(), value, headers))
 
     def forge(self, chance: Random) -> None:
         """Records that are in the log already, once more: what they say is old by now."""
         records = [record for record in all_records(self.line.seen.log) if record.key]
         for record in chance.sample(records, min(10, len(records))):
-            self.line.seen.log.append(copy_of(record))
+            self._append(copy_of(record))
 
     def roll_back(self, chance: Random) -> None:
         self._act(chance.choice(self.models), lambda line: acts.rollback(line, acts.PREVIOUS, PERSON))
