@@ -82,6 +82,8 @@ class DiskCampaign:
     restarts: int = 0  # of the broker, which ends itself on a full disk
     recovered: int = 0
     trials: int = 0
+    pushes: int = 0
+    said: str = ""  # by the webhook that was refused last
     wrong: list[str] = field(default_factory=list)
 
     def volumes(self, count: int) -> list[str]:
@@ -109,16 +111,32 @@ class DiskCampaign:
         return "; ".join(f"{name} says {self.line.services[name].problem()[:300]}" for name in (*STAGES, "predictor"))
 
     def _push(self) -> str:
-        run = self.line.push(self.model, 2.0 + len(self.runs))
-        self.acknowledged.append(run)
-        self.runs.append(run)
+        run = self._hint(self._commit())
+        assert run, f"a webhook was refused: {self.said}"
+        self._followed(run)
         return run
 
+    def _commit(self) -> str:
+        self.pushes += 1
+        return self.line.repositories[self.model].push(repositories.good(1.0 + self.pushes), f"push {self.pushes}")
+
+    def _followed(self, run: str) -> None:
+        """What was pushed last is this run's."""
+        self.runs.append(run)
+        self.line.factors[run] = 1.0 + self.pushes
+
     def _full(self, volume: str) -> None:
-        disk = self.disks[volume]
+        disk, late = self.disks[volume], self.trials % 2 == 0
+        sha = self._commit()
+        run = self._hint(sha) if late else ""  # the disk is full before the webhook, or soon after it
         with disk.full():
-            run = self._push()
-            until(lambda: self._named_or_over(disk, volume, run), NAMED_SECONDS, f"a word of the {volume}'s disk")
+            run = run or self._hint(sha)
+            if run:
+                until(lambda: self._named_or_over(disk, volume, run), NAMED_SECONDS, f"a word of the {volume}'s disk")
+            else:
+                assert _names_room(self.said), f"a webhook was refused, and not for want of room: {self.said}"
+        run = run or until(lambda: self._hint(sha), MENDED_SECONDS, "202 once there is room")
+        self._followed(run)
         ended = self.line.seen.ended(run, MENDED_SECONDS)
         if ended.outcome == "failed":
             assert _names_room(ended.sentence), f"failed, and does not say why: {ended.reason} {ended.sentence}"
@@ -131,14 +149,15 @@ class DiskCampaign:
     def _named_or_over(self, disk: SmallDisk, volume: str, run: str) -> bool:
         disk.fill()  # what was removed meanwhile is no room for the next try
         said = [self.line.services[name].problem() for name in ((volume,) if volume in SERVICES else STAGES)]
-        return any(map(_names_room, said)) or bool(self.line.run(run).outcome)
+        over = volume != "predictor" and bool(self.line.run(run).outcome)  # an outcome says nothing about who serves it
+        return any(map(_names_room, said)) or over
 
     def _broker_full(self, volume: str) -> None:
         """Kafka ends itself when it cannot write to its log folder: who runs it starts it again once there is room."""
         shas = []
         with self.disks[volume].full():
-            for number in range(HINTS):
-                shas.append(self.line.repositories[self.model].push(repositories.good(2.0 + len(self.runs)), f"full {number}"))
+            for _ in range(HINTS):
+                shas.append(self._commit())
                 self.disks[volume].fill()
                 self._hint(shas[-1])
         broker = self.line.servers[volume]
@@ -147,8 +166,7 @@ class DiskCampaign:
             broker.start()
             self.restarts += 1
         answer = until(lambda: self._hint(shas[-1]), MENDED_SECONDS, "202 once there is room")
-        self.runs.append(answer)
-        self.line.factors[answer] = 2.0 + len(self.runs) - 1
+        self._followed(answer)
         self.line.deployed(answer, MENDED_SECONDS)
         self.line.answers(self.model, answer, MENDED_SECONDS)
 
@@ -158,7 +176,7 @@ class DiskCampaign:
         except (OSError, HTTPException, ValueError):
             status, answer = 0, {}
         if status != 202:
-            self.refused += 1
+            self.refused, self.said = self.refused + 1, str(answer)
             return ""
         self.acknowledged.append(str(answer["run_id"]))
         return self.acknowledged[-1]
