@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tools.readme_tables import ARCHITECTURE, MEASURED, README, architecture_tables, filled, measured_tables
 
+from benchmarks.campaigns.runner import campaigns
 from pushline.runtime.operator_file import OperatorFileError, read_operator_file
 from pushline.trainer.repository_file import RepositoryFileError, parse_repository_file
 from tests.contracts.documented import collected, table_after
@@ -104,3 +105,12 @@ def test_every_check_of_a_promise_selects_tests(check: str) -> None:
     assert all((ROOT / path).exists() for path in paths)
     names = {name for path in paths for name in collected(ROOT) if name.startswith(path)}
     assert [part for part in only if not any(part in name for name in names)] == []
+
+
+def test_every_campaign_that_checks_a_promise_is_there() -> None:
+    rows = table_after(TEXT, "<!-- campaigns -->")
+    named = [shlex.split(check.strip("`")) for _, check, _ in rows]
+
+    assert all(words[:4] == [".venv/bin/python", "-m", "benchmarks.campaigns", "--only"] for words in named)
+    assert {word for words in named for word in words[4:]} <= set(campaigns())
+    assert all(figure for _, _, figure in rows)
