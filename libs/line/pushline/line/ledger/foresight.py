@@ -1,6 +1,7 @@
 """What a record would do if it were appended now: the fold itself, on a copy of the model's line. Nothing that is known changes."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 from pushline.line.codec import encode
 from pushline.line.events import Event
@@ -23,7 +24,8 @@ def foresee(ledger: Ledger, event: Event) -> tuple[Judgement, ModelLine]:
 
 
 def _copy_of(line: ModelLine) -> ModelLine:
-    held = {field.name: getattr(line, field.name) for field in fields(line)}
-    copy = replace(line, **{name: value.copy() for name, value in held.items() if isinstance(value, dict | list | set)})
+    held: dict[str, Any] = {field.name: getattr(line, field.name) for field in fields(line)}
+    own: dict[str, Any] = {name: value.copy() for name, value in held.items() if isinstance(value, dict | list | set)}
+    copy = replace(line, **own)
     copy.runs = [replace(run, line=copy, evaluated=run.evaluated.copy()) for run in line.runs]
     return copy
