@@ -98,6 +98,7 @@ def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_say
     line.deployed(lost, 90)
     line.answers(MODEL, lost)
     newer, _ = answers_with(line)
+    sha = line.run(lost).commit.sha
 
     put_back(line, "broker", copy)
 
