@@ -121,7 +121,7 @@ def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_say
     code, said = command(line, "topics", "check")
     assert code == 0, said
 
-    code, said = command(line, "redeploy", MODEL, "--to", again[:12], "--reason", "restored the broker of Monday")
+    code, said = command(line, "redeploy", "--model", MODEL, "--to", again[:12], "--reason", "restored the broker of Monday")
 
     assert code == 0, said
     until(lambda: answers_with(line) == (again, False) or None, 30, "the predictor to be sure again")
@@ -156,7 +156,7 @@ def test_an_older_store_costs_no_answer_is_refused_by_name_and_a_rerun_makes_its
     assert answers_with(line) == (digest, False)
     assert command(line, "store", "check")[0] == 0
     for act in ("rollback", "redeploy"):
-        code, said = command(line, act, MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?")
+        code, said = command(line, act, "--model", MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?")
         assert (code, "cannot be served" in said) == (5, True), said
     assert numbers(line) == before
     line.kill(("predictor",))
