@@ -5,8 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tools.readme_tables import MEASURED, README, filled, measured_tables
+from tools.readme_tables import ARCHITECTURE, MEASURED, README, architecture_tables, filled, measured_tables
 
+from benchmarks.campaigns.runner import campaigns
 from pushline.runtime.operator_file import OperatorFileError, read_operator_file
 from pushline.trainer.repository_file import RepositoryFileError, parse_repository_file
 from tests.contracts.documented import collected, table_after
@@ -60,6 +61,12 @@ def test_the_table_of_all_that_is_measured_is_up_to_date() -> None:
     assert filled(text, measured_tables()) == text, "run .venv/bin/python tools/readme_tables.py"
 
 
+def test_the_tables_and_pictures_of_architecture_are_those_of_the_code() -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+
+    assert filled(text, architecture_tables()) == text, "run .venv/bin/python tools/readme_tables.py"
+
+
 @pytest.mark.parametrize("table", REPOSITORY_TABLES)
 def test_every_key_of_pushline_toml_is_in_the_table_and_no_other(table: str, tmp_path: Path) -> None:
     (tmp_path / "line.toml").write_text(MODEL)
@@ -98,3 +105,12 @@ def test_every_check_of_a_promise_selects_tests(check: str) -> None:
     assert all((ROOT / path).exists() for path in paths)
     names = {name for path in paths for name in collected(ROOT) if name.startswith(path)}
     assert [part for part in only if not any(part in name for name in names)] == []
+
+
+def test_every_campaign_that_checks_a_promise_is_there() -> None:
+    rows = table_after(TEXT, "<!-- campaigns -->")
+    named = [shlex.split(check.strip("`")) for _, check, _ in rows]
+
+    assert all(words[:4] == [".venv/bin/python", "-m", "benchmarks.campaigns", "--only"] for words in named)
+    assert {word for words in named for word in words[4:]} <= set(campaigns())
+    assert all(figure for _, _, figure in rows)
