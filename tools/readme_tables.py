@@ -1,4 +1,5 @@
-"""The tables of README.md that are made from the code (topics, commands, exit codes, settings, metrics), and docs/METRICS.md's.
+"""The tables of README.md that are made from the code (topics, commands, exit codes, settings, metrics), docs/METRICS.md's, and
+ARCHITECTURE.md's of records, open work and the states of a run, with their pictures.
 
 `.venv/bin/python tools/readme_tables.py` writes them into these files, between their marks. A test holds the files against them.
 """
@@ -22,7 +23,9 @@ from pushline.deployer.settings import Settings as DeployerSettings
 from pushline.evaluator.known_metrics import METRICS, Metric
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.settings import Settings as EvaluatorSettings
+from pushline.line.fates import RECORDS, WORK
 from pushline.line.memory import MemoryLog
+from pushline.line.run_states import HOW_FAR, IN_SERVICE, Transition, mermaid
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPICS
 from pushline.predictor.everybody import Everybody
@@ -37,6 +40,7 @@ from pushline.trainer.settings import Settings as TrainerSettings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 MEASURED = README.parent / "docs" / "METRICS.md"
+ARCHITECTURE = README.parent / "ARCHITECTURE.md"
 SETTINGS: dict[str, type] = {
     "trainer": TrainerSettings,
     "evaluator": EvaluatorSettings,
@@ -62,6 +66,21 @@ def tables() -> dict[str, str]:
 def measured_tables() -> dict[str, str]:
     """Likewise, those of docs/METRICS.md."""
     return {"measured metrics": _table(("metric", "of", "better", "what it is", "interval"), map(_measured, METRICS))}
+
+
+def architecture_tables() -> dict[str, str]:
+    """Likewise, those of ARCHITECTURE.md."""
+    head = ("state", "record", "next state", "where")
+    return {
+        "records": _table(
+            ("verdict", "a record that", "counts", "dead letter", "parks its partition", "what becomes of it"), _records()
+        ),
+        "open work": _table(
+            ("a try of it ended", "as", "answered", "tried again", "named at `/readyz`", "what becomes of it"), _work()
+        ),
+        "how far a run is": f"```mermaid\n{mermaid(HOW_FAR)}```\n\n{_table(head, _choices(HOW_FAR))}",
+        "whether a run is live": f"```mermaid\n{mermaid(IN_SERVICE)}```\n\n{_table(head, _choices(IN_SERVICE))}",
+    }
 
 
 def filled(text: str, made: Mapping[str, str] | None = None) -> str:
@@ -162,6 +181,27 @@ def _metrics() -> Iterator[tuple[str, ...]]:
         yield f"`{name}`", ", ".join(services), sentence
 
 
+def _records() -> Iterator[tuple[str, ...]]:
+    for fate in RECORDS:
+        yield f"`{fate.verdict}`", fate.is_that, *map(_mark, (fate.counts, fate.dead_letter, fate.parks)), fate.then
+
+
+def _work() -> Iterator[tuple[str, ...]]:
+    for fate in WORK:
+        yield f"`{fate.end}`", fate.is_that, *map(_mark, (fate.answered, fate.tried_again, fate.named)), fate.then
+
+
+def _choices(table: Sequence[Transition]) -> Iterator[tuple[str, ...]]:
+    """Those that hang on more than the record."""
+    for each in table:
+        if each.when:
+            yield each.state or "(unknown)", each.record, each.next, each.when
+
+
+def _mark(yes: bool) -> str:
+    return "yes" if yes else "-"
+
+
 def _measured(metric: Metric) -> tuple[str, ...]:
     names = f"`{metric.name}`, `{metric.name}.<of one>`" if metric.each else f"`{metric.name}`"
     return names, ", ".join(metric.tasks), "lower" if metric.error else "higher", metric.definition, metric.interval
@@ -174,4 +214,5 @@ def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
 
 if __name__ == "__main__":
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    ARCHITECTURE.write_text(filled(ARCHITECTURE.read_text(encoding="utf-8"), architecture_tables()), encoding="utf-8")
     MEASURED.write_text(filled(MEASURED.read_text(encoding="utf-8"), measured_tables()), encoding="utf-8")

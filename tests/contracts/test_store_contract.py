@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,9 +14,10 @@ from minio import Minio
 from pushline.objects import local
 from pushline.objects.memory_store import MemoryStore
 from pushline.objects.minio_store import MinioStore
-from pushline.objects.store import DigestMismatch, ObjectMissing, ObjectTooLarge, Store, StoreError, StoreUnavailable
+from pushline.objects.store import DigestMismatch, Listed, ObjectMissing, ObjectTooLarge, Store, StoreError, StoreUnavailable
 from pushline.servers.embedded import EmbeddedStore
 from tests.servers import StoreAddress
+from tests.waiting import until
 
 DATA = bytes(range(256)) * 40_000  # 10 MB: several chunks
 
@@ -167,6 +169,63 @@ def test_keys_are_listed_in_name_order(subject: Subject) -> None:
     assert list(subject.store.list(subject.key("d"))) == []
 
 
+def test_a_listing_has_sizes_and_the_stores_own_times(subject: Subject) -> None:
+    before = subject.store.clock()
+    for name in ("b", "a"):
+        subject.store.put_bytes(subject.key(name), name.encode() * 3)
+    after = subject.store.clock()
+
+    found = list(subject.store.objects(f"{subject.prefix}/"))
+
+    assert [(each.key, each.size) for each in found] == [(subject.key("a"), 3), (subject.key("b"), 3)]
+    for each in found:
+        assert whole(before) <= whole(each.modified) <= whole(after)
+        assert subject.store.stat(each.key) in (each, Listed(each.key, each.size, whole(each.modified)))
+
+
+def whole(moment: datetime) -> datetime:
+    """A listing has milliseconds, an object's head has seconds."""
+    return moment.replace(microsecond=0)
+
+
+def test_nothing_lies_under_a_key_that_was_never_written(subject: Subject) -> None:
+    assert subject.store.stat(subject.key("nothing")) is None
+
+
+def test_a_deleted_object_is_gone_and_may_be_deleted_again(subject: Subject) -> None:
+    subject.store.put_bytes(subject.key(), b"x")
+
+    subject.store.delete(subject.key())
+    subject.store.delete(subject.key())
+
+    assert subject.store.stat(subject.key()) is None
+    assert list(subject.store.objects(f"{subject.prefix}/")) == []
+
+
+def test_an_object_that_is_stored_again_is_no_longer_old(subject: Subject) -> None:
+    key = subject.key(f"{digest(b'x')}/model.h5")
+    subject.store.put_bytes(key, b"x")
+    first = until(lambda: subject.store.stat(key))
+    until(lambda: whole(subject.store.clock()) > whole(first.modified), 5)
+
+    subject.store.put_bytes(key, b"x")
+
+    again = subject.store.stat(key)
+    assert again is not None
+    assert whole(again.modified) > whole(first.modified)
+    assert subject.store.read_bytes(key) == b"x"
+
+
+def test_a_deleted_content_addressed_object_is_stored_anew(subject: Subject) -> None:
+    key = subject.key(f"{digest(b'x')}/model.h5")
+    subject.store.put_bytes(key, b"x")
+    subject.store.delete(key)
+
+    subject.store.put_bytes(key, b"x")
+
+    assert subject.store.read_bytes(key) == b"x"
+
+
 def test_a_check_passes_where_all_is_well(subject: Subject) -> None:
     subject.store.check()
 
@@ -180,6 +239,10 @@ def test_a_store_that_is_away_says_so(subject: Subject, tmp_path: Path) -> None:
         lambda: subject.away.fetch_to("key", digest(b"x"), tmp_path / "file"),
         lambda: subject.away.exists("key"),
         lambda: list(subject.away.list("")),
+        lambda: list(subject.away.objects("")),
+        lambda: subject.away.stat("key"),
+        lambda: subject.away.delete("key"),
+        subject.away.clock,
         subject.away.check,
     ]
 

@@ -28,6 +28,11 @@ def seeded(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311 - chance that can be repeated, no secret
 
 
+def at(ordered: Sequence[float], share: float) -> float:
+    """Give the value below which this share of them lies; 0 where there are none."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
 def all_records(log: KafkaLog, topics: Sequence[str] = NAMES) -> list[Record]:
     """Read every topic from 0 to where it ends now. Fails where an offset is missing."""
     reader = log.reader(topics)

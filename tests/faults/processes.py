@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pushline.cli import supervisor
 from pushline.cli.line_file import LineFile, WatchedModel, write_line_file
 from pushline.cli.service_settings import HOST, LineToServe, services_of
 from pushline.cli.supervisor import Child
@@ -97,6 +98,12 @@ class FaultLine:
         self.factors[run_id] = factor
         return run_id
 
+    def run_of(self, model: str, sha: str) -> str:
+        """Give the newest push's run, if it is of this commit; "" else."""
+        with self.seen.tail.read() as ledger:
+            newest = ledger.line(model).newest_push
+            return newest.event.run_id if newest is not None and newest.event.commit.sha == sha else ""
+
     def run(self, run_id: str) -> Run:
         with self.seen.tail.read() as ledger:
             return ledger.runs[run_id]
@@ -175,6 +182,8 @@ class Wish:
     emit_secret: str = "emit secret of the fault tests"
     environ: Mapping[str, str] = field(default_factory=dict)
     environ_of: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)  # by service, in place of its own
+    git_host: str = ""  # in front of every repository's name; empty: the folder where they lie
 
 
 @contextmanager
@@ -184,17 +193,12 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
     repositories_of = {name: bare_repository(folder, name) for name in wish.models}
     state = folder / "state"
     state.mkdir(mode=0o700)
-    file, kafka = _operators_file(folder, wish.models), (dict(place.kafka_options), place.topic_prefix)
+    file, kafka = _operators_file(folder, wish), (dict(place.kafka_options), place.topic_prefix)
     serve = LineToServe(place.kafka, place.store, wish.emit_secret, file, state, *kafka, place.is_real)
-    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_DRAIN": "0s"}
+    # No TensorFlow: these models have their programs, and its import would take longer than all else of a run.
+    ours = {"PUSHLINE_TRAINING_PYTHON": str(wish.python), "PUSHLINE_TENSORFLOW_PYTHON": "", "PUSHLINE_DRAIN": "0s"}
     made = services_of(serve, environment(), free_ports=True)
-    children = {
-        each.name: Service(
-            Child(replace(each, environ={**each.environ, **ours, **wish.environ, **wish.environ_of.get(each.name, {})}))
-        )
-        for each in made
-        if each.name in wish.services
-    }
+    children = {each.name: _wished(each, ours, wish) for each in made if each.name in wish.services}
     try:
         for service in children.values():
             service.start()
@@ -215,14 +219,19 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
             service.child.wait(10)
 
 
-def _operators_file(folder: Path, models: Mapping[str, str]) -> Path:
+def _wished(each: supervisor.Service, ours: Mapping[str, str], wish: Wish) -> Service:
+    environ = {**each.environ, **ours, **wish.environ, **wish.environ_of.get(each.name, {})}
+    return Service(Child(replace(each, environ=environ, command=wish.commands.get(each.name, each.command))))
+
+
+def _operators_file(folder: Path, wish: Wish) -> Path:
     (folder / "secrets").mkdir(mode=0o700)
     parts = []
-    for name, further in models.items():
+    for name, further in wish.models.items():
         (folder / "secrets" / name).write_text(secret_of(name).decode())
         (folder / "secrets" / name).chmod(0o600)
         interval = "" if "reconcile_interval" in further else 'reconcile_interval = "1h"\n'
-        table = f'[[models]]\nname = "{name}"\nrepository = "{folder / name}.git"\nbranch = "main"\n{interval}'
+        table = f'[[models]]\nname = "{name}"\nrepository = "{wish.git_host or folder}/{name}.git"\nbranch = "main"\n{interval}'
         parts.append(f'{table}webhook_secret_files = ["secrets/{name}"]\n{further}\n')
     path = folder / "line.toml"
     path.write_text("\n".join(parts))

@@ -10,8 +10,8 @@ import pytest
 from pushline.runtime.http_limits import HttpLimits
 from pushline.runtime.http_server import HttpServer
 from pushline.trainer.webhook.app import ReceiveLimits, make_app
-from pushline.trainer.webhook.forms import GitHubForm
-from pushline.trainer.webhook.intake import ignored
+from pushline.trainer.webhook.forms import GitHubForm, Hint
+from pushline.trainer.webhook.intake import Answer, ignored
 from pushline.trainer.webhook.signature import Keyring
 from tests.fixtures.trainer_intake.forge import a_model
 
@@ -22,9 +22,11 @@ LIMITS = HttpLimits(header_seconds=1.0)
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
     models = (a_model(),)
-    app = make_app(
-        {"github": (GitHubForm(models), Keyring.of(models))}, lambda _: ignored("test", "A test."), ReceiveLimits(), lambda *_: None
-    )
+
+    async def take(_hint: Hint) -> Answer:
+        return ignored("test", "A test.")
+
+    app = make_app({"github": (GitHubForm(models), Keyring.of(models))}, take, ReceiveLimits(), lambda *_: None)
     server = HttpServer("127.0.0.1", 0, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=1, limits=LIMITS)
     server.start()
     yield server

@@ -14,6 +14,7 @@ from tests.faults import repositories
 from tests.faults.evidence import Objects, all_records, copy_of, digest, events_of, folded, interleaved, report, seeded
 from tests.faults.places import Place
 from tests.faults.processes import FaultLine, Wish, fault_line
+from tests.waiting import until
 
 SEED = 20
 ROUNDS = 4
@@ -132,6 +133,7 @@ def test_a_trainer_killed_while_a_script_runs_trains_again_and_leaves_no_process
     line.deployed(run)
     line.answers("staged", run)
     assert events_of(all_records(line.seen.log), run)["ModelTrained"] == 1
+    until(lambda: not list((trainer.work / "trainings").iterdir()), 10, "no folder of a training, the killed one's neither")
 
 
 def test_every_record_sent_again_in_any_order_makes_no_run_and_no_deployment(line: FaultLine, say: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pushline.cli.dlq_accept import accept_row, say_stops
 from pushline.cli.dlq_acts import Act, Put, drop_letters, put_back, trial
 from pushline.cli.dlq_view import letter_facts, plain_letter, show_letter, show_table
 from pushline.cli.exits import Exit, Said
@@ -30,6 +31,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Again = Annotated[bool, typer.Option("--again", help="Also what is marked as replayed or dropped already.")]
 
 dlq = typer.Typer(help="Dead letters: bytes on the line's topics that were no event.", no_args_is_help=True)
+dlq.command("accept")(accept_row)
 
 
 @dlq.callback()
@@ -53,6 +55,8 @@ def list_letters(
     terminal = terminal_of(context)
     with line_in_sight(terminal, line) as seen:
         letters = [letter for letter in _read(seen) if topic in {"", letter.origin[0]} and (everything or not letter.marks)]
+        if not as_json:
+            say_stops(terminal, seen)
     letters.sort(key=lambda letter: (letter.timestamp_ms, letter.place), reverse=True)
     if as_json:
         terminal.json([letter_facts(letter) for letter in letters[:count]])

@@ -58,14 +58,14 @@ def trial(line: OpenLine, letter: Letter, act: Act) -> Put:
 def put_back(line: OpenLine, letter: Letter, act: Act) -> Put:
     """Append the letter's bytes to the topic they came from, read them back, and mark the letter. Raises Said."""
     expected = _acceptable(line, letter, act)
-    record = _append(line, letter.original, "the replay")
+    record = append(line, letter.original, "the replay")
     try:
         line.tail.wait_folded(record.topic, record.partition, record.offset, READ_BACK_SECONDS)
     except TimeoutError:
         raise Said(
             f"The letter was put back as {_path(_place(record))}; what the line made of it is unknown.", Exit.UNKNOWN
         ) from None
-    _append(line, mark(letter, REPLAYED, act.person.actor, act.person.reason), "the mark that it was replayed")
+    append(line, mark(letter, REPLAYED, act.person.actor, act.person.reason), "the mark that it was replayed")
     return _judged(line, letter, record, decode(expected).id)
 
 
@@ -75,7 +75,7 @@ def drop_letters(line: OpenLine, letters: list[Letter], person: Person) -> list[
     if not open_ones:
         raise Said("Nothing changed: dropped already.", Exit.REFUSED)
     for letter in open_ones:
-        _append(line, mark(letter, DROPPED, person.actor, person.reason), "the mark")
+        append(line, mark(letter, DROPPED, person.actor, person.reason), "the mark")
     return open_ones
 
 
@@ -108,7 +108,7 @@ def _record(line: OpenLine, letter: Letter) -> Record:
     return Record(message.topic, partition, offset, message.key, message.value, message.headers, 0)
 
 
-def _append(line: OpenLine, message: Message, what: str) -> Record:
+def append(line: OpenLine, message: Message, what: str) -> Record:
     try:
         return line.log.append(message)
     except AppendUnknown as error:

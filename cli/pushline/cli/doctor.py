@@ -28,7 +28,7 @@ def doctor(
     terminal = terminal_of(context)
     findings = check_machine(terminal.environ, ports_wanted=not _line_named(terminal, line))
     if not machine_only and _line_named(terminal, line):
-        findings += check_line(line_file_of(terminal, line))
+        findings += check_line(line_file_of(terminal, line), terminal.environ)
     if as_json:
         terminal.json([asdict(finding) for finding in findings])
     else:

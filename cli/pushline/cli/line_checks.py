@@ -1,28 +1,32 @@
 """How a running line is: its broker, its store, and what each service says of itself."""
 
+from collections.abc import Mapping
+
 import httpx
 
+from pushline.cli.dlq_accept import find_stops
 from pushline.cli.exits import Said
 from pushline.cli.line_file import LineFile
-from pushline.cli.line_of_sight import open_line
+from pushline.cli.line_of_sight import OpenLine, open_line
 from pushline.cli.machine_checks import Finding
+from pushline.line.broker import LineError
 from pushline.objects.store import StoreError
 
 SECONDS = 5.0
 
 
-def check_line(line: LineFile) -> list[Finding]:
-    findings = _servers(line)
+def check_line(line: LineFile, environ: Mapping[str, str]) -> list[Finding]:
+    findings = _servers(line, environ)
     for service, ports in line.ports.items():
         if port := ports.get("metrics") or ports.get("http"):
             findings.append(_service(service, f"http://{line.host}:{port}/readyz"))
     return findings
 
 
-def _servers(line: LineFile) -> list[Finding]:
+def _servers(line: LineFile, environ: Mapping[str, str]) -> list[Finding]:
     try:
         with open_line(line) as opened:
-            broker = Finding("broker", "ok", f"{line.kafka}, everything read")
+            broker = _broker(opened, line, environ)
             try:
                 opened.store.check()
             except StoreError as error:
@@ -30,6 +34,17 @@ def _servers(line: LineFile) -> list[Finding]:
             return [broker, Finding("store", "ok", f"{line.store.endpoint}, bucket {line.store.bucket}")]
     except Said as said:
         return [Finding("broker", "missing", said.sentence)]
+
+
+def _broker(opened: OpenLine, line: LineFile, environ: Mapping[str, str]) -> Finding:
+    """It answers, and where undecodable records stop a stage that is said here."""
+    try:
+        stops = find_stops(opened, environ)
+    except LineError as error:
+        return Finding("broker", "warning", f"{line.kafka}: {error}")
+    if stops:
+        return Finding("broker", "warning", f"{line.kafka}, everything read; {'; '.join(map(str, stops))}")
+    return Finding("broker", "ok", f"{line.kafka}, everything read")
 
 
 def _service(service: str, url: str) -> Finding:

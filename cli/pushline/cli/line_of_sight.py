@@ -30,11 +30,11 @@ class OpenLine:
 
 
 @contextmanager
-def open_line(line: LineFile, on_fold: OnFold | None = None) -> Iterator[OpenLine]:
-    """Everything that is in the log now is folded. Raises Said where the broker does not answer."""
+def open_line(line: LineFile, on_fold: OnFold | None = None, beside: tuple[str, ...] = ()) -> Iterator[OpenLine]:
+    """Everything that is in the log now is folded, topics `beside` the five too. Raises Said where the broker does not answer."""
     log = KafkaLog(line.kafka, line.topic_prefix, line.kafka_options)
     try:
-        tail = Tail(log, TOPIC_NAMES, on_fold)
+        tail = Tail(log, (*TOPIC_NAMES, *beside), on_fold)
         tail.start()
         try:
             _catch_up(tail, line)

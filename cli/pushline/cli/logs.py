@@ -11,6 +11,7 @@ from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import OpenLine, line_in_sight
 from pushline.cli.options import Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
+from pushline.cli.targets import model_of
 from pushline.cli.terminal import Terminal, plain, terminal_of, visible
 from pushline.cli.training import Training, newest_training
 from pushline.line.ledger import Ledger, Run
@@ -43,12 +44,17 @@ def find_run(ledger: Ledger, prefix: str, model: str = "") -> Run:
     """By prefix of run id or commit SHA; of several runs of one commit the newest. Raises Said."""
     if len(prefix) < SHORTEST_PREFIX:
         raise Said(f"{prefix!r} is too short: give at least {SHORTEST_PREFIX} characters.", Exit.USAGE)
-    runs = [run for run in ledger.runs.values() if model in {"", run.model}]
-    found = [run for run in runs if run.run_id.startswith(prefix) or run.commit.sha.startswith(prefix)]
+    if model:
+        model_of(ledger, model)
+    fitting = [run for run in ledger.runs.values() if run.run_id.startswith(prefix) or run.commit.sha.startswith(prefix)]
+    found = [run for run in fitting if model in {"", run.model}]
+    if not found and fitting:
+        raise Said(f"{prefix!r} is no run or commit of {model}; it is one of {fitting[0].model}.", Exit.NOT_FOUND)
     if not found:
         raise Said(f"No run or commit starts with {prefix!r}; `pushline runs` lists them.", Exit.NOT_FOUND)
     if len({(run.model, run.commit.sha) for run in found}) > 1:
-        raise Said(f"{prefix!r} fits several runs: {', '.join(run.run_id for run in found[:5])}.", Exit.USAGE)
+        names = ", ".join(f"{run.run_id} ({run.commit.sha[:10]} of {run.model})" for run in found[:5])
+        raise Said(f"{prefix!r} fits several runs: {names}.", Exit.USAGE)
     return max(found, key=lambda run: run.rank)
 
 

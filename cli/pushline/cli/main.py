@@ -14,8 +14,8 @@ from pushline.cli.terminal import Terminal, make_terminal
 # Each is a module of this package with one function, or group of commands, of the same name.
 COMMANDS = {
     "Set up": ("doctor", "demo", "up", "init", "topics", "store"),
-    "Watch": ("status", "runs", "wait", "logs", "report", "compare", "verdict", "audit"),
-    "Act": ("push", "emit", "predict", "rerun", "rollback", "redeploy", "dlq"),
+    "Watch": ("status", "why", "runs", "wait", "logs", "report", "compare", "verdict", "audit"),
+    "Act": ("push", "emit", "predict", "rerun", "rollback", "redeploy", "promote", "hold", "release", "dlq", "gc"),
 }
 EXIT_CODES = "Exit codes:\n\n" + "\n\n".join(f"{int(code)}  {meaning}" for code, meaning in MEANINGS.items())
 

@@ -26,5 +26,14 @@ OfModel = Annotated[
     str,
     typer.Option("--model", "-m", metavar="NAME", show_default=False, help="The model; needed where several have this commit."),
 ]
+AsOf = Annotated[
+    str,
+    typer.Option(
+        "--as-of",
+        metavar="TIME|AGO|PLACE",
+        show_default=False,
+        help="As it was then: a time (2026-11-30T09:00:00Z), so long ago (2h), or a record's place (topic/partition@offset).",
+    ),
+]
 Served = Annotated[int, typer.Option("--served", min=0, metavar="N", help="Live means: this many replicas serve it.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pushline.cli.acts import lost_rerun, rerun_of, rerun_prospect
+from pushline.cli.acts import rerun_of, rerun_prospect
 from pushline.cli.exits import Exit, Said
 from pushline.cli.follow import patience
 from pushline.cli.follow_view import follow_to_the_end, make_show
@@ -13,6 +13,7 @@ from pushline.cli.line_of_sight import OpenLine, line_in_sight
 from pushline.cli.logs import find_run
 from pushline.cli.options import Json, LineOption, OfModel, Served
 from pushline.cli.person import Actor, Reason, person, publish
+from pushline.cli.races import lost_rerun
 from pushline.cli.terminal import Terminal, plain, terminal_of
 from pushline.line.events import CommitPushed
 

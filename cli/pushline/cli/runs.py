@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import line_in_sight
 from pushline.cli.options import Json, LineOption, OneModel
+from pushline.cli.targets import model_of
 from pushline.cli.terminal import plain, terminal_of
 from pushline.cli.times import when
 from pushline.line.ledger import Ledger, Run
@@ -65,9 +65,7 @@ def runs(
 
 def view_runs(ledger: Ledger, model: str = "") -> list[RunView]:
     """Newest first, model by model."""
-    if model and model not in ledger.models:
-        raise Said(f"No model {model!r} on this line; there is {', '.join(sorted(ledger.models)) or 'none'}.", Exit.NOT_FOUND)
-    lines = [ledger.models[model]] if model else [line for _, line in sorted(ledger.models.items())]
+    lines = [model_of(ledger, model)] if model else [line for _, line in sorted(ledger.models.items())]
     return [view_run(run) for line in lines for run in reversed(line.runs)]
 
 

@@ -1,12 +1,16 @@
 """`pushline status`: what serves, where, and what is on its way."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import typer
 from rich.table import Table
 
+from pushline.cli.as_of import ledger_as_of
+from pushline.cli.dlq_accept import say_stops
+from pushline.cli.find_line import line_file_of
 from pushline.cli.line_of_sight import line_in_sight
-from pushline.cli.options import Json, LineOption
+from pushline.cli.options import AsOf, Json, LineOption
 from pushline.cli.runs import STYLES, RunView, view_run
 from pushline.cli.terminal import Terminal, plain, terminal_of
 from pushline.cli.times import shortly, when
@@ -36,18 +40,29 @@ class ModelView:
     open_runs: tuple[RunView, ...]
 
 
-def status(context: typer.Context, *, line: LineOption = None, as_json: Json = False) -> None:
-    """Show each model: what serves it since when, its replicas, and the runs on their way."""
+def status(context: typer.Context, *, as_of: AsOf = "", line: LineOption = None, as_json: Json = False) -> None:
+    """Show each model: what serves it since when, its replicas, and the runs on their way; by --as-of at an earlier moment."""
     terminal = terminal_of(context)
-    with line_in_sight(terminal, line) as seen, seen.tail.read() as ledger:
-        views = view_models(ledger)
+    if as_of:
+        views = view_models(ledger_as_of(terminal, line_file_of(terminal, line), as_of))
+    else:
+        views = _views_now(terminal, line, say=not as_json)
     if as_json:
         terminal.json([asdict(view) for view in views])
     elif not views:
-        terminal.say("No model has been pushed on this line yet.")
+        terminal.say("No model had been pushed on this line by then." if as_of else "No model has been pushed on this line yet.")
     else:
         terminal.out.print(_table(views))
         _say_open(terminal, views)
+
+
+def _views_now(terminal: Terminal, line: Path | None, *, say: bool) -> list[ModelView]:
+    with line_in_sight(terminal, line) as seen:
+        with seen.tail.read() as ledger:
+            views = view_models(ledger)
+        if say:
+            say_stops(terminal, seen)
+    return views
 
 
 def view_models(ledger: Ledger) -> list[ModelView]:

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from pushline.line.moment import LONG_AGO_MS
+
 LAST_MS = 253_370_764_800_000  # the year 9999; where the broker keeps its writers' times, any number may stand there
-LONG_AGO_MS = 1_500_000_000_000  # the embedded broker has a constant instead of a time
 
 
 def when(timestamp_ms: int) -> str:
@@ -17,3 +18,11 @@ def shortly(moment: str) -> str:
     """The time alone where it is of today."""
     day, _, time = moment.partition(" ")
     return time if day == datetime.now(UTC).astimezone().strftime("%Y-%m-%d") else moment
+
+
+def exactly(timestamp_ms: int) -> str:
+    """Give a time for machines, in RFC 3339; empty where the broker keeps none."""
+    if timestamp_ms < LONG_AGO_MS:
+        return ""
+    moment = datetime.fromtimestamp(min(timestamp_ms, LAST_MS) / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_of_sight import OpenLine
 from pushline.cli.logs import find_run
+from pushline.cli.targets import model_of
 from pushline.line.codec import Entry
 from pushline.line.events import ModelEvaluated
 from pushline.line.ledger import Ledger, ModelLine, Run
-from pushline.objects.store import StoreError
+from pushline.objects.store import ObjectMissing, StoreError
 from pushline.reports import BadReport, Report, read
 from pushline.reports.reading import MAX_BYTES
 
@@ -45,8 +46,8 @@ def deciding(run: Run) -> Entry[ModelEvaluated] | None:
 
 def _live(ledger: Ledger, model: str) -> Run:
     lines = {name: line for name, line in sorted(ledger.models.items()) if line.live}
-    if model and model not in ledger.models:
-        raise Said(f"No model {model!r} on this line; there is {', '.join(sorted(ledger.models)) or 'none'}.", Exit.NOT_FOUND)
+    if model:
+        model_of(ledger, model)
     chosen = {model: lines[model]} if model in lines else {} if model else lines
     if not chosen:
         raise Said(f"No model is live{f' as {model}' if model else ''} yet.", Exit.NOT_FOUND)
@@ -86,5 +87,7 @@ def _read(line: OpenLine, key: str) -> bytes:
         raise Said("The verdict names no report.", Exit.NOT_FOUND)
     try:
         return line.store.read_bytes(key, MAX_BYTES)
+    except ObjectMissing as error:
+        raise Said(f"The report is gone: {error}; it was removed (pushline gc, or by hand).", Exit.NOT_FOUND) from None
     except StoreError as error:
         raise Said(f"The report cannot be read: {error}.", Exit.UNREACHABLE) from None

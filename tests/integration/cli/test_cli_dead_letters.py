@@ -1,16 +1,11 @@
 """`pushline dlq`, `rerun` and `wait` on a broker, found by settings, as an operator has them who runs no `pushline up`."""
 
-import io
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from pushline.cli.exits import Exit
-from pushline.cli.main import run
-from pushline.cli.terminal import Terminal
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import Commit, CommitPushed
 from pushline.line.ids import run_id
@@ -19,25 +14,11 @@ from pushline.line.records import Message
 from pushline.line.tail import Tail
 from pushline.line.topics import COMMIT, TOPIC_NAMES
 from pushline.line.writer import Writer
+from tests.integration.cli.asking import Operator
 from tests.servers import StoreAddress
 
 EVERYWHERE = frozenset(range(64))
 SHA = "c" * 40
-
-
-class Operator:
-    def __init__(self, environ: dict[str, str]) -> None:
-        self._environ = environ
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        code = run(arguments, Terminal(Console(file=out, width=120), Console(file=err, width=400), self._environ))
-        return code, out.getvalue(), err.getvalue()
-
-    def told(self, *arguments: str) -> Any:
-        code, out, err = self.run(*arguments, "--json")
-        assert code == Exit.OK, err
-        return json.loads(out)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Runs as they lie in the store, judged with real programs in the real child: verdict, report and event."""
 
+import hashlib
 import threading
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from pushline.evaluator.adapters.limited_child import LimitedChild
 from pushline.line.codec import encode
+from pushline.line.stage import Transient
 from pushline.objects import keys
 from pushline.objects.manifest import Dataset, TensorSpec
 from pushline.objects.memory_store import MemoryStore
@@ -194,6 +196,30 @@ def test_the_first_report_in_name_order_is_taken_and_broken_or_foreign_ones_are_
 
     assert event is not None
     assert event.report_key.endswith("/004/report.json")
+
+
+def test_a_report_that_is_garbled_on_its_way_never_becomes_a_verdict(child: LimitedChild) -> None:
+    garbled: list[str] = []
+
+    class Garbling(MemoryStore):
+        def read_bytes(self, key: str, max_bytes: int = 1 << 24, /) -> bytes:
+            data = super().read_bytes(key, max_bytes)
+            if not key.endswith("/report.json") or garbled:
+                return data
+            garbled.append(key)
+            return data.replace(b"accuracy", b"accurbcy")  # still a report
+
+    garbling = Garbling()
+    work = first_work(put_run(garbling, "digits"))
+
+    with pytest.raises(Transient):
+        judge(garbling, child, work)
+    event = handler(garbling, NeverRuns())(work, threading.Event())
+
+    assert garbled
+    assert event is not None
+    assert event.report_sha256 == hashlib.sha256(garbling.read_bytes(event.report_key)).hexdigest()
+    assert all(metric.name != "accurbcy" for metric in event.metrics)
 
 
 def test_the_report_is_written_last(child: LimitedChild) -> None:

@@ -210,9 +210,9 @@ def test_a_lock_left_by_a_killed_fetch_does_not_stop_the_next_but_one(repository
     lock.touch()
 
     with pytest.raises(ForgeUnavailable):
-        forge.describe(str(repository), "main", newer)
+        forge.on_branch(str(repository), "main", newer)
 
-    assert forge.describe(str(repository), "main", newer).sha == newer
+    assert forge.on_branch(str(repository), "main", newer)
 
 
 def test_a_history_above_the_limit_is_refused_and_leaves_nothing_behind(repository: Path, tmp_path: Path) -> None:

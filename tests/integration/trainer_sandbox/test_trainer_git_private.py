@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pushline.runtime.git_access import GitAccess
+from pushline.runtime.git_secrets import ssh_command
 from pushline.trainer.adapters.git_remote import GitRemote
-from pushline.trainer.adapters.git_secrets import ssh_command
 from pushline.trainer.checkout import CheckoutLimits, ForgeUnavailable
 from tests.fixtures.trainer_intake.git_http import git_over_http
 from tests.fixtures.trainer_intake.repository import Repository

@@ -88,7 +88,7 @@ def test_tests_that_eat_memory_or_fill_the_disk_end_the_run_by_that_limit(bench:
     eats = bench.trained(bench.push(SAVES, {"tests/test_it.py": "def test_it():\n    x = bytearray(4 << 30)\n"}))
     fills = bench.trained(bench.push(SAVES, {"tests/test_it.py": "def test_it():\n    open('x', 'wb').write(bytes(80 << 20))\n"}))
 
-    assert (eats.reason, fills.reason) == ("memory", "disk_full"), (eats.sentence, fills.sentence)
+    assert (eats.reason, fills.reason) == ("tests_memory", "tests_disk_full"), (eats.sentence, fills.sentence)
     assert eats.sentence.startswith("The test command (python -m pytest -q) needed more than")
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pushline.cli.line_of_sight import OpenLine
+from pushline.line.broker import Place
 from pushline.line.events import Commit, CommitPushed, File, ModelDeployed, ModelEvaluated, ModelServed, ModelTrained, Serving
 from pushline.line.ids import run_id
 from pushline.line.ledger import ModelLine, Run
@@ -31,29 +32,37 @@ def digest_of(name: str) -> str:
 class Story:
     """Commits are named by a word; the model of a commit has the digest of `<word>`."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = MODEL, on: OpenLine | None = None) -> None:
+        """`on`: tell it on a line that another story is told on."""
+        self.model = model
         self.log = MemoryLog(4)
         self.tail = Tail(self.log, TOPIC_NAMES)
-        self.tail.start()
-        self.tail.catch_up(5)
         self.store = MemoryStore()
         self.open = OpenLine(self.log, self.tail, self.store)
-        self._writer = Writer(self.log, self.tail, "/test")
+        if on is not None:
+            self.tail, self.open = on.tail, on
+            self.log = on.log if isinstance(on.log, MemoryLog) else self.log
+            self.store = on.store if isinstance(on.store, MemoryStore) else self.store
+        else:
+            self.tail.start()
+        self.tail.catch_up(30)
+        self.objects = self.open.store
+        self._writer = Writer(self.open.log, self.tail, "/test")
 
     def line(self) -> ModelLine:
         with self.tail.read() as ledger:
-            return ledger.line(MODEL)
+            return ledger.line(self.model)
 
     def run(self, word: str) -> Run:
         with self.tail.read() as ledger:
-            return next(run for run in ledger.runs.values() if run.commit.sha == sha_of(word))
+            return next(run for run in ledger.line(self.model).runs if run.commit.sha == sha_of(word))
 
     def push(self, word: str) -> Run:
         line = self.line()
         number = line.highest_generation + 1
         commit = Commit(GATED_BY, "refs/heads/main", sha_of(word), "", "Ada", f"{word}\n\nmore")
-        rid = run_id(MODEL, number, 1, commit.sha)
-        self.publish(CommitPushed(MODEL, rid, number, 1, commit, "", line.newest_generation, "", ""))
+        rid = run_id(self.model, number, 1, commit.sha)
+        self.publish(CommitPushed(self.model, rid, number, 1, commit, "", line.newest_generation, "", ""))
         return self.run(word)
 
     def train(self, word: str) -> None:
@@ -61,7 +70,7 @@ class Story:
         files, manifest = self._store_files(run, word)
         self.publish(
             ModelTrained(
-                MODEL,
+                self.model,
                 run.run_id,
                 run.generation,
                 1,
@@ -83,7 +92,7 @@ class Story:
         told = run.trained.event
         self.publish(
             ModelEvaluated(
-                MODEL,
+                self.model,
                 run.run_id,
                 run.generation,
                 1,
@@ -96,14 +105,23 @@ class Story:
                 verdict,
                 (),
                 (),
-                "",
-                "repository",
-                "",
-                "",
+                *self._judged_by(run),
                 told.manifest_sha256,
                 told.files,
             )
         )
+
+    def close(self, word: str, outcome: str) -> None:
+        """Close a run after its verdict, as the deployer would."""
+        run, line = self.run(word), self.line()
+        verdict = next(reversed(run.evaluated.values()))
+        place = (self.model, run.run_id, run.generation, 1, run.commit, verdict.id)
+        numbers = (0, line.deploy_seq, line.live_digest, line.floor_generation)
+        self.publish(ModelDeployed(*place, "close", *numbers, "", outcome, outcome, outcome, (), digest_of(word)))
+
+    def ends(self) -> dict[Place, int]:
+        """How far each partition of the log reaches."""
+        return self.open.log.reader(TOPIC_NAMES).end(1)
 
     def promote(self, word: str) -> None:
         """Push, train, judge and promote, as the services would."""
@@ -125,7 +143,7 @@ class Story:
         )
         self.publish(
             ModelDeployed(
-                MODEL,
+                self.model,
                 run.run_id,
                 run.generation,
                 1,
@@ -151,7 +169,7 @@ class Story:
         told = newest.event
         self.publish(
             ModelServed(
-                MODEL,
+                self.model,
                 told.run_id,
                 told.generation,
                 told.attempt,
@@ -172,15 +190,19 @@ class Story:
         assert published.counted, published.sentence
         return published
 
+    def _judged_by(self, run: Run) -> tuple[str, str, str, str]:  # noqa: ARG002 - of the run, where a story has more to say
+        """Digest and origin of the evaluation set, key and digest of the report."""
+        return "", "repository", "", ""
+
     def _store_files(self, run: Run, word: str) -> tuple[tuple[File, ...], str]:
         files = []
         for name, data in (("model.h5", word.encode()), ("program.tflite", f"{word} program".encode())):
             sha256 = hashlib.sha256(data).hexdigest()
-            self.store.put_bytes(keys.model_file(MODEL, sha256, name), data)
+            self.objects.put_bytes(keys.model_file(self.model, sha256, name), data)
             files.append(File(name, sha256, len(data)))
         manifest = f"{{{word}}}".encode()
         sha256 = hashlib.sha256(manifest).hexdigest()
-        self.store.put_bytes(keys.manifest(MODEL, run.run_id, sha256), manifest)
+        self.objects.put_bytes(keys.manifest(self.model, run.run_id, sha256), manifest)
         return tuple(files), sha256
 
 

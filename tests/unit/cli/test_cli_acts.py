@@ -3,6 +3,7 @@ import pytest
 from pushline.cli import acts
 from pushline.cli.acts import Person
 from pushline.cli.exits import Exit, Said
+from pushline.cli.races import lost_race
 from tests.unit.cli.story import MODEL, a_story, digest_of, sha_of
 
 ADA = Person("ada", "worse on Mondays")
@@ -103,7 +104,7 @@ def test_who_lost_a_race_is_told_what_happened_instead() -> None:
         mine = acts.rollback(story.line(), "previous", ADA)
         story.publish(acts.redeploy(story.line(), sha_of("two"), Person("bob", "first")))
 
-        sentence = acts.lost_race(story.line(), mine, "deploy_previous")
+        sentence = lost_race(story.line(), mine, "deploy_previous")
 
         assert f"bob was faster with a redeploy to {digest_of('two')[:12]}" in sentence
         assert MODEL not in sentence or "deploy_seq 3" in sentence

@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 
 from pushline.cli import acts
-from pushline.cli.acts import Person, lost_rerun, rerun_of, rerun_prospect
+from pushline.cli.acts import Person, rerun_of, rerun_prospect
 from pushline.cli.exits import Exit, Said
 from pushline.cli.follow import Patience, await_run, follow, look_at, patience
 from pushline.cli.follow_view import JsonShow, TextShow, tell
+from pushline.cli.races import lost_rerun
 from pushline.cli.rerun import publish_rerun
 from pushline.cli.terminal import Terminal
 from pushline.line.events import CommitPushed, ModelDeployed, ModelTrained, Serving

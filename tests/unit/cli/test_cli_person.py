@@ -3,9 +3,11 @@ import pytest
 from pushline.cli import acts
 from pushline.cli.acts import Person
 from pushline.cli.exits import Exit, Said
-from pushline.cli.person import perform, person, verify
+from pushline.cli.person import Act, Decide, Decided, perform, person
+from pushline.cli.stored import verify
+from pushline.cli.targets import PREVIOUS, model_of
 from pushline.line.events import ModelDeployed
-from pushline.line.ledger import ModelLine
+from pushline.line.ledger import Ledger, ModelLine
 from pushline.line.memory import Fate
 from pushline.objects.memory_store import MemoryStore
 from tests.unit.cli.story import MODEL, Story, a_story, digest_of, sha_of
@@ -13,13 +15,20 @@ from tests.unit.cli.story import MODEL, Story, a_story, digest_of, sha_of
 ADA = Person("ada", "worse on Mondays")
 
 
-def roll_back(line: ModelLine, who: Person) -> ModelDeployed:
-    return acts.rollback(line, "previous", who)
+def roll_back(model: str = MODEL) -> Act:
+    def decide(ledger: Ledger, who: Person) -> Decided:
+        return Decided(acts.rollback(model_of(ledger, model), PREVIOUS, who))
+
+    return act(decide)
+
+
+def act(decide: Decide) -> Act:
+    return Act(ADA, decide, served_seconds=0)
 
 
 def test_an_act_is_published_and_read_back() -> None:
     with a_story("one", "two") as story:
-        done = perform(story.open, MODEL, ADA, roll_back, served_seconds=0)
+        done = perform(story.open, roll_back())
 
         assert done.event.deploy_seq == 3
         assert story.line().live_digest == digest_of("one")
@@ -27,7 +36,7 @@ def test_an_act_is_published_and_read_back() -> None:
 
 def test_an_act_on_an_unknown_model_names_the_known_ones() -> None:
     with a_story("one") as story, pytest.raises(Said, match="there is digits") as caught:
-        perform(story.open, "letters", ADA, roll_back)
+        perform(story.open, roll_back("letters"))
 
     assert caught.value.code == Exit.NOT_FOUND
 
@@ -38,7 +47,7 @@ def test_nothing_is_written_when_a_file_is_missing() -> None:
         empty.open = type(story.open)(story.log, story.tail, MemoryStore())
 
         with pytest.raises(Said, match="Nothing changed") as caught:
-            perform(empty.open, MODEL, ADA, roll_back)
+            perform(empty.open, roll_back())
 
         assert caught.value.code == Exit.REFUSED
         assert story.line().deploy_seq == 2
@@ -62,7 +71,7 @@ def test_an_act_that_lost_its_race_tells_who_was_faster() -> None:
         story.publish(bobs[0])
 
         with pytest.raises(Said, match="bob was faster with a redeploy") as caught:
-            perform(story.open, MODEL, ADA, lambda _line, _who: mine)
+            perform(story.open, act(lambda _ledger, _who: Decided(mine)))
 
         assert caught.value.code == Exit.REFUSED
 
@@ -71,7 +80,7 @@ def test_an_unknown_append_that_is_in_the_log_is_found() -> None:
     with a_story("one", "two") as story:
         story.log.fail_next(Fate.WRITTEN)
 
-        perform(story.open, MODEL, ADA, roll_back, served_seconds=0)
+        perform(story.open, roll_back())
 
         assert story.line().live_digest == digest_of("one")
 
@@ -81,7 +90,7 @@ def test_an_unknown_append_that_is_not_in_the_log_says_look_first() -> None:
         story.log.fail_next(Fate.LOST)
 
         with pytest.raises(Said, match="unknown whether the rollback is in the log") as caught:
-            perform(story.open, MODEL, ADA, roll_back)
+            perform(story.open, roll_back())
 
         assert caught.value.code == Exit.UNKNOWN
 

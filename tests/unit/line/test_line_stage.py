@@ -7,7 +7,7 @@ from pushline.line.codec import encode
 from pushline.line.events import ModelTrained
 from pushline.line.ledger import Ledger
 from pushline.line.memory import Fate, MemoryLog
-from pushline.line.stage import Decision, Transient
+from pushline.line.stage import BACK_OFFS_KEPT, Decision, Transient
 from tests.unit.line.model import making as make
 from tests.unit.line.toy_stage import Training, folded, put, replica, train, trained_runs, what_is_open
 from tests.unit.line.waiting import Gate, SlowToRead, eventually
@@ -261,3 +261,12 @@ def test_nothing_is_decided_before_the_log_was_read_to_its_end(log: MemoryLog) -
         eventually(lambda: folded(one, ["a"]) and one.tail.problem == "")
 
     assert one.heard.starts == []
+
+
+def test_back_offs_of_work_that_never_comes_again_are_forgotten(log: MemoryLog) -> None:
+    with replica(log) as one:
+        for number in range(BACK_OFFS_KEPT + 100):
+            one.stage._after_trouble(f"run {number}")
+
+        assert len(one.stage._back_off) == BACK_OFFS_KEPT
+        assert "run 0" not in one.stage._back_off

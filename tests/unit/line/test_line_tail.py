@@ -213,3 +213,12 @@ def test_a_tail_that_died_of_a_defect_does_not_look_well(log: MemoryLog, monkeyp
         eventually(lambda: died != [])
 
     assert "ZeroDivisionError" in tail.problem
+
+
+def test_of_invalid_records_the_newest_alone_are_remembered(log: MemoryLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pushline.line.tail.REFUSED_REMEMBERED", 3)
+    for number in range(5):
+        log.append(encode(make.push("a", number + 2, previous=77), "test"))
+
+    with ready_tail(log) as tail:
+        eventually(lambda: len(tail._refused) == 3)

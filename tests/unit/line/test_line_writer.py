@@ -9,7 +9,7 @@ from pushline.line.memory import Fate, MemoryLog
 from pushline.line.tail import Tail
 from pushline.line.writer import Writer
 from tests.unit.line.model import making as make
-from tests.unit.line.waiting import ready_tail
+from tests.unit.line.waiting import TOPIC_NAMES, eventually, ready_tail, running
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +150,15 @@ def test_an_event_that_another_replica_wrote_first_counts_as_said(log: MemoryLog
     log.append(encode(FIRST, "another replica"))
 
     assert writer.publish(FIRST).counted
+
+
+def test_nothing_is_written_to_a_log_that_is_cut(log: MemoryLog) -> None:
+    log.append(encode(FIRST, "test"))
+    log.truncate("commit", 0, 1)
+    with running(Tail(log, TOPIC_NAMES)) as tail:
+        eventually(lambda: "the first offset is 1" in tail.problem)
+
+        with pytest.raises(BrokerUnavailable, match="the first offset is 1"):
+            Writer(log, tail, "test").publish(FIRST)
+
+    assert log.records("commit") == ()

@@ -1,19 +1,19 @@
 """A stage as small as one can be: it answers every open push with `trained`."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pushline.line.codec import encode
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import CommitPushed, Event, ModelTrained
-from pushline.line.ledger import Judgement, Ledger
+from pushline.line.ledger import Judgement, Ledger, Stop
 from pushline.line.memory import MemoryLog
 from pushline.line.records import Record
 from pushline.line.stage import Decide, Decision, Stage, Work
 from pushline.line.tail import Tail
-from pushline.line.topics import COMMIT, TOPICS
+from pushline.line.topics import COMMIT, DEAD_LETTER_TOPICS, TOPICS
 from pushline.line.writer import Published, Writer
 from tests.unit.line.model import making as make
 from tests.unit.line.waiting import TOPIC_NAMES, ready_tail
@@ -45,6 +45,7 @@ class Heard:
     waits: list[str] = field(default_factory=list)
     defects: list[BaseException] = field(default_factory=list)
     answers: list[Published] = field(default_factory=list)
+    stops: list[tuple[Stop, ...]] = field(default_factory=list)
 
     def started(self, key: str) -> None:
         self.starts.append(key)
@@ -60,6 +61,9 @@ class Heard:
     def answered(self, key: str, event: Event, published: Published, seconds: float) -> None:  # noqa: ARG002 - StageReport
         self.answers.append(published)
 
+    def stopped(self, stops: Sequence[Stop]) -> None:
+        self.stops.append(tuple(stops))
+
 
 @dataclass
 class Replica:
@@ -74,8 +78,9 @@ def replica(
     work: Work[Training] = train,
     decide: Decide[Training] = what_is_open,
     max_workers: int = 1,
+    bad_records: int = 100,
 ) -> Iterator[Replica]:
-    letters, heard = DeadLetters(log, TOPICS), Heard()
+    letters, heard = DeadLetters(log, TOPICS, bad_records), Heard()
     stages: list[Stage[Training]] = []
 
     def on_fold(record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -83,7 +88,7 @@ def replica(
         for each in stages:
             each.wake()
 
-    tail = Tail(log, TOPIC_NAMES, on_fold)
+    tail = Tail(log, (*TOPIC_NAMES, *DEAD_LETTER_TOPICS), on_fold)
     stage = Stage(
         name="toy",
         hears=COMMIT,

@@ -17,6 +17,7 @@ from pushline.predictor.rollout import (
     Wanted,
     after_failure,
     after_look,
+    is_lost,
     next_step,
     settles_at,
     why_stale,
@@ -132,3 +133,23 @@ def test_where_nothing_serves_nothing_is_waited_for() -> None:
 
 def test_what_is_followed_ends_a_burst() -> None:
     assert after_look(Coming("five", NOW, NOW), FIVE, SERVES_FIVE, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "followed", "lost"),
+    [
+        (sight(FIVE), SERVES_SIX, True),
+        (sight(None), SERVES_SIX, True),
+        (sight(FIVE), OTHER_FIVE, True),
+        (sight(FIVE), SERVES_FIVE, False),
+        (sight(FIVE), SERVES_FOUR, False),
+        (sight(FIVE, caught_up=False), SERVES_SIX, False),
+        (sight(FIVE, parked=True), SERVES_SIX, False),
+        (sight(None), NOTHING_FOLLOWED, False),
+        (sight(FIVE), LOST_SIX, False),
+    ],
+)
+def test_a_replica_says_again_what_it_serves_where_the_log_was_read_and_lost_it(
+    seen: Sight, followed: Followed, lost: bool
+) -> None:
+    assert is_lost(seen, followed) is lost

@@ -1,5 +1,6 @@
 """202 only once the log holds the commit, 200 where it is not the head, 503 where nobody can say."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 
@@ -10,8 +11,10 @@ from pushline.line.tail import Tail
 from pushline.line.writer import Writer
 from pushline.trainer.look import Look, Seen, SharedLook
 from pushline.trainer.webhook.forms import Hint
-from pushline.trainer.webhook.intake import Intake
+from pushline.trainer.webhook.intake import MOST_A_MODEL, Answer, Intake
 from tests.fixtures.trainer_intake.forge import A, B, C, FakeForge, a_line, a_model, pushes
+
+Take = Callable[[Hint], Answer]
 
 
 @pytest.fixture
@@ -26,16 +29,19 @@ def line(log: MemoryLog) -> Iterator[tuple[Tail, Writer]]:
 
 
 @pytest.fixture
-def intake(line: tuple[Tail, Writer]) -> Callable[[FakeForge], Intake]:
-    def make(forge: FakeForge) -> Intake:
-        stopping = threading.Event()
-        looks: dict[str, Callable[[], Seen]] = {"digits": SharedLook(Look(a_model(), forge, *line, stopping, 0.01))}
-        return Intake(looks, stopping, 0.01)
+def intake(line: tuple[Tail, Writer]) -> Callable[[FakeForge], Take]:
+    def make(forge: FakeForge) -> Take:
+        looks: dict[str, Callable[[], Seen]] = {"digits": SharedLook(Look(a_model(), forge, *line, threading.Event(), 0.01))}
+
+        async def take(hint: Hint) -> Answer:
+            return await Intake(looks, 0.01)(hint)
+
+        return lambda hint: asyncio.run(take(hint))
 
     return make
 
 
-def test_a_pushed_head_is_202_with_its_run(intake: Callable[[FakeForge], Intake], line: tuple[Tail, Writer]) -> None:
+def test_a_pushed_head_is_202_with_its_run(intake: Callable[[FakeForge], Take], line: tuple[Tail, Writer]) -> None:
     answer = intake(FakeForge([A]))(Hint("digits", A))
 
     assert answer.status == 202
@@ -45,7 +51,7 @@ def test_a_pushed_head_is_202_with_its_run(intake: Callable[[FakeForge], Intake]
     assert answer.body["event_id"] == run.push.id
 
 
-def test_a_repeat_is_202_with_the_same_run(intake: Callable[[FakeForge], Intake], line: tuple[Tail, Writer]) -> None:
+def test_a_repeat_is_202_with_the_same_run(intake: Callable[[FakeForge], Take], line: tuple[Tail, Writer]) -> None:
     take = intake(FakeForge([A]))
 
     answers = [take(Hint("digits", A)) for _ in range(5)]
@@ -55,7 +61,7 @@ def test_a_repeat_is_202_with_the_same_run(intake: Callable[[FakeForge], Intake]
 
 
 def test_a_late_delivery_of_an_older_push_is_ignored_and_makes_no_run(
-    intake: Callable[[FakeForge], Intake], line: tuple[Tail, Writer]
+    intake: Callable[[FakeForge], Take], line: tuple[Tail, Writer]
 ) -> None:
     forge = FakeForge([A])
     take = intake(forge)
@@ -69,7 +75,7 @@ def test_a_late_delivery_of_an_older_push_is_ignored_and_makes_no_run(
     assert [sha for _, _, sha in pushes(line[0])] == [A, B]
 
 
-def test_a_forge_that_shows_the_push_a_moment_later_is_asked_once_more(intake: Callable[[FakeForge], Intake]) -> None:
+def test_a_forge_that_shows_the_push_a_moment_later_is_asked_once_more(intake: Callable[[FakeForge], Take]) -> None:
     forge = FakeForge([A])
     take = intake(forge)
     take(Hint("digits", A))
@@ -78,14 +84,14 @@ def test_a_forge_that_shows_the_push_a_moment_later_is_asked_once_more(intake: C
     assert take(Hint("digits", B)).status == 202
 
 
-def test_a_commit_that_is_on_no_branch_never_counts(intake: Callable[[FakeForge], Intake], line: tuple[Tail, Writer]) -> None:
+def test_a_commit_that_is_on_no_branch_never_counts(intake: Callable[[FakeForge], Take], line: tuple[Tail, Writer]) -> None:
     answer = intake(FakeForge([A]))(Hint("digits", C))
 
     assert answer.status == 200
     assert [sha for _, _, sha in pushes(line[0])] == [A]
 
 
-def test_a_forge_that_is_away_is_503(intake: Callable[[FakeForge], Intake]) -> None:
+def test_a_forge_that_is_away_is_503(intake: Callable[[FakeForge], Take]) -> None:
     answer = intake(FakeForge([A], away=True))(Hint("digits", A))
 
     assert answer.status == 503
@@ -93,7 +99,7 @@ def test_a_forge_that_is_away_is_503(intake: Callable[[FakeForge], Intake]) -> N
     assert str(answer.body["error"]).startswith("forge: ")
 
 
-def test_a_lost_append_is_503_and_the_repeat_is_202(intake: Callable[[FakeForge], Intake], log: MemoryLog) -> None:
+def test_a_lost_append_is_503_and_the_repeat_is_202(intake: Callable[[FakeForge], Take], log: MemoryLog) -> None:
     take = intake(FakeForge([A]))
     log.fail_next(Fate.LOST)
 
@@ -101,12 +107,12 @@ def test_a_lost_append_is_503_and_the_repeat_is_202(intake: Callable[[FakeForge]
     assert take(Hint("digits", A)).status == 202
 
 
-def test_a_branch_that_is_not_there_is_ignored(intake: Callable[[FakeForge], Intake]) -> None:
+def test_a_branch_that_is_not_there_is_ignored(intake: Callable[[FakeForge], Take]) -> None:
     assert intake(FakeForge([None]))(Hint("digits", A)).status == 200
 
 
 def test_a_broker_that_is_down_is_503_and_the_next_look_records_the_push(
-    intake: Callable[[FakeForge], Intake], line: tuple[Tail, Writer], log: MemoryLog
+    intake: Callable[[FakeForge], Take], line: tuple[Tail, Writer], log: MemoryLog
 ) -> None:
     take = intake(FakeForge([A]))
     line[0].catch_up(10)
@@ -120,3 +126,34 @@ def test_a_broker_that_is_down_is_503_and_the_next_look_records_the_push(
     assert str(answer.body["error"]).startswith("broker: ")
     assert pushes(line[0]) == []
     assert take(Hint("digits", A)).status == 202
+
+
+def test_a_model_whose_forge_hangs_leaves_room_for_the_hints_of_others() -> None:
+    go = threading.Event()
+
+    def hang() -> Seen:
+        assert go.wait(30)
+        return Seen(None, None)
+
+    async def test() -> None:
+        take = Intake({"hangs": hang, "well": lambda: Seen(None, None)}, 0.01)
+        held = [asyncio.create_task(take(Hint("hangs", A))) for _ in range(MOST_A_MODEL)]
+        await asyncio.sleep(0)
+        assert (await take(Hint("hangs", A))).status == 503
+        assert (await take(Hint("well", A))).status == 200
+        go.set()
+        assert {(await each).status for each in held} == {200}
+        assert (await take(Hint("hangs", A))).status == 200
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+
+
+def test_at_the_end_nobody_waits_for_a_forge_that_may_lag_behind() -> None:
+    async def test() -> int:
+        take = Intake({"digits": lambda: Seen(B, None)}, lag_seconds=3600)
+        waits = asyncio.create_task(take(Hint("digits", A)))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(take.end)
+        return (await waits).status
+
+    assert asyncio.run(asyncio.wait_for(test(), 30)) == 200

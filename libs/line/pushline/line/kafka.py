@@ -34,9 +34,10 @@ class KafkaLog:
         return self._appender.append(message, timeout_seconds)
 
     def reader(self, topics: Sequence[str]) -> KafkaReader:
-        if self._check_topics:
-            self._check(topics)
-        return KafkaReader(self._clients, topics)
+        if not self._check_topics:
+            return KafkaReader(self._clients, topics)
+        self._check(topics)
+        return KafkaReader(self._clients, topics, lambda: self._check(topics))
 
     def ownership(self, group: str, topic: str) -> KafkaOwnership:
         return KafkaOwnership(self._clients, group, topic)

@@ -81,6 +81,7 @@ _CONSUMERS_ALONE = (
     "queued.",
     "session.",
 )
+_MEMBERS_ALONE = ("group.", "heartbeat.", "max.poll.", "partition.assignment.", "session.")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Clients:
     def consumer(self, on_error: OnError = lambda _: None) -> Consumer:
         """Make a consumer that reads by assign(); its group id is a formality and never reaches a broker's list of groups."""
         settings = {"group.id": f"{self.prefix}reader", "error_cb": on_error}
-        return _make(Consumer, self._common((*_PRODUCERS_ALONE, "group.")) | _CONSUMER | settings)
+        return _make(Consumer, self._common(_PRODUCERS_ALONE + _MEMBERS_ALONE) | _CONSUMER | settings)
 
     def member(self, group: str) -> Consumer:
         """Make a member of a group. With the option group.protocol=consumer (KIP-848) the broker holds what _GROUP says.

@@ -7,9 +7,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pushline.line.broker import BrokerUnavailable
 from pushline.line.kafka_clients import Clients, says
+from pushline.line.patience import FENCED
 
 EVENTS_A_POLL = 20
-FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 60.0
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = FENCED.first_seconds, FENCED.longest_seconds
 FATAL = {KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID}  # noqa: SLF001 - librdkafka's own codes begin so
 
 

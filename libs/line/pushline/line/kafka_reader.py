@@ -1,7 +1,7 @@
 """Reading whole partitions of Kafka from offset 0: assign(), no group, no commits."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import cast
 
@@ -17,6 +17,7 @@ MAX_RECORDS_A_POLL = 500
 CONNECT_TIMEOUT_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 5.0
 LOOK_TIMEOUT_SECONDS = 2.0
+CHECK_EVERY_SECONDS = 30.0
 GONE = {
     KafkaError._AUTO_OFFSET_RESET: "the place to read from is gone",  # noqa: SLF001 - librdkafka's own codes begin so
     KafkaError.OFFSET_OUT_OF_RANGE: "the place to read from is gone",
@@ -31,8 +32,10 @@ GONE = {
 class KafkaReader:
     """Implements Reader. Every few seconds, and while brokers are down, it also looks whether the log is still the same one."""
 
-    def __init__(self, clients: Clients, topics: Sequence[str]) -> None:
+    def __init__(self, clients: Clients, topics: Sequence[str], check: Callable[[], None] = lambda: None) -> None:
+        """`check` raises LineError where the topics are set up wrongly; it is asked now and then."""
         self._clients = clients
+        self._check, self._check_at = check, time.monotonic() + CHECK_EVERY_SECONDS
         self._down = False
         self._trouble: LineError | None = None
         self._consumer = clients.consumer(self._on_error)
@@ -114,6 +117,9 @@ class KafkaReader:
                 raise LogTruncated(*place, f"the end is {end}, behind the place read, {self._next[place]}")
         if self._ids is not None:
             self._ids.check(timeout_seconds)
+        if time.monotonic() >= self._check_at:
+            self._check()
+            self._check_at = time.monotonic() + CHECK_EVERY_SECONDS
         self._down = False
         self._look_at = time.monotonic() + LOOK_EVERY_SECONDS
 

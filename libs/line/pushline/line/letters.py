@@ -1,22 +1,24 @@
-"""Dead letters as a person deals with them: read, put back where they came from, marked as done with.
+"""Dead letters as a person deals with them: read, put back where they came from, marked as done with; a stop accepted.
 
 A record cannot be taken out of a log. Who is done with a letter appends a mark to the same dead-letter topic: a record with the
 letter's key and the header `pushline-dropped` or `pushline-replayed` that holds its id, who and why in the value. A mark has no
-letter's id of its own, so writers and readers of letters pass over it.
+letter's id of its own, so writers and readers of letters pass over it. A mark with the header `pushline-accepted` is about no
+letter: it names a partition and an offset up to which undecodable records in a row stop nobody any more.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pushline.line.broker import BrokerUnavailable, Log
+from pushline.line.broker import BrokerUnavailable, Log, Place
 from pushline.line.records import Message, Record
-from pushline.line.topics import BY_NAME, TOPICS
+from pushline.line.topics import BY_NAME, DEAD_LETTER_TOPICS, TOPICS
 
 ID_HEADER = "pushline-dlq-id"
 FROM_TOPIC, FROM_PARTITION, FROM_OFFSET = "_dlq.errors.topic", "_dlq.errors.partition", "_dlq.errors.offset"
 ERROR, CUT_FROM = "_dlq.errors.message", "_dlq.errors.cut_from_bytes"
-DROPPED, REPLAYED = "pushline-dropped", "pushline-replayed"
+DROPPED, REPLAYED, ACCEPTED = "pushline-dropped", "pushline-replayed", "pushline-accepted"
 END_SECONDS, READ_SECONDS = 5.0, 60.0
 
 Header = tuple[str, bytes | None]
@@ -54,6 +56,16 @@ class Letter:
     def original(self) -> Message:
         """Give the same bytes, key and headers for the topic that they came from."""
         return Message(self.origin[0], self.key, self.value, tuple((name, data) for name, data in self.headers if data is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Somebody is done with the undecodable records of a partition, up to an offset."""
+
+    place: Place
+    offset: int
+    actor: str
+    reason: str
 
 
 def read_letters(log: Log, wanted: Callable[[Letter], bool]) -> list[Letter]:
@@ -112,6 +124,35 @@ def mark_of(record: Record) -> tuple[str, Mark] | None:
             actor, reason = _told(record.value or b"")
             return letter.decode("ascii", "replace"), Mark(kind.removeprefix("pushline-"), actor, reason)
     return None
+
+
+def accept(accepted: Accepted) -> Message:
+    """Give the record by which a stopped stage goes on."""
+    topic, partition = accepted.place
+    value = json.dumps({"actor": accepted.actor, "reason": accepted.reason}, sort_keys=True, ensure_ascii=False).encode()
+    return Message(BY_NAME[topic].dead_letters, b"-", value, ((ACCEPTED, f"{partition}/{accepted.offset}".encode()),))
+
+
+def accepted_of(record: Record) -> Accepted | None:
+    """Give what a person accepted, None where the record is something else: the headers of a letter are a stranger's."""
+    headers = dict(record.headers)
+    told = headers.get(ACCEPTED)
+    if not told or ID_HEADER in headers or record.topic not in DEAD_LETTER_TOPICS:
+        return None
+    fitting = _ACCEPTED.fullmatch(told)
+    if fitting is None:
+        return None
+    actor, reason = _told(record.value or b"")
+    return Accepted((DEAD_LETTER_TOPICS[record.topic], int(fitting[1])), int(fitting[2]), actor, reason)
+
+
+def read_accepted(log: Log, topics: Sequence[str]) -> list[Accepted]:
+    """Give what was accepted on these topics. Raises BrokerUnavailable, LogTruncated."""
+    records = _all_of(log, [BY_NAME[name].dead_letters for name in topics])
+    return [accepted for record in records if (accepted := accepted_of(record)) is not None]
+
+
+_ACCEPTED = re.compile(rb"([0-9]{1,9})/([0-9]{1,18})")
 
 
 def _told(value: bytes) -> tuple[str, str]:

@@ -4,6 +4,7 @@ After every record, at the start, after a change of ownership and after every an
 what to cancel. `work` runs in a thread of its own and gives the event that answers it; the writer appends it and reads it back.
 
 * an event that counts: the work is done; one that another record was in front of: `decide` looks at the new fold;
+* more undecodable records in a row than allowed on a topic whose dead letters it writes: no work is started for that partition;
 * None: the work was cancelled and there is nothing to say;
 * Transient, a broker that is away, an append without a report: waited out with back-off, for ever, the reason named in `problem`;
 * anything else, from `decide` too, is a defect: it is reported with its traceback, waited out like trouble that passes, and never
@@ -12,7 +13,7 @@ what to cancel. `work` runs in a thread of its own and gives the event that answ
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,16 +21,17 @@ from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError, Lo
 from pushline.line.codec import Entry
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import Event
-from pushline.line.ledger import Ledger, Run
+from pushline.line.ledger import Ledger, Run, Stop
+from pushline.line.patience import OPEN_WORK
 from pushline.line.tail import Tail
 from pushline.line.topics import Topic
 from pushline.line.writer import Published, Writer
 
 COMMIT_SECONDS = 1.0
+BACK_OFFS_KEPT = 1000
 ASK_AGAIN_SECONDS = 0.5
 CATCH_UP_SECONDS = 0.5  # at once, then the membership is kept alive and it is tried again
-FIRST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 30.0
+FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = OPEN_WORK.first_seconds, OPEN_WORK.longest_seconds
 
 
 class Task(Protocol):
@@ -69,6 +71,9 @@ class StageReport(Protocol):
 
     def answered(self, key: str, event: Event, published: Published, seconds: float) -> None: ...
 
+    def stopped(self, stops: Sequence[Stop]) -> None:
+        """Hear where the stage is stopped by too many undecodable records, whenever that changes."""
+
 
 class SilentReport:
     def started(self, key: str) -> None: ...
@@ -80,6 +85,8 @@ class SilentReport:
     def defect(self, key: str, error: BaseException) -> None: ...
 
     def answered(self, key: str, event: Event, published: Published, seconds: float) -> None: ...
+
+    def stopped(self, stops: Sequence[Stop]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -121,13 +128,14 @@ class Stage(Generic[T]):
         self._owned: frozenset[int] = frozenset()
         self._thread = threading.Thread(target=self._run, name=f"stage-{name}", daemon=True)
         self._turn_problem = ""
+        self._stops: tuple[Stop, ...] = ()
 
     @property
     def problem(self) -> str:
         with self._lock:
             waits = [f"{running.task.key}: {running.problem}" for running in self._running.values() if running.problem]
         letters = self._dead_letters.problem if self._dead_letters else ""
-        return "; ".join([*filter(None, (self._turn_problem, letters)), *sorted(waits)])
+        return "; ".join([*filter(None, (self._turn_problem, letters)), *map(str, self._stops), *sorted(waits)])
 
     def start(self) -> None:
         self._thread.start()
@@ -181,14 +189,13 @@ class Stage(Generic[T]):
         self._owned = given
 
     def _turn(self, ownership: Ownership) -> None:
-        if self._dead_letters is not None:
-            self._dead_letters.write(self._owned)
+        stopped = self._look_at_letters()
         with self._lock:
             running = {key: each.task for key, each in self._running.items()}
         with self._tail.read() as ledger:
             if self._tail.problem:
                 return
-            decision = self._decide(ledger, self._owned - ledger.parked.keys(), running)
+            decision = self._decide(ledger, self._owned - ledger.parked.keys() - stopped, running)
         for key in decision.cancel:
             self._cancel(key)
         for task in decision.start:
@@ -196,6 +203,20 @@ class Stage(Generic[T]):
         if time.monotonic() >= self._commit_due:
             self._commit_due = time.monotonic() + COMMIT_SECONDS
             self._commit(ownership)
+
+    def _look_at_letters(self) -> frozenset[int]:
+        """Write what is no event to the dead letters; give the partitions where too many in a row stop this stage."""
+        if self._dead_letters is None:
+            return frozenset()
+        with self._tail.read() as ledger:
+            self._dead_letters.look(ledger)
+        stops = tuple(stop for stop in self._dead_letters.stops.values() if stop.partition in self._owned)
+        if stops != self._stops:
+            self._stops = stops
+            self._report.stopped(stops)
+        if not self._tail.problem:
+            self._dead_letters.write(self._owned)
+        return frozenset(stop.partition for stop in stops)
 
     def _cancel(self, key: str) -> None:
         with self._lock:
@@ -217,15 +238,24 @@ class Stage(Generic[T]):
         key = running.task.key
         self._report.started(key)
         if self._try(running):
-            self._back_off.pop(key, None)
+            with self._lock:
+                self._back_off.pop(key, None)
         else:
-            wait = self._back_off.get(key, FIRST_BACK_OFF_SECONDS)
-            self._back_off[key] = min(wait * 2, LONGEST_BACK_OFF_SECONDS)
+            wait = self._after_trouble(key)
             running.cancelled.wait(wait)
         with self._lock:
             self._running.pop(key, None)
         self._report.ended(key)
         self._wake.set()
+
+    def _after_trouble(self, key: str) -> float:
+        """Give the seconds to wait. Work that another replica ended is never tried again here, so the oldest are forgotten."""
+        with self._lock:
+            wait = self._back_off.pop(key, FIRST_BACK_OFF_SECONDS)
+            self._back_off[key] = min(wait * 2, LONGEST_BACK_OFF_SECONDS)
+            while len(self._back_off) > BACK_OFFS_KEPT:
+                del self._back_off[next(iter(self._back_off))]
+        return wait
 
     def _try(self, running: _Running[T]) -> bool:
         """Do the work and say its answer. False: not now, or another record was in front of the answer."""

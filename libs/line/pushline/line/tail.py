@@ -14,6 +14,7 @@ from typing import TypeVar
 from pushline.line.broker import BrokerUnavailable, LineError, Log, LogTruncated, Place, Reader
 from pushline.line.events import CommitPushed, ModelDeployed
 from pushline.line.ledger import Judgement, Ledger
+from pushline.line.patience import BROKER_AWAY
 from pushline.line.records import Record
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ OnReset = Callable[[], None]
 CATCHING_UP = "catching up with the line"
 POLL_SECONDS = 0.01
 ASK_SECONDS = 1.0  # then the reading thread asks, and says what is wrong
-BACK_OFF_SECONDS = 1.0
+BACK_OFF_SECONDS = BROKER_AWAY.first_seconds
 REFUSED_REMEMBERED = 1000  # judgements of invalid records, for writers that ask why theirs does not count
 
 

@@ -38,6 +38,14 @@ BY_NAME = {topic.name: topic for topic in TOPICS}
 BY_EVENT: dict[type[Event], Topic] = {topic.event: topic for topic in TOPICS}
 
 
+DEAD_LETTER_TOPICS = {topic.dead_letters: topic.name for topic in TOPICS}  # to the topic whose records they are
+
+
+def read_by(stage: str) -> tuple[str, ...]:
+    """Give the topics that a stage folds: all five, and the dead letters that it writes, on which a person lets it go on."""
+    return (*TOPIC_NAMES, *(topic.dead_letters for topic in inputs_of(stage)))
+
+
 def inputs_of(stage: str) -> tuple[Topic, ...]:
     """Give the topics whose undecodable records this stage puts on their dead-letter topics."""
     return tuple(topic for topic in TOPICS if topic.input_of == stage)

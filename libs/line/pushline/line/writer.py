@@ -6,7 +6,7 @@ from pushline.line.broker import AppendUnknown, BrokerUnavailable, Log
 from pushline.line.codec import encode
 from pushline.line.events import Event
 from pushline.line.records import Message
-from pushline.line.tail import Tail
+from pushline.line.tail import CATCHING_UP, Tail
 
 READ_BACK_SECONDS = 30.0
 
@@ -31,6 +31,8 @@ class Writer:
         Raises MessageTooLarge, BrokerUnavailable (nothing was written) and AppendUnknown (it may be in the log, or come).
         """
         message = encode(event, self._source, traceparent)
+        if (problem := self._tail.problem) not in {"", CATCHING_UP}:
+            raise BrokerUnavailable(problem)  # the log may be cut, another one or wrongly set up: nothing is written to it
         try:
             record = self._log.append(message)
         except AppendUnknown:

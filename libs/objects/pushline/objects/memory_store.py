@@ -2,21 +2,24 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 
 from pushline.objects.local import CHECK_DATA, CHECK_KEY, CHUNK_BYTES, MAX_OBJECT_BYTES, bounded, private_file, write_verified
-from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreUnavailable
+from pushline.objects.store import DigestMismatch, Listed, ObjectMissing, Stored, StoreUnavailable
 
 
 class MemoryStore:
     """Implements Store. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._lock = Lock()
+        self._clock = clock
         self._objects: dict[str, bytes] = {}
+        self._modified: dict[str, datetime] = {}
         self._away = False
         self._spoils_writes = False
 
@@ -28,6 +31,7 @@ class MemoryStore:
         with self._lock:
             self._check_here()
             self._objects[key] = data[:-1] if self._spoils_writes else data
+            self._modified[key] = self._clock()
             actual = hashlib.sha256(self._objects[key]).hexdigest()
         if actual != sha256:
             raise DigestMismatch(key, sha256, actual)
@@ -58,6 +62,25 @@ class MemoryStore:
             self._check_here()
             return iter(sorted(key for key in self._objects if key.startswith(prefix)))
 
+    def objects(self, prefix: str, /) -> Iterator[Listed]:
+        return (found for key in self.list(prefix) if (found := self.stat(key)) is not None)
+
+    def stat(self, key: str, /) -> Listed | None:
+        with self._lock:
+            self._check_here()
+            return Listed(key, len(self._objects[key]), self._modified[key]) if key in self._objects else None
+
+    def clock(self) -> datetime:
+        with self._lock:
+            self._check_here()
+            return self._clock()
+
+    def delete(self, key: str, /) -> None:
+        with self._lock:
+            self._check_here()
+            self._objects.pop(key, None)
+            self._modified.pop(key, None)
+
     def check(self) -> None:
         self.put_bytes(CHECK_KEY, CHECK_DATA)
 
@@ -75,6 +98,7 @@ class MemoryStore:
         """Put other bytes under a key, as a broken disk or a stranger does."""
         with self._lock:
             self._objects[key] = data
+            self._modified[key] = self._clock()
 
     def _check_here(self) -> None:
         if self._away:

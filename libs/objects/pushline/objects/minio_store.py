@@ -6,6 +6,7 @@ import os
 import ssl
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
+from minio.datatypes import Object
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
@@ -27,7 +30,7 @@ from pushline.objects.local import (
     write_verified,
 )
 from pushline.objects.refusals import sentence_of
-from pushline.objects.store import DigestMismatch, ObjectMissing, Stored, StoreError, StoreUnavailable
+from pushline.objects.store import DigestMismatch, Listed, ObjectMissing, Stored, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 5.0  # between two pieces of an answer; a store that stands still is to be named soon
@@ -102,17 +105,33 @@ class MinioStore:
             return b"".join(bounded(key, chunks, max_bytes))
 
     def exists(self, key: str, /) -> bool:
-        try:
-            with self._errors_named(key):
-                self._client.stat_object(self._bucket, key)
-        except ObjectMissing:
-            return False
-        return True
+        return self.stat(key) is not None
 
     def list(self, prefix: str, /) -> Iterator[str]:
+        return (found.key for found in self.objects(prefix))
+
+    def objects(self, prefix: str, /) -> Iterator[Listed]:
         with self._errors_named(prefix):
             for found in self._client.list_objects(self._bucket, prefix, recursive=True):
-                yield str(found.object_name)
+                yield _listed(found)
+
+    def stat(self, key: str, /) -> Listed | None:
+        try:
+            with self._errors_named(key):
+                return _listed(self._client.stat_object(self._bucket, key))
+        except ObjectMissing:
+            return None
+
+    def clock(self) -> datetime:
+        self.put_bytes(CHECK_KEY, CHECK_DATA)
+        found = next((each for each in self.objects(CHECK_KEY) if each.key == CHECK_KEY), None)  # stat knows whole seconds only
+        if found is None:
+            raise StoreUnavailable(f"{self._where}: what was written under {CHECK_KEY} is not there")
+        return found.modified
+
+    def delete(self, key: str, /) -> None:
+        with self._errors_named(key):
+            self._client.remove_object(self._bucket, key)
 
     def make_bucket(self) -> bool:
         """Make the bucket, where it is not there; say whether it was made."""
@@ -140,7 +159,7 @@ class MinioStore:
     def _put(self, key: str, file: io.BytesIO | io.BufferedReader) -> Stored:
         sha256 = digest_of(file)
         stored = Stored(key, sha256, file.seek(0, io.SEEK_END))
-        if sha256 in key and self._lies_there(key, sha256):
+        if sha256 in key and self._is_there_again(key, sha256):
             return stored
         file.seek(0)
         with self._errors_named(key):
@@ -150,8 +169,12 @@ class MinioStore:
             raise DigestMismatch(key, sha256, actual)
         return stored
 
-    def _lies_there(self, key: str, sha256: str) -> bool:
+    def _is_there_again(self, key: str, sha256: str) -> bool:
+        """Make the object's time anew by copying it onto itself, then look: who removes what is old sees one or the other."""
         try:
+            with self._errors_named(key):
+                source = CopySource(self._bucket, key)
+                self._client.copy_object(self._bucket, key, source, metadata_directive=REPLACE, metadata={"kept": "again"})
             return self._digest(key) == sha256
         except ObjectMissing:
             return False
@@ -187,3 +210,9 @@ class MinioStore:
             raise StoreUnavailable(f"{self._where}: {sentence_of(error)}") from None
         except (HTTPError, MinioException) as error:
             raise StoreUnavailable(f"{self._where}: {error}") from None
+
+
+def _listed(found: Object) -> Listed:
+    if found.object_name is None or found.last_modified is None:
+        raise StoreUnavailable(f"the store lists {found.object_name!r} without a time")
+    return Listed(found.object_name, found.size or 0, found.last_modified)

@@ -7,6 +7,7 @@ read back and verified before the call returns. Nobody ever sees a partial objec
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -48,9 +49,20 @@ class Stored:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object as a listing shows it. Its time is the store's, to be compared with `Store.clock` alone."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
 class Store(Protocol):
     def put_file(self, key: str, path: Path) -> Stored:
         """Store a file; idempotent for content-addressed keys (an object that already verifies is not sent again).
+
+        Sent or not, its time is that of this call: what somebody still means to use is not old.
 
         Raises StoreUnavailable, DigestMismatch (what was written does not read back).
         """
@@ -77,6 +89,22 @@ class Store(Protocol):
 
     def list(self, prefix: str, /) -> Iterator[str]:
         """Give the keys under a prefix in name order. Raises StoreUnavailable."""
+        ...
+
+    def objects(self, prefix: str, /) -> Iterator[Listed]:
+        """Like list, with sizes and times."""
+        ...
+
+    def stat(self, key: str, /) -> Listed | None:
+        """Give what lies under a key now; None where nothing does. Raises StoreUnavailable."""
+        ...
+
+    def clock(self) -> datetime:
+        """Give the time by the store's own clock, which a small write under a reserved key tells. Raises StoreUnavailable."""
+        ...
+
+    def delete(self, key: str, /) -> None:
+        """Remove an object; nothing happens where there is none. Raises StoreUnavailable."""
         ...
 
     def check(self) -> None:

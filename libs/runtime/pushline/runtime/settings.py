@@ -85,6 +85,15 @@ def count(text: str) -> int:
     return int(text)
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if count(text) < least:
+            raise ValueError(f'"{text}" is below {least}')
+        return count(text)
+
+    return parse
+
+
 def url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -193,6 +202,19 @@ class StageLineSettings(LineSettings):
         default="",
         parse=prefix,
         help="name of this replica, kept over restarts, which no other of its kind has: a killed one gets its work back at once",
+    )
+
+
+@dataclass(frozen=True)
+class WorkingLineSettings(StageLineSettings):
+    """Of a stage, which puts what is no event on a dead-letter topic."""
+
+    bad_records: int = setting(
+        "PUSHLINE_MOST_BAD_RECORDS",
+        default=100,
+        parse=at_least(10),
+        help="how many undecodable records in a row on one partition go to the dead letters; more of them stop the stage there "
+        "until `pushline dlq accept`",
     )
 
 

@@ -1,5 +1,6 @@
 """What a stage reports, as log lines and metrics. It fits the line's StageReport by shape and imports nothing of the line."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -18,6 +19,19 @@ class Answer(Protocol):
     def counted(self) -> bool: ...
     @property
     def sentence(self) -> str: ...
+
+
+class Stopped(Protocol):
+    """What the report reads of a partition where a stage is stopped."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def count(self) -> int: ...
 
 
 class StageReporter:
@@ -40,6 +54,20 @@ class StageReporter:
             "pushline_stage_seconds", "Seconds from the start of a piece of work to its event.", buckets=SECONDS, registry=registry
         )
 
+        self._bad = Gauge(
+            "pushline_bad_records_in_a_row",
+            "Undecodable records in a row that stop the stage for a partition, until a person accepts them.",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        self._stopped_at = Gauge(
+            "pushline_stopped_at_offset",
+            "Offset at which undecodable records stop the stage for a partition.",
+            ("topic", "partition"),
+            registry=registry,
+        )
+        self._stops: frozenset[tuple[str, int]] = frozenset()
+
     def started(self, key: str) -> None:  # noqa: ARG002 - the port's name
         self._running.inc()
 
@@ -61,6 +89,20 @@ class StageReporter:
         said = next((getattr(event, name) for name in ("outcome", "verdict", "state") if getattr(event, name, "")), "")
         what = "answered" if published.counted else "answered too late"
         self._log.info(what, work=key, outcome=said, reason=event.reason, sentence=event.sentence, **names)
+
+    def stopped(self, stops: Sequence[Stopped]) -> None:
+        """Say each stop once, in an error line, and that it is over; the metrics follow its count."""
+        now = frozenset((stop.topic, stop.partition) for stop in stops)
+        for stop in stops:
+            self._bad.labels(stop.topic, str(stop.partition)).set(stop.count)
+            self._stopped_at.labels(stop.topic, str(stop.partition)).set(stop.offset)
+            if (stop.topic, stop.partition) not in self._stops:
+                self._log.error("stopped", sentence=str(stop), topic=stop.topic, partition=stop.partition, offset=stop.offset)
+        for topic, partition in self._stops - now:
+            self._bad.remove(topic, str(partition))
+            self._stopped_at.remove(topic, str(partition))
+            self._log.info("goes on", topic=topic, partition=partition)
+        self._stops = now
 
 
 class RecordCounter:

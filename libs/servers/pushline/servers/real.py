@@ -42,7 +42,6 @@ logger.version.level = INFO
 PROPERTIES = {
     "process.roles": "broker,controller",
     "node.id": "1",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "log.dirs": "data",
     "auto.create.topics.enable": "false",
@@ -72,14 +71,19 @@ PROPERTIES = {
 
 
 class RealBroker(NativeServer):
-    """Apache Kafka. `home` is what real_parts.prepare_kafka gives."""
+    """Apache Kafka. `home` is what real_parts.prepare_kafka gives.
+
+    `doors`: further listeners, by name in lower-case letters. Each has a port of its own in `ports`, and tells its clients to come
+    to this port instead, where somebody forwards what passes.
+    """
 
     name = "Kafka"
-    port_names = ("broker", "controller")
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, doors: Mapping[str, int] = {}) -> None:
         super().__init__(folder)
         self._home = home.resolve()
+        self._doors = dict(doors)
+        self.port_names = ("broker", "controller", *doors)
 
     @property
     def bootstrap(self) -> str:
@@ -95,9 +99,14 @@ class RealBroker(NativeServer):
         (self.folder / "tmp").mkdir(exist_ok=True)
         (self.folder / "log4j2.properties").write_text(LOGGING)
         broker, controller = f"{LOOPBACK}:{self.ports['broker']}", f"{LOOPBACK}:{self.ports['controller']}"
+        listening = {"PLAINTEXT": broker, "CONTROLLER": controller} | {
+            name.upper(): f"{LOOPBACK}:{self.ports[name]}" for name in self._doors
+        }
+        told = {"PLAINTEXT": broker} | {name.upper(): f"{LOOPBACK}:{port}" for name, port in self._doors.items()}
         own = {
-            "listeners": f"PLAINTEXT://{broker},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{broker}",
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listening),
+            "listeners": _addresses(listening),
+            "advertised.listeners": _addresses(told),
             "controller.quorum.voters": f"1@{controller}",
         }
         lines = [f"{name}={value}\n" for name, value in {**PROPERTIES, **own}.items()]
@@ -134,6 +143,10 @@ class RealBroker(NativeServer):
         )
         if done.returncode != 0:
             raise ServerNotStarted(f"Kafka could not format {self.folder / 'data'}: {(done.stdout + done.stderr)[-500:]!r}")
+
+
+def _addresses(listeners: Mapping[str, str]) -> str:
+    return ",".join(f"{name}://{address}" for name, address in listeners.items())
 
 
 class RealStore(NativeServer):

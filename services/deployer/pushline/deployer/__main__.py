@@ -13,19 +13,20 @@ from pushline.deployer.ports import ModelFiles
 from pushline.deployer.promotion import Deployment, next_deployments
 from pushline.deployer.settings import Settings
 from pushline.line.broker import Log
-from pushline.line.deadletters import DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
-from pushline.line.topics import EVALUATED, TOPIC_NAMES, inputs_of
+from pushline.line.topics import EVALUATED, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
+from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -48,8 +49,15 @@ class Deployer:
         self.tail.stop()
 
 
-def build(line: Log, files: ModelFiles, log: Logger, registry: CollectorRegistry, health: Health) -> Deployer:
-    letters = DeadLetters(line, inputs_of("deployer"))
+def build(
+    line: Log,
+    files: ModelFiles,
+    log: Logger,
+    registry: CollectorRegistry,
+    health: Health,
+    bad_records: int = MOST_IN_A_ROW,
+) -> Deployer:
+    letters = DeadLetters(line, inputs_of("deployer"), bad_records)
     served, counter = ServedReports(log, registry), RecordCounter(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -58,7 +66,7 @@ def build(line: Log, files: ModelFiles, log: Logger, registry: CollectorRegistry
         counter.note(judgements)
         stage.wake()
 
-    tail = Tail(line, TOPIC_NAMES, on_fold=note)
+    tail = Tail(line, read_by("deployer"), on_fold=note)
     stage = Stage(
         name="deployer",
         hears=EVALUATED,
@@ -94,7 +102,7 @@ def run(settings: Settings, log: Logger) -> None:
     line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     s3 = settings.store
     store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
-    deployer = build(line, StoredFiles(store), log, registry, health)
+    deployer = build(line, StoredFiles(store), log, registry, health, at.bad_records)
     watch = StoreWatch(store, writes=False, tell=lambda problem: log.warning("store", sentence=problem))
     health.watch("store", lambda: watch.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
@@ -113,7 +121,9 @@ def run(settings: Settings, log: Logger) -> None:
 def main() -> int:
     log = logs.configure("pushline-deployer")
     try:
-        run(read(Settings, os.environ), log)
+        settings = read(Settings, os.environ)
+        with scratch("deployer"):
+            run(settings, log)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pushline.line.codec import Entry
 from pushline.line.events import ModelDeployed, ModelEvaluated, Serving
-from pushline.line.ledger import Ledger, ModelLine, Run
+from pushline.line.ledger import Ledger, ModelLine, Run, prospect
 from pushline.line.stage import Decision
 
 
@@ -46,18 +46,22 @@ def _step(line: ModelLine, run: Run) -> ModelDeployed | None:
     trained = run.trained
     if trained is None:
         return None
-    if run.rank <= line.fence:
-        return _closed(line, run, trained.id, ("superseded", "older_than_live", _too_old(line)))
-    if trained.event.digest in line.barred:
-        said = f"model {trained.event.digest[:12]} is barred since a rollback; only a redeploy brings it back"
-        return _closed(line, run, trained.id, ("rejected", "barred", said))
-    return _answer(line, run, run.verdict) if run.verdict is not None else None
+    match prospect(run):
+        case "too_old":
+            return _closed(line, run, trained.id, ("superseded", "older_than_live", _too_old(line)))
+        case "barred":
+            said = f"model {trained.event.digest[:12]} is barred since a rollback; only a redeploy brings it back"
+            return _closed(line, run, trained.id, ("rejected", "barred", said))
+        case "promotable" | "refused":
+            return _answer(line, run, run.verdict) if run.verdict is not None else None
+        case _:
+            return None
 
 
-def _answer(line: ModelLine, run: Run, verdict: Entry[ModelEvaluated]) -> ModelDeployed | None:
+def _answer(line: ModelLine, run: Run, verdict: Entry[ModelEvaluated]) -> ModelDeployed:
     judged = verdict.event
     if judged.verdict == "accepted":
-        return None if line.on_hold else _promoted(line, run, verdict)
+        return _promoted(line, run, verdict)
     outcome = "failed" if judged.verdict == "failed" else "rejected"
     return _closed(line, run, verdict.id, (outcome, judged.reason or judged.verdict, judged.sentence))
 

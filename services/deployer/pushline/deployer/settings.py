@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from pushline.runtime.settings import ProcessSettings, StageLineSettings, StoreSettings, group
+from pushline.runtime.settings import ProcessSettings, StoreSettings, WorkingLineSettings, group
 
 
 @dataclass(frozen=True)
 class Settings:
-    line: StageLineSettings = group()
+    line: WorkingLineSettings = group()
     store: StoreSettings = group()
     process: ProcessSettings = group(metrics_port=9103)

@@ -20,13 +20,13 @@ from pushline.evaluator.replay import NothingToReplay, Replayed, replay
 from pushline.evaluator.settings import EvaluationSettings, Settings
 from pushline.evaluator.verdict import Evaluation, next_evaluation
 from pushline.line.broker import LineError, Log
-from pushline.line.deadletters import DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage, StageReport, Work
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of
+from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store import StoreError
@@ -35,6 +35,7 @@ from pushline.reports import BadReport
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
+from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -59,8 +60,11 @@ class Evaluator:
         self.tail.stop()
 
 
-def build(line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry) -> Evaluator:
-    letters, counter, verdicts = DeadLetters(line, inputs_of("evaluator")), RecordCounter(registry), Verdicts(registry)
+def build(
+    line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry, bad_records: int = MOST_IN_A_ROW
+) -> Evaluator:
+    letters = DeadLetters(line, inputs_of("evaluator"), bad_records)
+    counter, verdicts = RecordCounter(registry), Verdicts(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
         letters.note(record, judgements)
@@ -68,7 +72,7 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
         verdicts.note(judgements)
         stage.wake()
 
-    tail = Tail(line, TOPIC_NAMES, on_fold=note)
+    tail = Tail(line, read_by("evaluator"), on_fold=note)
     stage = Stage(
         name="evaluator",
         hears=TRAINED,
@@ -119,7 +123,7 @@ def run(settings: Settings, log: Logger) -> None:
         log.warning("bubblewrap does not work here; programs are run in processes with limits alone")
     predictors = predictor_process(settings.evaluation, bubblewrap)
     work = OnTrained(store, assessor(settings.evaluation, bubblewrap, predictors), at_once)
-    evaluator = build(line, work, StageReporter(log, registry), registry)
+    evaluator = build(line, work, StageReporter(log, registry), registry, settings.line.bad_records)
     health.watch("predictor", lambda: predictors.problem)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)
@@ -177,7 +181,9 @@ def main() -> int:
 def main_service() -> int:
     log = logs.configure("pushline-evaluator")
     try:
-        run(read(Settings, os.environ), log)
+        settings = read(Settings, os.environ)
+        with scratch("evaluator"):
+            run(settings, log)
     except (SettingsError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,6 +3,8 @@
 A complete report that is already there is taken instead of judging again; so a repeat after a crash says the same bytes.
 """
 
+import hashlib
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator
@@ -80,12 +82,20 @@ class OnTrained:
             if not key.endswith(f"/{REPORT}"):
                 continue
             try:
-                event = event_of(self.store.read_bytes(key, MAX_REPORT_BYTES), key)
-            except (BadReport, ObjectTooLarge):
+                event = event_of(self._report(key), key)
+            except (BadReport, ObjectTooLarge, DigestMismatch):
                 continue
             if _answers(event, work):
                 return event
         return None
+
+    def _report(self, key: str) -> bytes:
+        """Give its bytes as they were written: the event is made of them. Raises DigestMismatch, and what the store raises."""
+        data = self.store.read_bytes(key, MAX_REPORT_BYTES)
+        actual, promised = hashlib.sha256(data).hexdigest(), _promised(key)
+        if promised and promised != actual:
+            raise DigestMismatch(key, promised, actual)
+        return data
 
     @contextmanager
     def _turn(self, cancelled: threading.Event) -> Iterator[None]:
@@ -203,17 +213,25 @@ class OnTrained:
     def _write(self, work: Evaluation, about: Manifest | None, found: Assessment) -> None:
         """The report comes last: where it is, everything is."""
         report, measured = build(work, about, found, self.assessor.rules), measured_costs(found)
-        folder = self.new_name()
+        data = dump_within(report, MAX_REPORT_BYTES)
+        folder = f"{self.new_name()}-{hashlib.sha256(data).hexdigest()}"
         with ThreadPoolExecutor(1) as beside:
             numbers = beside.submit(self.store.put_bytes, _key(work, folder, MEASURED), dump_measured(measured))
             self.store.put_bytes(_key(work, folder, PAGE), page(report, measured, found.pictures))
         numbers.result()
-        self.store.put_bytes(_key(work, folder, REPORT), dump_within(report, MAX_REPORT_BYTES))
+        self.store.put_bytes(_key(work, folder, REPORT), data)
 
 
 def _key(work: Evaluation, folder: str, name: str) -> str:
     run = work.trained.event
     return keys.evaluation_file(run.model, run.run_id, work.baseline, folder, name)
+
+
+def _promised(key: str) -> str:
+    """Give the SHA-256 that the report's folder names; "" for a folder of a time when it named none."""
+    folder = key.rpartition("/")[0].rpartition("/")[2]
+    _, _, promised = folder.rpartition("-")
+    return promised if re.fullmatch("[0-9a-f]{64}", promised) else ""
 
 
 def _answers(event: ModelEvaluated, work: Evaluation) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.settings import ProcessSettings, StageLineSettings, StoreSettings, count, group, setting
+from pushline.runtime.settings import ProcessSettings, StoreSettings, WorkingLineSettings, count, group, setting
 
 
 def share(text: str) -> float:
@@ -70,7 +70,7 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    line: StageLineSettings = group()
+    line: WorkingLineSettings = group()
     store: StoreSettings = group()
     process: ProcessSettings = group(metrics_port=9102)
     evaluation: EvaluationSettings = group()

@@ -46,6 +46,8 @@ class Reloads:
         self._coming: dict[str, Coming | None] = {}
         self._settles_at: dict[str, float] = {}
         self._failed: dict[str, str] = {}  # the sentence of the last failure, where nothing was loaded since
+        self._serves: dict[str, Deployment] = {}
+        self._lost: set[str] = set()  # models whose record the log lacks, as the line was told
         self._loading: set[str] = set()
         self._outcomes: SimpleQueue[_Outcome] = SimpleQueue()
         self._load_slots = threading.BoundedSemaphore(LOADS_AT_ONCE)
@@ -128,9 +130,18 @@ class Reloads:
         step = rollout.next_step(sight, followed, self._trouble.get(model, NO_TROUBLE), now)
         if step is Step.LOAD and newest is not None:
             self._begin(newest)
+        self._tell_lost(model, lost=rollout.is_lost(sight, followed))
         why = rollout.why_stale(sight, followed)
         self._models.note_sure(model, not why)
         self._watch.stale(model, why)
+
+    def _tell_lost(self, model: str, *, lost: bool) -> None:
+        """Say once more what is served where the log lost it, so that the deployer leaves that model to a person."""
+        if lost and model not in self._lost and model in self._serves:
+            self._reports.serving(self._serves[model])
+            self._lost.add(model)
+        elif not lost:
+            self._lost.discard(model)
 
     def _begin(self, deployment: Deployment) -> None:
         self._loading.add(deployment.event.model)
@@ -171,6 +182,7 @@ class Reloads:
         self._trouble.pop(model, None)
         self._failed.pop(model, None)
         self._watch.swapped(loaded.identity, outcome.seconds, swap_seconds)
+        self._serves[model] = outcome.deployment
         self._reports.serving(outcome.deployment)
 
     def _note_failure(self, deployment: Deployment, error: LoadError) -> None:

@@ -10,12 +10,12 @@ from collections import deque
 from pushline.line.broker import AppendUnknown, BrokerUnavailable, Log, MessageTooLarge
 from pushline.line.codec import encode
 from pushline.line.events import ModelServed
+from pushline.line.patience import LOAD_REPORT
 from pushline.predictor.ports import Deployment
 
 MAX_WAITING = 256
 MAX_SENTENCE = 500
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 10.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = LOAD_REPORT.first_seconds, LOAD_REPORT.longest_seconds
 
 
 class Reports:

@@ -7,8 +7,9 @@ only, keeps what it has until the next one is loaded, and never goes back to an 
 from dataclasses import dataclass
 from enum import Enum
 
-FIRST_RETRY_SECONDS = 0.5
-LONGEST_RETRY_SECONDS = 60.0
+from pushline.line.patience import LOAD
+
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = LOAD.first_seconds, LOAD.longest_seconds
 REPORT_AFTER = 3  # failures that may pass by themselves, before the line is told
 QUIET_SECONDS, LONGEST_BURST_SECONDS = 0.1, 1.0  # several records at once wait until no more come, but not for ever
 
@@ -121,6 +122,14 @@ def why_stale(sight: Sight, followed: Followed) -> str:
     if wanted is None or wanted.deploy_seq <= followed.deploy_seq:
         return f"the log lacks the record this replica serves (deploy_seq {followed.deploy_seq})"
     return "" if wanted.empty else f"deploy_seq {wanted.deploy_seq} is wanted and not loaded yet"
+
+
+def is_lost(sight: Sight, followed: Followed) -> bool:
+    """Say whether the log was read and lacks the record that this replica serves: an older backup of it was restored."""
+    wanted = sight.wanted
+    if not sight.caught_up or sight.parked or not followed.loaded or (wanted is not None and wanted.event_id == followed.event_id):
+        return False
+    return wanted is None or wanted.deploy_seq <= followed.deploy_seq
 
 
 def _is_ahead(wanted: Wanted, followed: Followed) -> bool:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pushline.line.patience import FURTHER_PROCESS
 from pushline.predictor.adapters.disk_cache import plain
 from pushline.predictor.doors import Ports
 from pushline.predictor.frames import Frame, FramesBroken
@@ -20,7 +21,7 @@ from pushline.predictor.ports import Deployment
 from pushline.predictor.summed import Numbers, added, from_plain, lasting
 from pushline.runtime.logs import Logger
 
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 30.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = FURTHER_PROCESS.first_seconds, FURTHER_PROCESS.longest_seconds
 CALM_SECONDS = 60.0  # a process that lived so long starts the pauses anew
 LOOK_SECONDS = 0.1
 ASK_SECONDS, TELL_SECONDS, ANSWER_SECONDS = 1.0, 1.0, 1.0

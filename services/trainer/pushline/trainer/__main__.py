@@ -16,6 +16,7 @@ from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import OperatorFile, OperatorFileError, read_operator_file
+from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, StoreSettings, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
@@ -76,6 +77,7 @@ def _wishes(settings: Settings, file: OperatorFile) -> Wishes:
         max_bytes=settings.webhook.max_bytes,
         emit_secret=settings.webhook.emit_secret,
         grace_seconds=settings.grace_seconds,
+        bad_records=settings.line.bad_records,
     )
 
 
@@ -121,7 +123,9 @@ def main() -> int:
     log = logs.configure("pushline-trainer")
     try:
         settings = read(Settings, os.environ)
-        run(settings, read_operator_file(settings.config), os.environ, log)
+        file = read_operator_file(settings.config)
+        with scratch("trainer"):
+            run(settings, file, os.environ, log)
     except (SettingsError, OperatorFileError, CannotListen) as error:
         print(error, file=sys.stderr)
         return 2

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pushline.runtime.git_command import ForgeUnavailable
+
+__all__ = ["Checkout", "CheckoutLimits", "CheckoutRefused", "CommitInfo", "Forge", "ForgeUnavailable"]
 MiB = 1024 * 1024
-
-
-class ForgeUnavailable(Exception):
-    """The repository cannot be reached or read now. Transient: wait and try again."""
 
 
 class CheckoutRefused(Exception):

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable
 
+from pushline.line.patience import LOOK
 from pushline.runtime.health import Health
 from pushline.trainer.look import LookFailed, Seen
 
-FIRST_BACK_OFF_SECONDS = 0.5
-LONGEST_BACK_OFF_SECONDS = 30.0
+FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = LOOK.first_seconds, LOOK.longest_seconds
 
 
 class Poller:

@@ -1,7 +1,7 @@
 """A repository's own tests, which come before its training: what is run, and what its end means. Pure."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pushline.runtime.operator_file import Limits
@@ -52,7 +52,7 @@ def failure_of(ended: Ended, command: tuple[str, ...], limits: Limits) -> Failur
         sentence = f"The tests did not end within {limits.timeout_seconds:g} s ({words[:100]})."
         return failures.with_output("tests_timeout", sentence, ended)
     if found := failures.stopped_by_limit(ended, limits, name) or failures.out_of_resources(ended, limits, name):
-        return found
+        return replace(found, reason=f"tests_{found.reason}")
     if ended.exit_code == 0 or ended.stopped == "cancelled" or is_empty(ended, command):
         return None
     return failures.with_output("tests_failed", f"The tests failed: {words[:100]} {_how(ended.exit_code)}.", ended)

@@ -1,25 +1,25 @@
 """The trainer put together from its parts, and the order in which they start and stop."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
-from pushline.line.deadletters import DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
 from pushline.line.ledger import Judgement
 from pushline.line.records import Record
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
-from pushline.line.topics import COMMIT, TOPIC_NAMES, inputs_of
+from pushline.line.topics import COMMIT, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
-from pushline.trainer.look import LAG_SECONDS, Look, Seen, SharedLook
+from pushline.trainer.look import LAG_SECONDS, Look, SharedLook
 from pushline.trainer.metrics import Metrics
 from pushline.trainer.on_commit import Hindrances, OnCommit
 from pushline.trainer.poller import Poller
@@ -50,6 +50,7 @@ class Wishes:
     emit_secret: bytes = field(default=b"", repr=False)
     grace_seconds: float = 10.0
     lag_seconds: float = LAG_SECONDS
+    bad_records: int = MOST_IN_A_ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class TrainerService:
     tail: Tail
     stage: Stage[Task]
     pollers: tuple[Poller, ...]
+    intake: Intake
     webhooks: HttpServer
     stopping: threading.Event
     grace_seconds: float
@@ -83,6 +85,7 @@ class TrainerService:
     def stop(self) -> None:
         """Answer what was received, stop trainings; what is open then is open work of the next start."""
         self.stopping.set()
+        self.intake.end()
         self.webhooks.stop()
         self.stage.stop(self.grace_seconds)
         for poller in self.pollers:
@@ -92,7 +95,7 @@ class TrainerService:
 
 def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Surroundings) -> TrainerService:
     metrics, stopping = Metrics(around.registry), threading.Event()
-    letters = DeadLetters(line, inputs_of("trainer"))
+    letters = DeadLetters(line, inputs_of("trainer"), wishes.bad_records)
     tail, wake = _tail(wishes, line, letters, around)
     writer = Writer(line, tail, SOURCE)
     stage = _stage(wishes, line, (tail, writer), trainer, letters, around)
@@ -106,10 +109,11 @@ def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Sur
     pollers = tuple(
         Poller(model.name, model.reconcile_interval_seconds, looks[model.name], around.health) for model in wishes.models
     )
-    webhooks = _webhooks(wishes, looks, stopping, WebhookLog(around.log, metrics))
+    intake = Intake(looks, wishes.lag_seconds)
+    webhooks = _webhooks(wishes, intake, WebhookLog(around.log, metrics))
     around.health.watch("line", lambda: tail.problem)
     around.health.watch("work", lambda: stage.problem)
-    return TrainerService(tail, stage, pollers, webhooks, stopping, wishes.grace_seconds)
+    return TrainerService(tail, stage, pollers, intake, webhooks, stopping, wishes.grace_seconds)
 
 
 def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings) -> tuple[Tail, list[Callable[[], None]]]:
@@ -125,7 +129,7 @@ def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings)
         for call in wake:
             call()
 
-    return Tail(line, TOPIC_NAMES, on_fold=note), wake
+    return Tail(line, read_by("trainer"), on_fold=note), wake
 
 
 def _stage(
@@ -148,7 +152,7 @@ def _stage(
     )
 
 
-def _webhooks(wishes: Wishes, looks: Mapping[str, Callable[[], Seen]], stopping: threading.Event, report: WebhookLog) -> HttpServer:
+def _webhooks(wishes: Wishes, intake: Intake, report: WebhookLog) -> HttpServer:
     models = wishes.models
     doors: dict[str, tuple[Form, Keyring]] = {
         "github": (GitHubForm(models), Keyring.of(models)),
@@ -157,6 +161,6 @@ def _webhooks(wishes: Wishes, looks: Mapping[str, Callable[[], Seen]], stopping:
         "bitbucket": (BitbucketForm(models), Keyring.of(models)),
         "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
     }
-    app = make_app(doors, Intake(looks, stopping, wishes.lag_seconds), ReceiveLimits(max_bytes=wishes.max_bytes), report)
+    app = make_app(doors, intake, ReceiveLimits(max_bytes=wishes.max_bytes), report)
     drain_seconds = max(1, int(wishes.grace_seconds))
     return HttpServer(wishes.bind, wishes.webhook_port, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=drain_seconds)

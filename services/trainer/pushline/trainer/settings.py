@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.operator_file import LEAST_SECRET_BYTES
-from pushline.runtime.settings import ProcessSettings, StageLineSettings, StoreSettings, count, group, one_of, port, setting
+from pushline.runtime.settings import ProcessSettings, StoreSettings, WorkingLineSettings, count, group, one_of, port, setting
 from pushline.trainer.webhook.app import MAX_BYTES
 
 GiB = 1024**3
@@ -92,6 +92,6 @@ class Settings:
     grace_seconds: float = setting("PUSHLINE_GRACE", default=10.0, parse=parse_duration, help="time for a clean stop")
     preparation: PreparationSettings = group()
     webhook: WebhookSettings = group()
-    line: StageLineSettings = group()
+    line: WorkingLineSettings = group()
     store: StoreSettings = group()
     process: ProcessSettings = group(metrics_port=9101)

@@ -11,12 +11,13 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
+from pushline.line.patience import BEGUN_TRAINING
 from pushline.objects import keys
 from pushline.objects.store import ObjectMissing, Store, StoreError
 
-MAX_TRIES = 3
+MAX_TRIES = BEGUN_TRAINING.tries
 STARTED, PROGRESS, LOG, HISTORY = "started", "progress.json", "log.txt", "history.json"
-STANDS_STILL_SECONDS = 20.0  # several heartbeats of live.py
+STANDS_STILL_SECONDS = BEGUN_TRAINING.first_seconds  # several heartbeats of live.py
 LOOK_SECONDS = 1.0
 _MAX_STARTED, _MAX_PROGRESS = 4096, 1024 * 1024
 _LET_GO = b'{"state": "let_go"}'

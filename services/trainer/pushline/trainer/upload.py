@@ -1,6 +1,7 @@
 """A training's files into the store, the manifest last: once it is there, everything is."""
 
 import hashlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,15 @@ def upload(store: Store, product: Product) -> tuple[Manifest, str]:
     with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
         list(pool.map(lambda put: store.put_file(*put), puts))
     store.put_bytes(keys.manifest(model, product.run.run_id, sha256), data)
+    store_again_what_is_gone(store, puts)
     return made, sha256
+
+
+def store_again_what_is_gone(store: Store, puts: Sequence[tuple[str, Path]]) -> None:
+    """From the manifest on `pushline gc` keeps the files; one that it removed before, as nobody's and old, is stored once more."""
+    for key, path in puts:
+        if not store.exists(key):
+            store.put_file(key, path)
 
 
 def manifest_of(product: Product) -> Manifest:

@@ -11,9 +11,12 @@ from typing import Any
 from pushline.line.codec import Entry, NewerVersion, Undecodable, decode
 from pushline.line.events import CommitPushed, Event, ModelDeployed, ModelEvaluated, ModelServed, ModelTrained
 from pushline.line.ids import partition_of
+from pushline.line.ledger.bad_rows import BadRows
 from pushline.line.ledger.rules import LONGEST_LEAP, ON_ALL, ON_TOPIC, RULE_NAMES, Before, is_rerun
 from pushline.line.ledger.state import Judgement, ModelLine, Run
+from pushline.line.letters import accepted_of
 from pushline.line.records import Record
+from pushline.line.topics import DEAD_LETTER_TOPICS
 
 WAITS_FOR_CAUSE = ("trained", "evaluated", "served")
 
@@ -26,6 +29,7 @@ class Ledger:
         self.models: dict[str, ModelLine] = {}
         self.runs: dict[str, Run] = {}
         self.parked: dict[int, str] = {}  # partition → why; a newer version's record lies there, on one of its topics
+        self.bad_rows = BadRows()
         self.counts: Counter[tuple[str, str]] = Counter()  # (topic, verdict)
         self.broken_rules: Counter[tuple[str, str]] = Counter()  # (topic, rule)
         self._rules = rules
@@ -36,15 +40,19 @@ class Ledger:
     def fold(self, record: Record) -> tuple[Judgement, ...]:
         """Take one record in: its own judgement first, then those of kept records that it released."""
         place = (record.topic, record.partition, record.offset)
+        if record.topic in DEAD_LETTER_TOPICS:
+            return self._fold_letter(record)
         if place[:2] in self._parked:
             return (self._count(Judgement(place, None, "parked", "", self._parked[place[:2]])),)
         try:
             entry = decode(record)
         except Undecodable as error:
-            return (self._count(Judgement(place, None, "undecodable", "", str(error))),)
+            in_a_row = self.bad_rows.bad(place[:2], record.offset)
+            return (self._count(Judgement(place, None, "undecodable", "", str(error), in_a_row)),)
         except NewerVersion as error:
             self.parked[record.partition] = self._parked[place[:2]] = str(error)
             return (self._count(Judgement(place, None, "newer", "", str(error))),)
+        self.bad_rows.good(place[:2])
         return self._fold_entry(entry)
 
     @property
@@ -58,6 +66,13 @@ class Ledger:
 
     def valid(self, event_id: str) -> Entry[Event] | None:
         return self._valid.get(event_id)
+
+    def _fold_letter(self, record: Record) -> tuple[Judgement, ...]:
+        """Copies of bytes are nothing to know of; a person's mark says up to where a stage may go on."""
+        accepted = accepted_of(record)
+        if accepted is not None:
+            self.bad_rows.accept(accepted.place, accepted.offset)
+        return (self._count(Judgement((record.topic, record.partition, record.offset), None, "letter", "", "")),)
 
     def _fold_entry(self, entry: Entry[Event]) -> tuple[Judgement, ...]:
         broken = self._broken(ON_ALL, entry, self._before(entry, None))

@@ -22,13 +22,14 @@ Rank = tuple[int, float]  # (generation, attempt); the order of runs
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of one record: valid | invalid | kept | undecodable | newer | parked."""
+    """What became of one record: valid | invalid | kept | undecodable | newer | parked; letter on a dead-letter topic."""
 
     place: tuple[str, int, int]  # topic, partition, offset
     entry: Entry[Event] | None
     verdict: str
     rule: str  # the rule that an invalid record breaks, else empty
     sentence: str
+    in_a_row: int = 0  # of an undecodable one: how many there are by now without a decodable one between
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pushline.auditor.forge.word import Word, newest_first
+from pushline.line.patience import FORGE_WORD
 
 ASKED_ABOUT = 20  # ended commits, the newest, of which the forge is asked after a start
-FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = 0.5, 30.0
+FIRST_BACK_OFF_SECONDS, LONGEST_BACK_OFF_SECONDS = FORGE_WORD.first_seconds, FORGE_WORD.longest_seconds
 LOOK_AGAIN_SECONDS = 15.0  # after a comment was made: by then the call of one that was killed meanwhile is over, too
 
 Key = tuple[str, str]  # SHA, status | comment

@@ -11,9 +11,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pushline.line.codec import Entry
-from pushline.line.events import ModelDeployed, ModelEvaluated
+from pushline.line.events import ModelEvaluated
 from pushline.line.ledger import ModelLine, Run
+from pushline.line.why.going_live import Fate, actor, fates, last_hold
+from pushline.line.why.of_run import judged_by
 
 RECENT = 200  # runs of a model that are looked at, beside open ones and the live one: older ones are never written again
 _OPEN = {"training": "training", "evaluating": "trained, being evaluated"}
@@ -48,7 +49,7 @@ class Word:
 
 def words(line: ModelLine) -> dict[str, Word]:
     """Give the word of each commit by its SHA, the oldest run first."""
-    fates = _fates(line)
+    known = fates(line)
     found: dict[str, Word] = {}
     for run in _looked_at(line):
         sha = run.commit.sha
@@ -56,16 +57,8 @@ def words(line: ModelLine) -> dict[str, Word]:
             continue
         again = sha in found
         found.pop(sha, None)
-        found[sha] = _word(run, fates.get(run.run_id), again=again)
+        found[sha] = _word(run, known.get(run.run_id), again=again)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Fate:
-    """The record by which a run's model went live last, and the one that took it away for good."""
-
-    live: Entry[ModelDeployed]
-    barred: Entry[ModelDeployed] | None = None
 
 
 def _looked_at(line: ModelLine) -> list[Run]:
@@ -74,42 +67,25 @@ def _looked_at(line: ModelLine) -> list[Run]:
     return [run for run in old if not run.outcome or run.run_id == live] + line.runs[-RECENT:]
 
 
-def _fates(line: ModelLine) -> dict[str, _Fate]:
-    """Follow what went live, in log order, as the fold does: a rollback bars what went live after its target last did."""
-    order: list[Entry[ModelDeployed]] = []
-    barred: dict[str, Entry[ModelDeployed]] = {}  # by digest
-    for entry in line.deployments:
-        event = entry.event
-        if event.kind not in ("promote", "redeploy", "rollback"):
-            continue
-        if event.kind == "rollback":
-            last = max((at for at, each in enumerate(order) if each.event.digest == event.digest), default=-1)
-            barred.update({each.event.digest: entry for each in order[last + 1 :]})
-        elif event.kind == "redeploy":
-            barred.pop(event.digest, None)
-        order.append(entry)
-    return {entry.event.run_id: _Fate(entry, barred.get(entry.event.digest)) for entry in order}
-
-
-def _word(run: Run, fate: _Fate | None, *, again: bool) -> Word:
+def _word(run: Run, fate: Fate | None, *, again: bool) -> Word:
     state, fact, why = _went_live(run, fate) if fate is not None else _said(run)
     if run.attempt > 1:
         fact = f"attempt {run.attempt}: {fact}"
     stage = "deployed" if fate is not None else run.stage
     told = fact[:1].upper() + fact[1:]
-    return Word(run.commit.sha, run.run_id, run.attempt, stage, state, told, why, _verdict(run), again)
+    return Word(run.commit.sha, run.run_id, run.attempt, stage, state, told, why, judged_by(run), again)
 
 
-def _went_live(run: Run, fate: _Fate) -> tuple[str, str, str]:
+def _went_live(run: Run, fate: Fate) -> tuple[str, str, str]:
     event = fate.live.event
     if fate.barred is not None:
         barred = fate.barred.event
-        return "failure", f"rolled back by {_actor(barred)} (deployment {barred.deploy_seq})", barred.reason
+        return "failure", f"rolled back by {actor(barred)} (deployment {barred.deploy_seq})", barred.reason
     if event.kind == "promote" and event.caused_by:
         fact, why = f"deployed as number {event.deploy_seq}", _verdict_sentence(run) or event.sentence
     else:
         what = {"promote": "promoted", "redeploy": "deployed again"}.get(event.kind, "live again by a rollback")
-        fact, why = f"{what} by {_actor(event)} (deployment {event.deploy_seq})", event.reason
+        fact, why = f"{what} by {actor(event)} (deployment {event.deploy_seq})", event.reason
     failed, everywhere = _failed_replicas(run, event.deploy_seq)
     return "error" if everywhere else "success", fact, f"{failed}; {why}" if failed else why
 
@@ -139,25 +115,14 @@ def _said(run: Run) -> tuple[str, str, str]:
     return "pending", f"{verdict.event.verdict}, being decided", verdict.event.sentence
 
 
-def _verdict(run: Run) -> ModelEvaluated | None:
-    """Give the verdict that the run's outcome rests on; of an open run the one that counts now, else its newest."""
-    baseline = run.slot.event.baseline_digest if run.slot is not None else run.line.live_digest
-    found = run.evaluated.get(baseline) or next(reversed(run.evaluated.values()), None)
-    return found.event if found is not None else None
-
-
 def _verdict_sentence(run: Run) -> str:
-    verdict = _verdict(run)
+    verdict = judged_by(run)
     return verdict.sentence if verdict is not None else ""
 
 
-def _actor(event: ModelDeployed) -> str:
-    return event.actor or "somebody"
-
-
 def _held_by(line: ModelLine) -> str:
-    held = next((entry.event for entry in reversed(line.deployments) if entry.event.kind == "hold"), None)
-    return f" ({_actor(held)}{f', {held.reason}' if held.reason else ''})" if held is not None else ""
+    held = last_hold(line)
+    return f" ({actor(held.event)}{f', {held.event.reason}' if held.event.reason else ''})" if held is not None else ""
 
 
 def newest_first(found: Mapping[str, Word]) -> list[Word]:

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pushline.runtime.git_access import GitAccess
-from pushline.trainer.adapters.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
-from pushline.trainer.adapters.git_secrets import credential_config, ssh_command
+from pushline.runtime.git_command import GitCommand, GitFailed, Repository, parse_repository, redact
+from pushline.runtime.git_heads import MAX_FILE_BYTES, SHA, heads, open_git
+from pushline.trainer.adapters import git_local
 from pushline.trainer.adapters.git_tree import extract
 from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused, CommitInfo, ForgeUnavailable
 
@@ -20,10 +21,10 @@ ASK_SECONDS = 30
 FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
 MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
-MAX_PACK_BYTES = 4 * 1024**3
+MAX_PACK_BYTES = MAX_FILE_BYTES
+AHEAD_SECONDS = 1.0
 FRESH_SECONDS = 10.0  # in which the checkout of a head that was just described need not fetch it again
 TOO_LARGE = re.compile(r"died of signal 25|File too large")
-SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass
@@ -35,22 +36,22 @@ class GitRemote:
     max_pack_bytes: int = MAX_PACK_BYTES
     _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
     _guard: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _brought_ahead: dict[str, float] = field(default_factory=dict, init=False)  # by repository, when that began
     _heads: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, init=False)  # seen by describe(), and when
 
     def head(self, repository: str, branch: str, /) -> str | None:
+        known = parse_repository(repository)
+        if known.is_local:
+            with suppress(git_local.AskGit):
+                return git_local.head(git_local.git_folder(Path(known.url)), f"refs/heads/{branch}")
         known, git, _ = self._open(repository)
-        ref = f"refs/heads/{branch}"
-        try:
-            output = git.run(["ls-remote", "--refs", "--", known.url, ref], ASK_SECONDS)
-        except GitFailed as error:
-            raise ForgeUnavailable(f"repository {redact(repository)} does not answer: {error}") from None
-        for line in output.decode("utf-8", "replace").splitlines():
-            sha, _, name = line.partition("\t")
-            if name == ref and SHA.fullmatch(sha):
-                return sha
-        return None
+        return heads(known, git, branch, ASK_SECONDS).get(branch)
 
     def describe(self, repository: str, branch: str, sha: str, /) -> CommitInfo:
+        shown = self._shown(repository, branch, sha)
+        if shown is not None:
+            self._bring_ahead(repository, branch, sha)
+            return shown
         with self._lock(repository):
             git, mirror = self._brought(repository, branch, sha)
             head = self._info(git, mirror, _tracking(branch))
@@ -86,6 +87,33 @@ class GitRemote:
             except GitFailed as error:
                 shutil.rmtree(mirror, ignore_errors=True)  # a mirror that cannot be read is made anew by the next try
                 raise ForgeUnavailable(f"the copy of {redact(repository)} cannot be read: {error}") from None
+
+    def _shown(self, repository: str, branch: str, sha: str) -> CommitInfo | None:
+        """Describe the head of a repository on this machine from its own objects, not brought here; None where it cannot be.
+
+        What is read are objects alone: the mirror's config counts, not the repository's.
+        """
+        known, git, mirror = self._open(repository)
+        if not known.is_local or not (mirror / "HEAD").exists():
+            return None
+        with suppress(git_local.AskGit, ForgeUnavailable):
+            folder, is_plain = git_local.git_folder(Path(known.url)), not set(known.url) & set('"\\')
+            if is_plain and git_local.head(folder, f"refs/heads/{branch}") == sha:
+                return self._info(replace(git, objects=folder / "objects"), mirror, sha)
+        return None
+
+    def _bring_ahead(self, repository: str, branch: str, sha: str) -> None:
+        """Fetch what was shown, as a training will want it soon; nobody waits for that, and it may fail. Not twice in a second."""
+        began = self._brought_ahead.get(repository)
+        if began is None or time.monotonic() - began > AHEAD_SECONDS:
+            self._brought_ahead[repository] = time.monotonic()
+            threading.Thread(target=self._bring, args=(repository, branch, sha), name="fetch-ahead", daemon=True).start()
+
+    def _bring(self, repository: str, branch: str, sha: str) -> None:
+        with suppress(CheckoutRefused, ForgeUnavailable, git_local.AskGit), self._lock(repository):
+            _, mirror = self._brought(repository, branch, sha)
+            if git_local.head(mirror, _tracking(branch)) == sha:
+                self._heads[repository, branch] = sha, time.monotonic()
 
     def _info(self, git: GitCommand, mirror: Path, commit: str) -> CommitInfo:
         output = self._local(git, mirror, ["show", "-s", "--format=%H%x00%an <%ae>%x00%B", commit])[:MAX_DESCRIPTION_BYTES]
@@ -156,15 +184,7 @@ class GitRemote:
         known = parse_repository(repository)
         folder = self.work_folder / "git" / hashlib.sha256(known.url.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
-        access = self.access.get(repository, GitAccess())
-        config, text = folder / "config", known.config + credential_config(known.url, access)
-        git = GitCommand(config, folder, known.protocol, ssh_command(access), self.max_pack_bytes)
-        with suppress(FileNotFoundError):
-            if config.read_text() == text:
-                return known, git, folder / "mirror.git"
-        fresh = folder / f"config.{threading.get_ident()}"
-        fresh.write_text(text)
-        fresh.replace(config)
+        _, git = open_git(repository, self.access.get(repository, GitAccess()), folder, self.max_pack_bytes)
         return known, git, folder / "mirror.git"
 
     def _lock(self, repository: str) -> threading.Lock:

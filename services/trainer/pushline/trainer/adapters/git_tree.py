@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pushline.trainer.adapters.git_command import GitCommand, GitFailed, end_group, kill_group
+from pushline.runtime.git_command import GitCommand, GitFailed, end_group, kill_group
 from pushline.trainer.checkout import Checkout, CheckoutLimits, CheckoutRefused
 
 CHUNK = 1024 * 1024

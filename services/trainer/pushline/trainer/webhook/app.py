@@ -13,17 +13,17 @@ from pushline.trainer.webhook.forms import Form, Hint, Ignored, NotAllowed, Wron
 from pushline.trainer.webhook.intake import Answer, busy, ignored, refused, unknown, worst
 from pushline.trainer.webhook.signature import Keyring
 from pushline.trainer.webhook.strict_json import Malformed
-from pushline.trainer.webhook.threads import DaemonThreads, TooManyThreads
 
 MAX_BYTES = 5 * 1024**2
 Report = Callable[[str, Answer], None]  # form, answer
+Take = Callable[[Hint], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiveLimits:
     max_bytes: int = MAX_BYTES
     max_seconds: float = 10.0
-    max_requests: int = 32
+    max_requests: int = 256
     max_buffered_bytes: int = 32 * 1024**2  # of all requests together
 
 
@@ -34,11 +34,9 @@ class _Refused(Exception):
 
 
 class Door:
-    """One form's endpoint. `take` blocks and runs in a thread."""
+    """One form's endpoint."""
 
-    def __init__(
-        self, name: str, form: Form, keyring: Keyring, take: Callable[[Hint], Answer], room: "Room", report: Report
-    ) -> None:
+    def __init__(self, name: str, form: Form, keyring: Keyring, take: Take, room: "Room", report: Report) -> None:
         self._name, self._form, self._keyring = name, form, keyring
         self._take, self._room, self._report = take, room, report
 
@@ -56,9 +54,7 @@ class Door:
             return found
         try:
             async with asyncio.timeout(self._form.answer_seconds):
-                return await self._room.threads.run(lambda: worst([self._take(hint) for hint in found]))
-        except TooManyThreads:
-            return busy()
+                return worst([await self._take(hint) for hint in found])
         except TimeoutError:
             return unknown("the look did not end in time; it goes on")
 
@@ -82,7 +78,6 @@ class Room:
     """What all doors share: how many requests there are, and how much of them lies in memory. For one event loop."""
 
     def __init__(self, limits: ReceiveLimits) -> None:
-        self.threads = DaemonThreads(2 * limits.max_requests)
         self._limits = limits
         self._requests = self._buffered = 0
 
@@ -134,9 +129,7 @@ def _wrong_signature() -> Answer:
     return refused(401, "the signature is missing or wrong")
 
 
-def make_app(
-    doors: Mapping[str, tuple[Form, Keyring]], take: Callable[[Hint], Answer], limits: ReceiveLimits, report: Report
-) -> Starlette:
+def make_app(doors: Mapping[str, tuple[Form, Keyring]], take: Take, limits: ReceiveLimits, report: Report) -> Starlette:
     """One POST route a form: /webhooks/<name>."""
     room = Room(limits)
     routes = []

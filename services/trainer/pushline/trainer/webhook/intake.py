@@ -1,15 +1,18 @@
 """What a hint is answered with: 202 only once the log holds the commit, 200 where it is not the head, 503 where nobody can say."""
 
-import threading
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from pushline.line.codec import Entry
 from pushline.line.events import CommitPushed
 from pushline.trainer.look import LAG_SECONDS, LookFailed, Seen
 from pushline.trainer.webhook.forms import Hint
+from pushline.trainer.webhook.turns import Turns
 
 RETRY_AFTER_SECONDS = 10
+MOST_A_MODEL = 128  # hints under way: those of one whose forge hangs leave room for the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +23,48 @@ class Answer:
 
 
 class Intake:
-    """Blocks: call it in a thread. Thread-safe."""
+    """For one event loop; end() may come from anywhere."""
 
-    def __init__(
-        self, looks: Mapping[str, Callable[[], Seen]], stopping: threading.Event, lag_seconds: float = LAG_SECONDS
-    ) -> None:
-        self._looks, self._stopping, self._lag_seconds = looks, stopping, lag_seconds
+    def __init__(self, looks: Mapping[str, Callable[[], Seen]], lag_seconds: float = LAG_SECONDS) -> None:
+        self._looks = {model: Turns(model, look) for model, look in looks.items()}
+        self._under_way = dict.fromkeys(looks, 0)
+        self._lag_seconds = lag_seconds
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
-    def __call__(self, hint: Hint) -> Answer:
-        look = self._looks[hint.model]
+    async def __call__(self, hint: Hint) -> Answer:
+        self._loop = asyncio.get_running_loop()
+        if self._under_way[hint.model] >= MOST_A_MODEL:
+            return busy()
+        self._under_way[hint.model] += 1
         try:
-            seen = look()
-            if not seen.counts(hint.sha):
-                self._stopping.wait(self._lag_seconds)  # the forge may tell us of a push before it shows it
-                seen = look()
+            return await self._answer(hint)
         except LookFailed as error:
             return unknown(str(error))
+        finally:
+            self._under_way[hint.model] -= 1
+
+    async def _answer(self, hint: Hint) -> Answer:
+        look = self._looks[hint.model]
+        seen = await look()
+        if not seen.counts(hint.sha):
+            await self._wait_for_the_forge()
+            seen = await look()
         if seen.newest is None or not seen.counts(hint.sha):
             return ignored("not_head", "This commit is not the head of the branch.")
         return accepted(seen.newest)
+
+    def end(self) -> None:
+        """Let nobody wait any longer for a forge that may lag behind."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def _wait_for_the_forge(self) -> None:
+        """The forge may tell us of a push before it shows it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._lag_seconds):
+                await self._ended.wait()
 
 
 def accepted(push: Entry[CommitPushed]) -> Answer:

@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushline.trainer.checkout import ForgeUnavailable
-
 PATH = "/usr/local/bin:/usr/bin:/bin"
 MAX_STDERR = 600
 CONFIG = """\
@@ -52,6 +50,10 @@ EXPLAINED = {  # what an operator can do something about
     "Host key verification failed": "its host key is none of the known hosts; name a file with it in ssh_known_hosts_file",
     "Permission denied (publickey": "it does not take the key; name a file with another in ssh_key_file",
 }
+
+
+class ForgeUnavailable(Exception):
+    """The repository cannot be reached or read now. Transient: wait and try again."""
 
 
 class GitFailed(Exception):
@@ -98,6 +100,7 @@ class GitCommand:
     protocol: str
     ssh: str = "ssh -o BatchMode=yes"
     max_file_bytes: int = 4 * 1024**3  # of any file that git writes, packs first of all
+    objects: Path | None = None  # of another repository, to be read beside its own
 
     def environment(self) -> dict[str, str]:
         return {
@@ -115,6 +118,7 @@ class GitCommand:
             "GIT_LFS_SKIP_SMUDGE": "1",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_OPTIONAL_LOCKS": "0",
+            **({"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{self.objects}"'} if self.objects else {}),
         }
 
     def run(self, arguments: Sequence[str], timeout_seconds: float) -> bytes:

@@ -1,0 +1,68 @@
+"""A folder for a process's temporary files, so that a killed one leaves nothing behind for good.
+
+Each process has one of its own under the machine's temporary folder, with a lock that the kernel lets go of when it dies. Whoever
+starts next removes those whose lock is free. A folder of a name that another user holds is not used: there may be links in it.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+LOCK = "lock"
+
+
+@contextmanager
+def scratch(service: str) -> Iterator[Path]:
+    """Give the folder, and let `tempfile` use it while this lasts. It is removed at the end."""
+    before = tempfile.tempdir
+    around = Path(tempfile.gettempdir()) / f"pushline-{service}-{os.geteuid()}"
+    around.mkdir(mode=0o700, exist_ok=True)
+    if not _is_ours(around):
+        around = Path(tempfile.mkdtemp(prefix=f"pushline-{service}-"))
+    own, lock = _make(around)
+    try:
+        _sweep(around)
+        tempfile.tempdir = str(own)
+        yield own
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(own, ignore_errors=True)
+        os.close(lock)
+        with suppress(OSError):
+            around.rmdir()  # where no other process has one there
+
+
+def _make(around: Path) -> tuple[Path, int]:
+    """Give a new folder and its lock. A sweep of another process that came between the two takes it away: then once more."""
+    while True:
+        own = Path(tempfile.mkdtemp(dir=around))
+        with suppress(FileNotFoundError):
+            lock = os.open(own / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if (own / LOCK).exists():
+                return own, lock
+            os.close(lock)
+
+
+def _sweep(around: Path) -> None:
+    for folder in around.iterdir():
+        try:
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            continue  # another one sweeps it
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            pass  # its process lives
+        finally:
+            os.close(lock)
+
+
+def _is_ours(folder: Path) -> bool:
+    found = folder.lstat()
+    return not folder.is_symlink() and found.st_uid == os.geteuid() and not found.st_mode & 0o022

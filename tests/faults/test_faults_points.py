@@ -1,0 +1,143 @@
+"""Promises 1, 3, 5 and 7 at exact points: killed at a byte, a broker and a store in trouble. One line, behind doors, for all."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pushline.line.codec import decode, encode
+from pushline.line.events import ModelDeployed, ModelTrained
+from pushline.line.records import Record
+from pushline.objects.minio_store import MinioStore
+from tests.faults.broker_trouble import BrokerTrouble, blows
+from tests.faults.crashing import CrashPoints, each_point_once
+from tests.faults.doored_place import Doors, doored_line
+from tests.faults.evidence import all_records, report
+from tests.faults.flow import conflicting, factors_of, flowing, lost_of
+from tests.faults.killing import verdict_on
+from tests.faults.points import POINTS
+from tests.faults.processes import FaultLine
+from tests.faults.promised import broken
+from tests.faults.steady import Steady, Told, asked_steadily
+from tests.faults.store_trouble import StoreTrouble
+from tests.faults.writers import contents, written_at_once
+
+SEED, PARTITIONS = 11, 4
+STRUCK, STORED, FLOWS = "struck", "stored", ("flow-a", "flow-b")
+ASKED_A_SECOND, PAUSE_SECONDS = 20.0, 3.0
+
+
+@pytest.fixture(scope="module")
+def doored(tmp_path_factory: pytest.TempPathFactory, stub_python: Path) -> Iterator[tuple[FaultLine, Doors]]:
+    with doored_line(tmp_path_factory.mktemp("doored"), stub_python, STRUCK, STORED, *FLOWS) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def line(doored: tuple[FaultLine, Doors]) -> FaultLine:
+    return doored[0]
+
+
+@pytest.fixture(scope="module")
+def doors(doored: tuple[FaultLine, Doors]) -> Doors:
+    return doored[1]
+
+
+@pytest.mark.timeout(300)
+def test_a_service_killed_at_an_exact_point_loses_nothing_and_says_nothing_twice(
+    line: FaultLine, doors: Doors, say: Callable[[str], None]
+) -> None:
+    campaign = CrashPoints(line, doors, STRUCK, SEED)
+    campaign.begin()
+    for strike in each_point_once(SEED):
+        campaign.deal(strike)
+
+    lost, double, told = campaign.told()
+    say(told)
+    assert (lost, double) == (0, 0), campaign.wrong
+    assert campaign.fired.keys() == {point.name for point in POINTS}
+
+
+@pytest.mark.timeout(300)
+def test_a_store_that_dies_stalls_and_garbles_costs_no_run_and_no_answer(
+    line: FaultLine, doors: Doors, say: Callable[[str], None]
+) -> None:
+    trouble = StoreTrouble(line, doors, STORED, SEED)
+    trouble.carry_one()
+    with asked_steadily(line.seen.grpc, [STORED], ASKED_A_SECOND) as steady:
+        trouble.make(kills=1, damages=6, delays=1)
+
+    bad, told = trouble.told(steady)
+    say(told)
+    assert bad == 0, trouble.wrong
+    assert steady.answers
+
+
+def test_many_writers_of_the_same_objects_leave_every_read_verified(line: FaultLine, say: Callable[[str], None]) -> None:
+    access = line.seen.told["store"]
+    stores = [
+        MinioStore(access["endpoint"], access["bucket"], access["access_key"], access["secret_key"], access["region"])
+        for _ in range(8)
+    ]
+    verified, wrong = written_at_once(stores, contents("written", 10, SEED), SEED)
+
+    say(report("writers-of-the-same-objects", 80, len(wrong), SEED, verified=verified))
+    assert not wrong
+    assert verified >= 80
+
+
+@pytest.mark.timeout(300)
+def test_a_broker_that_dies_freezes_and_restarts_costs_no_push_and_no_prediction(
+    line: FaultLine, say: Callable[[str], None]
+) -> None:
+    for number, model in enumerate(FLOWS):
+        run = line.push(model, 1.125 + number / 8)
+        line.deployed(run)
+        line.answers(model, run)
+    with asked_steadily(line.seen.grpc, FLOWS, ASKED_A_SECOND) as steady:
+        with flowing(line, FLOWS, PAUSE_SECONDS) as flow:
+            trouble = BrokerTrouble(line, flow, SEED)
+            for blow in blows(kills=1, freezes=1, restarts=1, seed=SEED):
+                trouble.deal(blow)
+        trouble.settle()
+
+    bad, told = trouble.told(steady)
+    say(told)
+    assert bad == 0, trouble.wrong
+    assert steady.answers
+
+
+def test_the_oracles_of_these_campaigns_see_what_is_lost_double_conflicting_or_wrong(line: FaultLine) -> None:
+    records = all_records(line.seen.log)
+    last = next(record for record in reversed(records) if isinstance(decode(record).event, ModelTrained))
+    trained = decode(last).event
+    assert isinstance(trained, ModelTrained)
+
+    def is_outcome(record: Record) -> bool:
+        event = decode(record).event
+        return isinstance(event, ModelDeployed) and event.run_id == trained.run_id
+
+    without = [record for record in records if not is_outcome(record)]
+    assert lost_of(records, [trained.run_id], [], PARTITIONS) == set()
+    assert lost_of(without, [trained.run_id], [], PARTITIONS) == {trained.run_id}
+    assert lost_of(records, ["never seen"], [], PARTITIONS) == {"never seen"}
+
+    other = encode(replace(trained, sentence="trained once more"), "test")
+    assert verdict_on([*records, replace(last, value=other.value, headers=other.headers)], [trained.run_id], PARTITIONS)[1]
+    assert conflicting(records) == set()
+    assert conflicting([*records, replace(last, value=other.value)]) == {decode(last).id}
+
+    missing = encode(replace(trained, manifest_sha256="0" * 64), "test")
+    store = line.seen.store
+    assert broken([last], store) == []
+    assert len(broken([replace(last, value=missing.value, headers=missing.headers)], store)) == 1
+
+
+def test_the_oracle_of_the_answers_sees_another_model_and_other_numbers(line: FaultLine) -> None:
+    digest, factor = next(iter(factors_of(line).items()))
+    right = [[factor * x for x in (1.0, 2.0, 3.0)]]
+    told = [Told("m", digest, 1, right, 0.1), Told("m", digest, 1, [[0.0]], 0.1), Told("m", "f" * 64, 1, right, 0.1)]
+    steady = Steady(told)
+
+    assert steady.wrong(factors_of(line)) == told[1:]

@@ -1,0 +1,137 @@
+"""A repository on this machine is read as files, and what is read is what git would say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pushline.trainer.adapters import git_local
+from pushline.trainer.adapters.git_remote import GitRemote
+from tests.fixtures.trainer_intake.repository import Repository
+from tests.waiting import until
+
+MAIN = "refs/heads/main"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path)
+
+
+def by_git(repository: Repository, branch: str = "main") -> str | None:
+    said = repository.git("ls-remote", "--refs", str(repository.bare), f"refs/heads/{branch}")
+    return said.partition("\t")[0] or None
+
+
+def pack(repository: Repository) -> None:
+    repository.git("--git-dir", str(repository.bare), "pack-refs", "--all")
+
+
+def packed(repository: Repository) -> None:
+    repository.push()
+    pack(repository)
+
+
+def packed_and_moved(repository: Repository) -> None:
+    repository.push()
+    pack(repository)
+    repository.push()
+
+
+def packed_and_deleted(repository: Repository) -> None:
+    repository.push()
+    pack(repository)
+    repository.delete()
+
+
+def packed_beside_others(repository: Repository) -> None:
+    for branch in ("main2", "amain", "x/refs/heads/main", "main"):
+        repository.push(branch=branch)
+    pack(repository)
+
+
+STATES: dict[str, Callable[[Repository], object]] = {
+    "no branch": lambda _: None,
+    "loose": lambda repository: repository.push(),
+    "packed": packed,
+    "packed, then moved": packed_and_moved,
+    "packed, then deleted": packed_and_deleted,
+    "packed beside others that end alike": packed_beside_others,
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_head_that_is_read_is_the_one_that_git_tells(repository: Repository, state: str) -> None:
+    STATES[state](repository)
+
+    assert git_local.head(git_local.git_folder(repository.bare), MAIN) == by_git(repository)
+
+
+def test_a_repository_with_a_work_tree_is_read_too(repository: Repository, tmp_path: Path) -> None:
+    sha = repository.push()
+
+    assert git_local.head(git_local.git_folder(tmp_path / "work"), MAIN) == sha
+
+
+def symbolic(repository: Repository) -> None:
+    repository.push(branch="other")
+    repository.git("--git-dir", str(repository.bare), "symbolic-ref", "refs/heads/main", "refs/heads/other")
+
+
+def a_link(repository: Repository) -> None:
+    sha = repository.push(branch="other")
+    (repository.bare / "refs/heads/main").symlink_to(repository.bare / "refs/heads/other")
+    assert (repository.bare / "refs/heads/main").read_text() == f"{sha}\n"
+
+
+@pytest.mark.parametrize("odd", [symbolic, a_link])
+def test_what_is_not_plain_is_left_to_git(repository: Repository, tmp_path: Path, odd: Callable[[Repository], None]) -> None:
+    odd(repository)
+
+    with pytest.raises(git_local.AskGit):
+        git_local.head(git_local.git_folder(repository.bare), MAIN)
+    assert GitRemote(tmp_path / "forge").head(str(repository.bare), "main") == by_git(repository)
+
+
+def test_a_linked_work_tree_and_a_folder_that_is_no_repository_are_left_to_git(repository: Repository, tmp_path: Path) -> None:
+    repository.push()
+    repository.git("--git-dir", str(repository.bare), "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"), "main")
+
+    for folder in (tmp_path / "linked", repository.bare / "worktrees/linked", tmp_path):
+        with pytest.raises(git_local.AskGit):
+            git_local.git_folder(folder)
+
+
+def test_a_branch_whose_name_leads_elsewhere_is_left_to_git(repository: Repository) -> None:
+    repository.push()
+
+    with pytest.raises(git_local.AskGit):
+        git_local.head(git_local.git_folder(repository.bare), "refs/heads/../../HEAD")
+
+
+def test_a_pushed_head_is_described_as_after_a_fetch_and_by_our_config_alone(repository: Repository, tmp_path: Path) -> None:
+    forge, fetched = GitRemote(tmp_path / "forge"), GitRemote(tmp_path / "fetched")
+    forge.describe(str(repository.bare), "main", repository.push())
+    sha = repository.push("Größer: a message\n\nwith a body")
+    canary = tmp_path / "canary"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\ntouch {canary}\n")
+    program.chmod(0o755)
+    for name in ("core.fsmonitor", "gpg.program", "core.pager", "core.sshCommand"):
+        repository.git("--git-dir", str(repository.bare), "config", name, str(program))
+    repository.git("--git-dir", str(repository.bare), "config", "log.showSignature", "true")
+
+    shown = forge.describe(str(repository.bare), "main", sha)
+
+    assert shown == fetched.describe(str(repository.bare), "main", sha)
+    assert shown.message == "Größer: a message\n\nwith a body"
+    assert not canary.exists()
+
+
+def test_a_head_that_was_described_is_brought_here_ahead_of_its_checkout(repository: Repository, tmp_path: Path) -> None:
+    forge = GitRemote(tmp_path / "forge")
+    forge.describe(str(repository.bare), "main", repository.push())
+    sha = repository.push()
+
+    assert forge.describe(str(repository.bare), "main", sha).sha == sha
+    until(lambda: list((tmp_path / "forge").glob(f"git/*/mirror.git/objects/{sha[:2]}/{sha[2:]}")), 20, "the commit in the mirror")
