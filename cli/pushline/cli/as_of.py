@@ -2,15 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 
 from pushline.cli.exits import Exit, Said
-from pushline.cli.find_line import line_file_of
 from pushline.cli.line_file import LineFile
-from pushline.cli.line_of_sight import CATCH_UP_SECONDS, line_in_sight
+from pushline.cli.line_of_sight import CATCH_UP_SECONDS
 from pushline.cli.terminal import Terminal
 from pushline.cli.times import when
 from pushline.line.broker import LineError, Log
@@ -22,16 +18,6 @@ from pushline.runtime.durations import parse_duration
 
 _PLACE = re.compile(r"([a-z]+)/(\d{1,9})[@/](\d{1,18})", re.ASCII)
 FORMS = "a time (2026-11-30T09:00:00Z), so long ago (2h), or a record's place (topic/partition@offset)"
-
-
-@contextmanager
-def ledger_in_sight(terminal: Terminal, path: Path | None, as_of: str) -> Iterator[Ledger]:
-    """Give everything that is in the log now, or that was there at the moment named. Raises Said."""
-    if as_of:
-        yield ledger_as_of(terminal, line_file_of(terminal, path), as_of)
-        return
-    with line_in_sight(terminal, path) as seen, seen.tail.read() as ledger:
-        yield ledger
 
 
 def ledger_as_of(terminal: Terminal, line: LineFile, as_of: str) -> Ledger:
