@@ -4,8 +4,10 @@ No clock, no I/O. A record is judged by the rules, given what is valid in front 
 until it is.
 """
 
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from pushline.line.codec import Entry, NewerVersion, Undecodable, decode
@@ -16,6 +18,7 @@ from pushline.line.ledger.state import Judgement, ModelLine, Run
 from pushline.line.records import Record
 
 WAITS_FOR_CAUSE = ("trained", "evaluated", "served")
+_rank = attrgetter("rank")
 
 
 class Ledger:
@@ -119,8 +122,7 @@ class Ledger:
         line.attempts[event.generation] = event.attempt
         run = Run(entry, line)
         self.runs[run.run_id] = run
-        line.runs.append(run)
-        line.runs.sort(key=lambda each: each.rank)
+        insort(line.runs, run, key=_rank)  # nearly always at the end
 
     def _apply_trained(self, entry: Entry[ModelTrained], before: Before) -> None:
         if before.run is not None:
