@@ -88,7 +88,7 @@ def decode(record: Record) -> Entry[Event]:
         raise Undecodable(f"a record of more than {MAX_RECORD_BYTES} bytes")
     return Entry(
         id=headers.get("ce_id", ""),
-        event=_event_of(topic.event, record.value),
+        event=event_of(topic.name, record.value),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,
@@ -99,6 +99,24 @@ def decode(record: Record) -> Entry[Event]:
         timestamp_ms=record.timestamp_ms,
         traceparent=headers.get("traceparent", ""),
     )
+
+
+def event_of(topic: str, value: bytes) -> Event:
+    """Read by msgspec, which takes less than json does: a part of what is an event, never anything else. The rest is for json.
+
+    NOTE: it looks at no text in fields that it skips, hence the decoding in front; nor how many digits a number in one of them has,
+    of which json takes 4300. Raises Undecodable.
+    """
+    if len(value) <= MAX_DIGITS:
+        try:
+            return _quick(topic).decode(value.decode())
+        except (MsgspecError, UnicodeDecodeError, RecursionError):
+            pass  # json says whether, and what is wrong
+    try:
+        data = json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Undecodable(f"the value is not JSON: {error}") from None
+    return _build(BY_NAME[topic].event, data)
 
 
 def cut_message(message: str) -> str:
@@ -156,27 +174,9 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _event_of(kind: type[Event], value: bytes) -> Event:
-    """Read by msgspec, which takes less than json does: a part of what is an event, never anything else. The rest is for json.
-
-    NOTE: it looks at no text in fields that it skips, hence the decoding in front; nor how many digits a number in one of them has,
-    of which json takes 4300.
-    """
-    if len(value) <= MAX_DIGITS:
-        try:
-            return _quick(kind).decode(value.decode())
-        except (MsgspecError, UnicodeDecodeError, RecursionError):
-            pass  # json says whether, and what is wrong
-    try:
-        data = json.loads(value, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise Undecodable(f"the value is not JSON: {error}") from None
-    return _build(kind, data)
-
-
 @cache
-def _quick(kind: type[Event]) -> Decoder[Event]:
-    return Decoder(kind)
+def _quick(topic: str) -> Decoder[Event]:
+    return Decoder(BY_NAME[topic].event)
 
 
 class _Wrong(Exception):

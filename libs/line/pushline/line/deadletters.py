@@ -40,6 +40,11 @@ class DeadLetters:
             if letter not in self._written:
                 self._open[letter] = (record, judgements[0].sentence)
 
+    @property
+    def open(self) -> tuple[tuple[Record, str], ...]:
+        """What is not copied yet, each with what is wrong with it. Any thread may ask."""
+        return tuple(self._open.copy().values())
+
     def write(self, owned: frozenset[int]) -> int:
         """Write what is open on the partitions owned; give how many. Trouble stays in `problem` until a later call succeeds."""
         written = 0

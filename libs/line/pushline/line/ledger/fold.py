@@ -14,7 +14,7 @@ from pushline.line.codec import Entry, NewerVersion, Undecodable, decode
 from pushline.line.events import CommitPushed, Event, ModelDeployed, ModelEvaluated, ModelServed, ModelTrained
 from pushline.line.ids import partition_of
 from pushline.line.ledger.rules import LONGEST_LEAP, ON_ALL, ON_TOPIC, RULE_NAMES, Before, is_rerun
-from pushline.line.ledger.state import Judgement, ModelLine, Run
+from pushline.line.ledger.state import Image, Judgement, ModelLine, Run
 from pushline.line.records import Record
 
 WAITS_FOR_CAUSE = ("trained", "evaluated", "served")
@@ -62,6 +62,39 @@ class Ledger:
     def valid(self, event_id: str) -> Entry[Event] | None:
         return self._valid.get(event_id)
 
+    def image(self) -> Image:
+        """Give all that is known, as plain data. Cheap: nothing in it is copied or changes later."""
+        numbers = [
+            (each.name, each.highest_generation, each.highest_deploy_seq, each.highest_served_seq) for each in self.models.values()
+        ]
+        return Image(
+            partitions=self.partitions,
+            valid=tuple(self._valid.values()),
+            kept=tuple(entry for waiting in self._kept.values() for entry in waiting),
+            numbers=tuple(numbers),
+            parked=tuple((*place, why) for place, why in self._parked.items()),
+            counts=tuple((*key, number) for key, number in self.counts.items()),
+            broken_rules=tuple((*key, number) for key, number in self.broken_rules.items()),
+        )
+
+    @classmethod
+    def of(cls, image: Image) -> "Ledger":
+        """Make the ledger again: what was found valid is applied in that order, and judged no more."""
+        ledger = cls(image.partitions)
+        for name, generation, deploy_seq, served_seq in image.numbers:
+            line = ledger.models.setdefault(name, ledger.line(name))
+            line.highest_generation, line.highest_deploy_seq, line.highest_served_seq = generation, deploy_seq, served_seq
+        for entry in image.valid:
+            _APPLY[entry.topic](ledger, entry, ledger._before(entry, None))
+            ledger._valid[entry.id] = entry
+        for entry in image.kept:
+            ledger._kept[entry.event.caused_by].append(entry)
+        for topic, partition, why in image.parked:
+            ledger.parked[partition] = ledger._parked[(topic, partition)] = why
+        ledger.counts.update({(topic, verdict): number for topic, verdict, number in image.counts})
+        ledger.broken_rules.update({(topic, rule): number for topic, rule, number in image.broken_rules})
+        return ledger
+
     def _fold_entry(self, entry: Entry[Event]) -> tuple[Judgement, ...]:
         broken = self._broken(ON_ALL, entry, self._before(entry, None))
         if broken is None or broken.rule not in ("key", "partition"):
@@ -80,7 +113,7 @@ class Ledger:
             return (self._count(broken),)
         self.models.setdefault(entry.event.model, before.line)
         _APPLY[entry.topic](self, entry, before)
-        self._valid[entry.id] = entry
+        self._valid.setdefault(entry.id, entry)
         released = [judgement for kept in self._kept.pop(entry.id, []) for judgement in self._judge(kept)]
         return (self._count(_judged(entry, "valid", "", "")), *released)
 

@@ -31,6 +31,21 @@ class Judgement:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A ledger as plain data: the valid records in the order in which they were found valid, and what does not follow from them."""
+
+    partitions: int
+    valid: tuple[Entry[Event], ...]
+    kept: tuple[Entry[Event], ...]
+    numbers: tuple[
+        tuple[str, int, int, int], ...
+    ]  # model, highest generation, deploy_seq and deploy_seq of a `served`, read anywhere
+    parked: tuple[tuple[str, int, str], ...]  # topic, partition, why
+    counts: tuple[tuple[str, str, int], ...]  # topic, verdict
+    broken_rules: tuple[tuple[str, str, int], ...]  # topic, rule
+
+
 @dataclass(slots=True)
 class Run:
     """One training of one commit, and how far it came."""
