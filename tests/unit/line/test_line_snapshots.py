@@ -1,7 +1,7 @@
 """A fold that begins with a snapshot is the fold of the whole log; one that does not fit its log counts for nothing."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -91,7 +91,7 @@ class Line:
         file = SnapshotFile(self.folder, self.told.append)
         return Tail(self.log, TOPIC_NAMES, hear, snapshots=Snapshots(file, lambda: self.open, restored))
 
-    def folds_to(self) -> Any:  # noqa: ANN401 - all of a ledger
+    def folds_to(self) -> Any:
         """Run a tail to the end of the log and stop it, which keeps a snapshot."""
         self.heard.clear()
         self.restored.clear()
@@ -103,15 +103,15 @@ class Line:
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Iterator[Line]:
+def line(tmp_path: Path) -> Line:
     made = Line(tmp_path / "snapshots")
     made.folds_to()
     assert len(made.heard) == 8
     assert made.restored == []
-    yield made
+    return made
 
 
-def afresh(line: Line) -> Any:  # noqa: ANN401 - all of a ledger
+def afresh(line: Line) -> Any:
     ledger = Ledger(make.PARTITIONS)
     for record in line.log.records("commit"):
         ledger.fold(record)

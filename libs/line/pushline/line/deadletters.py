@@ -45,6 +45,11 @@ class DeadLetters:
         """What is not copied yet, each with what is wrong with it. Any thread may ask."""
         return tuple(self._open.copy().values())
 
+    def begin(self, letters: tuple[tuple[Record, str], ...]) -> None:
+        """Take up again what was open when a snapshot was made. What was copied since is found so before it is written."""
+        for record, error in letters:
+            self._open[letter_id(record.topic, record.partition, record.offset)] = (record, error)
+
     def write(self, owned: frozenset[int]) -> int:
         """Write what is open on the partitions owned; give how many. Trouble stays in `problem` until a later call succeeds."""
         written = 0

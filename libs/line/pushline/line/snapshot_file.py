@@ -19,6 +19,11 @@ class SnapshotFile:
     def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
         self._folder, self._tell = folder, tell
 
+    @classmethod
+    def where(cls, folder: Path | None, tell: Callable[[str], None]) -> "SnapshotFile | None":
+        """None where there is no folder."""
+        return cls(folder, tell) if folder is not None else None
+
     def load(self) -> Snapshot | None:
         try:
             return read(_bytes_of(self._folder / NAME))

@@ -31,6 +31,11 @@ class Snapshots:
         self._asked = False
         self._writer: threading.Thread | None = None
 
+    @classmethod
+    def of(cls, file: Keeps | None, open_letters: Callable[[], OpenLetters], restored: OnRestore) -> "Snapshots | None":
+        """None where there is no file to keep them in."""
+        return cls(file, open_letters, restored) if file is not None else None
+
     def first(self) -> Snapshot | None:
         """Give the one to begin with, until it is taken or dropped. From then on a fold that begins again begins at 0."""
         if not self._asked:

@@ -15,8 +15,10 @@ from pushline.deployer.settings import Settings
 from pushline.line.broker import Log
 from pushline.line.deadletters import DeadLetters
 from pushline.line.kafka import KafkaLog
-from pushline.line.ledger import Judgement
+from pushline.line.ledger import Judgement, Ledger
 from pushline.line.records import Record
+from pushline.line.snapshot_file import SnapshotFile
+from pushline.line.snapshots import OpenLetters, Snapshots
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
 from pushline.line.topics import EVALUATED, TOPIC_NAMES, inputs_of
@@ -48,7 +50,9 @@ class Deployer:
         self.tail.stop()
 
 
-def build(line: Log, files: ModelFiles, log: Logger, registry: CollectorRegistry, health: Health) -> Deployer:
+def build(
+    line: Log, files: ModelFiles, log: Logger, registry: CollectorRegistry, health: Health, file: SnapshotFile | None = None
+) -> Deployer:
     letters = DeadLetters(line, inputs_of("deployer"))
     served, counter = ServedReports(log, registry), RecordCounter(registry)
 
@@ -58,7 +62,12 @@ def build(line: Log, files: ModelFiles, log: Logger, registry: CollectorRegistry
         counter.note(judgements)
         stage.wake()
 
-    tail = Tail(line, TOPIC_NAMES, on_fold=note)
+    def restored(ledger: Ledger, open_letters: OpenLetters) -> None:
+        letters.begin(open_letters)
+        served.begin(ledger.models.values())
+        counter.begin(ledger.counts, ledger.broken_rules)
+
+    tail = Tail(line, TOPIC_NAMES, on_fold=note, snapshots=Snapshots.of(file, lambda: letters.open, restored))
     stage = Stage(
         name="deployer",
         hears=EVALUATED,
@@ -94,7 +103,8 @@ def run(settings: Settings, log: Logger) -> None:
     line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     s3 = settings.store
     store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
-    deployer = build(line, StoredFiles(store), log, registry, health)
+    file = SnapshotFile.where(settings.snapshots.folder, lambda problem: log.warning("snapshot", sentence=problem))
+    deployer = build(line, StoredFiles(store), log, registry, health, file)
     watch = StoreWatch(store, writes=False, tell=lambda problem: log.warning("store", sentence=problem))
     health.watch("store", lambda: watch.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)

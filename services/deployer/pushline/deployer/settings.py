@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from pushline.runtime.settings import ProcessSettings, StageLineSettings, StoreSettings, group
+from pushline.runtime.settings import ProcessSettings, SnapshotSettings, StageLineSettings, StoreSettings, group
 
 
 @dataclass(frozen=True)
 class Settings:
     line: StageLineSettings = group()
     store: StoreSettings = group()
+    snapshots: SnapshotSettings = group()
     process: ProcessSettings = group(metrics_port=9103)

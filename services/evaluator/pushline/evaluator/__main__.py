@@ -22,8 +22,10 @@ from pushline.evaluator.verdict import Evaluation, next_evaluation
 from pushline.line.broker import LineError, Log
 from pushline.line.deadletters import DeadLetters
 from pushline.line.kafka import KafkaLog
-from pushline.line.ledger import Judgement
+from pushline.line.ledger import Judgement, Ledger
 from pushline.line.records import Record
+from pushline.line.snapshot_file import SnapshotFile
+from pushline.line.snapshots import OpenLetters, Snapshots
 from pushline.line.stage import Stage, StageReport, Work
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of
@@ -59,7 +61,13 @@ class Evaluator:
         self.tail.stop()
 
 
-def build(line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry) -> Evaluator:
+def build(
+    line: Log,
+    work: Work[Evaluation],
+    report: StageReport,
+    registry: CollectorRegistry,
+    file: SnapshotFile | None = None,
+) -> Evaluator:
     letters, counter, verdicts = DeadLetters(line, inputs_of("evaluator")), RecordCounter(registry), Verdicts(registry)
 
     def note(record: Record, judgements: tuple[Judgement, ...]) -> None:
@@ -68,7 +76,12 @@ def build(line: Log, work: Work[Evaluation], report: StageReport, registry: Coll
         verdicts.note(judgements)
         stage.wake()
 
-    tail = Tail(line, TOPIC_NAMES, on_fold=note)
+    def restored(ledger: Ledger, open_letters: OpenLetters) -> None:
+        letters.begin(open_letters)
+        counter.begin(ledger.counts, ledger.broken_rules)
+        verdicts.begin(ledger.runs.values())
+
+    tail = Tail(line, TOPIC_NAMES, on_fold=note, snapshots=Snapshots.of(file, lambda: letters.open, restored))
     stage = Stage(
         name="evaluator",
         hears=TRAINED,
@@ -119,7 +132,8 @@ def run(settings: Settings, log: Logger) -> None:
         log.warning("bubblewrap does not work here; programs are run in processes with limits alone")
     predictors = predictor_process(settings.evaluation, bubblewrap)
     work = OnTrained(store, assessor(settings.evaluation, bubblewrap, predictors), at_once)
-    evaluator = build(line, work, StageReporter(log, registry), registry)
+    file = SnapshotFile.where(settings.snapshots.folder, lambda problem: log.warning("snapshot", sentence=problem))
+    evaluator = build(line, work, StageReporter(log, registry), registry, file)
     health.watch("predictor", lambda: predictors.problem)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)

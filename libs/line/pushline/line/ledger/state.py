@@ -38,9 +38,7 @@ class Image:
     partitions: int
     valid: tuple[Entry[Event], ...]
     kept: tuple[Entry[Event], ...]
-    numbers: tuple[
-        tuple[str, int, int, int], ...
-    ]  # model, highest generation, deploy_seq and deploy_seq of a `served`, read anywhere
+    numbers: tuple[tuple[str, int, int, int], ...]  # model; highest generation, deploy_seq, deploy_seq of a `served` that were read
     parked: tuple[tuple[str, int, str], ...]  # topic, partition, why
     counts: tuple[tuple[str, str, int], ...]  # topic, verdict
     broken_rules: tuple[tuple[str, str, int], ...]  # topic, rule
