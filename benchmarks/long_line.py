@@ -121,8 +121,8 @@ class LongLine:
             model.live.append((pushed, serving))
             yield from self._live(model, replace(put, outcome="deployed", serving=(serving,), digest=made.digest))
         else:
-            said = {"outcome": "rejected", "reason": "gate_failed", "sentence": SENTENCE}
-            yield _encoded(replace(put, kind="close", deploy_seq=0, digest=made.digest, **said))
+            said = replace(put, outcome="rejected", reason="gate_failed", sentence=SENTENCE)
+            yield _encoded(replace(said, kind="close", deploy_seq=0, digest=made.digest))
 
     def _rollback(self, model: _Model) -> Iterator[Message]:
         baseline = model.live[-1][1].digest
@@ -143,8 +143,8 @@ class LongLine:
         message = _encoded(put)
         yield message
         for replica in REPLICAS:
-            told = (put.deploy_seq, put.digest, replica, f"start of {replica}", "serving", "", "loaded in 41 ms")
-            yield _encoded(ModelServed(*_run(put, _id(message)), *told))
+            serves = (replica, f"start of {replica}", "serving", "", "loaded in 41 ms")
+            yield _encoded(ModelServed(*_run(put, _id(message)), put.deploy_seq, put.digest, *serves))
 
 
 def _evaluated(pushed: CommitPushed, made: ModelTrained, cause: str, baseline: str, verdict: str) -> ModelEvaluated:
