@@ -4,6 +4,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pushline.line.snapshot import Snapshot, Unusable, parts_of, read
@@ -56,8 +57,9 @@ class SnapshotFile:
                 part.replace(self._folder / NAME)
         except BlockingIOError:
             return False  # another process of this folder writes its own
-        except OSError as error:
-            part.unlink(missing_ok=True)
+        except (OSError, ValueError) as error:
+            with suppress(OSError):
+                part.unlink()
             self._tell(f"no snapshot could be written in {self._folder}: {error}")
             return False
         return True
