@@ -27,9 +27,9 @@ check: install ## format, lint, types, import contracts, generated code, each se
 bench: install ## measure; benchmarks/RESULTS.md has the figures of record
 	@tools/bench
 
-campaigns: install ## the long forms of the random tests, and kills at every stage of a run
+campaigns: install ## every fault in full size, in under 3 hours; benchmarks/CAMPAIGNS.md keeps the lines
 	@$(RUN)/pytest -q -s --hypothesis-profile=campaign --timeout=7200 tests/unit/line/model
-	@$(RUN)/python -m benchmarks.campaigns.kills
+	@$(RUN)/python -m benchmarks.campaigns
 
 proto: install ## libs/contracts from proto/
 	@tools/proto

@@ -1,15 +1,19 @@
-"""Say how many tests ran in which ring, from pytest's JUnit files. A ring without tests, or with skipped ones, fails."""
+"""Say how many tests ran in which ring, from pytest's JUnit files. A ring without tests, or with skipped ones, fails.
+
+A ring that runs in several passes leaves a file for each: `faults.xml`, `faults.alone.xml`.
+"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 
-def count(path: Path) -> tuple[int, int, int, float]:
+def count(files: Sequence[Path]) -> tuple[int, int, int, float]:
     """Give tests run, failed, skipped and seconds; (0, 0, 0, 0) where the ring left no file."""
-    if not path.exists():
+    if not files:
         return 0, 0, 0, 0.0
-    suites = ET.parse(path).getroot().iter("testsuite")  # noqa: S314 - written by pytest a moment ago
+    suites = [suite for path in files for suite in ET.parse(path).getroot().iter("testsuite")]  # noqa: S314 - written by pytest a moment ago
     numbers = [
         (
             int(suite.get("tests", 0)),
@@ -25,7 +29,7 @@ def count(path: Path) -> tuple[int, int, int, float]:
 
 def main() -> int:
     folder, rings = Path(sys.argv[1]), sys.argv[2:]
-    rows = {ring: count(folder / f"{ring}.xml") for ring in rings}
+    rows = {ring: count([*folder.glob(f"{ring}.xml"), *folder.glob(f"{ring}.*.xml")]) for ring in rings}
     print(f"\n{'ring':<14}{'tests':>7}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for ring, (tests, failed, skipped, seconds) in rows.items():
         print(f"{ring:<14}{tests:>7}{failed:>8}{skipped:>9}{seconds:>9.1f}")

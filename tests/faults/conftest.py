@@ -1,7 +1,6 @@
 """What every fault test starts from: a training interpreter without TensorFlow, and a place on the session's broker and store."""
 
 import shutil
-import sys
 import sysconfig
 import venv
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ from tests.servers import topics_of_its_own
 
 if TYPE_CHECKING:
     from tests.servers import BrokerAddress, StoreAddress
+
+LINE = "campaign"
 
 
 def stub_interpreter(folder: Path) -> Path:
@@ -39,11 +40,30 @@ def place(broker_address: "BrokerAddress", store_settings: "StoreAddress") -> It
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print a campaign's line where a person sees it."""
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a campaign's line where a person sees it, whichever worker runs the test: it goes with the test's report."""
 
     def tell(line: str) -> None:
-        with capsys.disabled():
-            sys.stdout.write(f"\n{line}\n")
+        request.node.user_properties.append((LINE, line))
 
     return tell
+
+
+class Lines:
+    """Writes what `say` was told once a test is over, in the process that has the terminal."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        told = [str(line) for name, line in report.user_properties if name == LINE]
+        if report.when == "teardown" and terminal is not None:
+            for line in told:
+                terminal.write(f"\n{line}\n")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: measures under load, so nothing runs beside it")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Lines(config))

@@ -10,6 +10,8 @@ from benchmarks.hostile.attacks import ATTACKS
 from benchmarks.hostile.subject import HEAVY_MODEL, LIGHT_MODEL, Subject, subject
 from tests.faults.places import Place
 
+pytestmark = pytest.mark.alone
+
 SEED, TRIES = 1, 3
 
 

@@ -24,6 +24,8 @@ from tests.fixtures.predictor.deploying import SOURCE, Line
 from tests.servers import ENVIRON
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 SEED = 0  # nothing here is left to chance
 STORM, STORM_SECONDS, MOST_LOADS = 1000, 2.0, 5
 ROLLBACKS = int(ENVIRON.get("PUSHLINE_TEST_ROLLBACKS", "20"))

@@ -20,6 +20,8 @@ from tests.faults.services import Service, frozen
 from tests.fixtures.predictor.deploying import Line
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 SEED = 6
 SWAPS, CONNECTIONS = 30, 3
 NOWHERE = {"PUSHLINE_KAFKA": "127.0.0.1:1", "PUSHLINE_S3_ENDPOINT": "http://127.0.0.1:1"}

@@ -28,6 +28,8 @@ from tests.fixtures.predictor.http2 import HOST, Connection, header_block
 from tests.servers import ENVIRON
 from tests.waiting import until
 
+pytestmark = pytest.mark.alone
+
 STOPS, LANES, SEED = int(ENVIRON.get("PUSHLINE_TEST_STOPS", "50")), 3, 9
 SUBJECTS = {"one process": (1, STOPS, LANES), "two processes": (2, max(1, STOPS // 4), 1)}  # how many, stops, of them at once
 DRAIN_SECONDS, GRACE_SECONDS = 0.5, 5.0
