@@ -82,6 +82,25 @@ def values(records: Sequence[Record]) -> list[bytes | None]:
     return [record.value for record in records]
 
 
+def test_a_reader_begins_where_it_is_told(subject: Subject) -> None:
+    written = [subject.log.append(a_message(number)) for number in range(5)]
+    place = (written[3].topic, written[3].partition)
+    with closing(subject.log.reader(["commit"], {place: 3})) as reader:
+        assert [record.offset for record in read(reader, 2)] == [3, 4]
+        assert reader.position()[place] == 5
+
+
+def test_a_reader_that_is_to_begin_behind_the_end_says_so(subject: Subject) -> None:
+    written = subject.log.append(a_message())
+    with pytest.raises(LogTruncated, match="behind the place read"):
+        subject.log.reader(["commit"], {(written.topic, written.partition): 7})
+
+
+def test_two_readers_of_a_topic_name_it_alike(subject: Subject) -> None:
+    with closing(subject.log.reader(["commit"])) as first, closing(subject.other.reader(["commit"])) as second:
+        assert dict(first.identity()) == dict(second.identity())
+
+
 def test_a_record_lies_in_the_log_as_it_was_appended(subject: Subject) -> None:
     message = a_message()
 

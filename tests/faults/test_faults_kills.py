@@ -10,13 +10,16 @@ import pytest
 
 from pushline.line.ledger import Ledger
 from pushline.line.records import Record
+from pushline.line.snapshot_file import NAME
 from tests.faults import repositories
 from tests.faults.evidence import Objects, all_records, copy_of, digest, events_of, folded, interleaved, report, seeded
+from tests.faults.offsets import FAR_BEYOND, Offsets
 from tests.faults.places import Place
-from tests.faults.processes import FaultLine, Wish, fault_line
+from tests.faults.processes import STAGES, FaultLine, Wish, fault_line
 from tests.waiting import until
 
 SEED = 20
+PARTITIONS = 4
 ROUNDS = 4
 KILLED = tuple(f"killed-{number}" for number in range(4))
 SERVICES = ("trainer", "evaluator", "deployer", "predictor")
@@ -173,24 +176,69 @@ def test_the_log_read_in_any_order_of_its_topics_is_one_state(line: FaultLine, s
     say(report("replay-in-any-order", INTERLEAVINGS, 0, SEED, records=len(records)))
 
 
-def test_with_every_cache_and_work_folder_gone_a_restart_adds_nothing_but_served(line: FaultLine) -> None:
-    before, objects = all_records(line.seen.log), Objects(line.seen.store).of((*KILLED, "staged", "polled"))
-    line.kill()
+def stopped(line: FaultLine) -> None:
+    """Stop the services in good order: each stage leaves a snapshot."""
     for service in line.services.values():
-        shutil.rmtree(service.work)
-        service.work.mkdir()
+        service.ask_to_stop()
+    for service in line.services.values():
+        assert service.exit_code() == 0
 
+
+def snapshots_of(line: FaultLine) -> list[Path]:
+    return [line.services[stage].work / "snapshots" / NAME for stage in STAGES]
+
+
+def a_restart_adds_nothing_but_served(line: FaultLine, meanwhile: Callable[[], None]) -> None:
+    """Do something to a line that is down, start it, and hold what it is then against what it was."""
+    models = (*KILLED, "staged", "polled")
+    before, objects = all_records(line.seen.log), Objects(line.seen.store).of(models)
+    meanwhile()
     line.start()
     line.services["predictor"].ready()
-    started = len(KILLED) + 2
-    line.seen.tail.wait_until(lambda ledger: ledger.counts[("served", "valid")] >= _served(before) + started or None, 30)
+    with line.seen.tail.read() as ledger:
+        state = {model: ledger.line(model).live_digest for model in models}
+    line.seen.tail.wait_until(lambda ledger: ledger.counts[("served", "valid")] >= _served(before) + len(models) or None, 30)
     line.seen.tail.catch_up(30)
 
     after = all_records(line.seen.log)
     ids = {(record.topic, record.partition, record.offset) for record in before}
     new = [record for record in after if (record.topic, record.partition, record.offset) not in ids]
     assert {record.topic for record in new} == {"served"}
-    assert Objects(line.seen.store).of((*KILLED, "staged", "polled")) == objects
+    assert Objects(line.seen.store).of(models) == objects
+    with line.seen.tail.read() as ledger:
+        assert {model: ledger.line(model).live_digest for model in models} == state
+
+
+@pytest.mark.timeout(180)
+def test_with_offsets_snapshots_caches_and_work_folders_gone_a_restart_adds_nothing_but_served(
+    line: FaultLine, place: Place
+) -> None:
+    stopped(line)
+    assert all(path.is_file() for path in snapshots_of(line))
+    offsets = Offsets(place, PARTITIONS)
+
+    def all_gone() -> None:
+        if place.is_real:
+            offsets.delete()
+            assert set(offsets.committed().values()) == {0}
+        for service in line.services.values():
+            shutil.rmtree(service.work)
+            service.work.mkdir()
+
+    a_restart_adds_nothing_but_served(line, all_gone)
+
+
+@pytest.mark.timeout(180)
+def test_offsets_set_to_0_or_far_beyond_the_end_and_a_start_from_snapshots_add_nothing_but_served(
+    line: FaultLine, place: Place
+) -> None:
+    if not place.is_real:
+        return  # the embedded broker knows no such calls
+    offsets = Offsets(place, PARTITIONS)
+    for wrong in (0, FAR_BEYOND):
+        stopped(line)
+        a_restart_adds_nothing_but_served(line, lambda wrong=wrong: offsets.set(wrong))  # type: ignore[misc]
+        assert not any('"snapshot"' in line.services[stage].log.read_text() for stage in STAGES)
 
 
 def _served(records: Sequence[Record]) -> int:

@@ -12,12 +12,13 @@ from confluent_kafka import Producer
 
 from pushline.line.codec import encode
 from pushline.line.events import ModelDeployed, Serving
-from tests.faults.asking import Load, Said, serves, under_load
+from tests.faults.asking import serves, under_load
 from tests.faults.evidence import report
 from tests.faults.places import Place, own_place
 from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.procfs import children_of, told
 from tests.faults.repositories import program
+from tests.faults.rolling_back import ROLLBACK_SECONDS, roll_back_often
 from tests.faults.services import Service
 from tests.fixtures.predictor.deploying import SOURCE, Line
 from tests.servers import ENVIRON
@@ -27,9 +28,9 @@ pytestmark = pytest.mark.alone
 
 SEED = 0  # nothing here is left to chance
 STORM, STORM_SECONDS, MOST_LOADS = 1000, 2.0, 5
-ROLLBACKS, REPLICAS, ROLLBACK_SECONDS = int(ENVIRON.get("PUSHLINE_TEST_ROLLBACKS", "20")), 3, 0.2
+ROLLBACKS = int(ENVIRON.get("PUSHLINE_TEST_ROLLBACKS", "20"))
 SWAPS, WARM_UP_SWAPS, MORE = 100, 5, 1.05
-CONNECTIONS, REST_SECONDS = 2, 0.002
+CONNECTIONS = 2
 
 
 @pytest.fixture(scope="module")
@@ -105,52 +106,11 @@ def written(place: Place, events: Sequence[ModelDeployed]) -> float:
 def test_a_rollback_reaches_three_replicas_at_once_without_the_store(
     line: FaultLine, deployer: Line, place: Place, say: Callable[[str], None]
 ) -> None:
-    model = "rolled-back"
-    replicas = [line.services["predictor"], *(line.another(f"replica-{number}", "predictor") for number in range(2, REPLICAS + 1))]
-    first = deployed_on(replicas, deployer, model, 1.0)
-    second = deployed_on(replicas, deployer, model, 2.0)
-    place.servers["store"].kill()
-    try:
-        factors, reported = {1: 1.0, 2: 2.0}, dict[int, float]()
-        with under_load(replicas, model, 1, REST_SECONDS) as load:
-            for number in range(ROLLBACKS):
-                back, factor = (first, 1.0) if number % 2 == 0 else (second, 2.0)
-                event = deployer.rollback(back)
-                reported[event.deploy_seq] = time.perf_counter()
-                factors[event.deploy_seq] = factor
-                until(lambda seq=event.deploy_seq: followed(load, seq), 30, "answers of all replicas")  # type: ignore[misc]
-    finally:
-        place.servers["store"].start()
+    told = roll_back_often(line, deployer, place, ROLLBACKS)
 
-    taken = sorted(last_older(load.answers, seq) - at for seq, at in reported.items())
-    p50, p99 = taken[len(taken) // 2], taken[min(len(taken) - 1, round(0.99 * len(taken)))]
-    figures: dict[str, float | str] = {
-        "replicas": REPLICAS,
-        "p50_ms": f"{1e3 * p50:.0f}",
-        "p99_ms": f"{1e3 * p99:.0f}",
-        "answers": len(load.answers),
-    }
-    say(report("rollback", ROLLBACKS, len(load.failures), SEED, **figures))
-    assert load.failures == []
-    assert load.wrong(factors) == []
-    assert p99 <= ROLLBACK_SECONDS
-
-
-def deployed_on(replicas: Sequence[Service], deployer: Line, model: str, factor: float) -> ModelDeployed:
-    event = deployer.deploy(program(factor), model)
-    for replica in replicas:
-        serves(replica, event)
-    return event
-
-
-def followed(load: Load, deploy_seq: int) -> bool:
-    newest = {said.replica: said.deploy_seq for said in load.answers[-100 * REPLICAS :]}
-    return len(newest) == REPLICAS and min(newest.values()) >= deploy_seq
-
-
-def last_older(answers: Sequence[Said], deploy_seq: int) -> float:
-    """Give the time from which on all answers come from this deployment."""
-    return max(said.at for said in answers if said.deploy_seq < deploy_seq)
+    say(str(told))
+    assert (told.failures, told.wrong) == (0, 0)
+    assert told.quantile(0.99) <= ROLLBACK_SECONDS
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def _service(name: str, line: LineToServe, environ: Mapping[str, str], *, free_p
         "PUSHLINE_WORK": str(work),
         "PUSHLINE_CACHE": str(work / "cache"),
         "TMPDIR": str(work),
+        **({"PUSHLINE_SNAPSHOTS": str(work / "snapshots")} if name in STAGES else {}),
         **({"PUSHLINE_EMIT_SECRET": line.emit_secret} if name == "trainer" else {}),
         **(_tensorflow(environ) if name in ("evaluator", "predictor") else {}),
         **({"PUSHLINE_REPLICA": f"{name}-0"} if line.named_replicas and name in SHARING else {}),

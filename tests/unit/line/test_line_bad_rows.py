@@ -107,3 +107,23 @@ def test_a_mark_that_cannot_be_read_accepts_nothing() -> None:
     for told in (b"", b"0", b"0/x", b"-1/4", b"1/" + b"9" * 40, b"\xff"):
         assert accepted_of(Record(COMMIT.dead_letters, 0, 0, b"-", b"{}", ((ACCEPTED, told),), 0)) is None
     assert accepted_of(Record("commit", 0, 0, b"-", b"{}", ((ACCEPTED, b"0/4"),), 0)) is None
+
+
+@given(
+    bad=st.lists(st.booleans(), max_size=60),
+    accepted=st.lists(st.integers(0, 60), max_size=2),
+    further=st.lists(st.booleans(), max_size=30),
+)
+def test_rows_go_on_from_their_image_as_if_they_had_never_stopped(
+    bad: list[bool], accepted: list[int], further: list[bool]
+) -> None:
+    rows = rows_of(bad, tuple(accepted))
+    again = BadRows.of(rows.image())
+    for each in (rows, again):
+        for offset, is_bad in enumerate(further, start=len(bad)):
+            if is_bad:
+                each.bad(PLACE, offset)
+            else:
+                each.good(PLACE)
+    assert again.image() == rows.image()
+    assert again.stops(SHORTEST_ROW, ("commit",)) == rows.stops(SHORTEST_ROW, ("commit",))

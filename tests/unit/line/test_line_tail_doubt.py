@@ -1,7 +1,8 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
+from pushline.line.broker import Place
 from pushline.line.codec import encode
 from pushline.line.memory import MemoryLog, MemoryReader
 from pushline.line.tail import Tail
@@ -17,9 +18,9 @@ def short_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
 class CountsReaders(MemoryLog):
     made = 0
 
-    def reader(self, topics: Sequence[str]) -> MemoryReader:
+    def reader(self, topics: Sequence[str], begin: Mapping[Place, int] = {}) -> MemoryReader:
         self.made += 1
-        return super().reader(topics)
+        return super().reader(topics, begin)
 
 
 def test_a_previous_above_all_that_was_read_is_folded_once_more_and_then_invalid() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pushline.line.broker import Place
@@ -76,6 +76,9 @@ class SlowReader:
     def end(self, timeout_seconds: float) -> dict[Place, int]:
         return self._reader.end(timeout_seconds)
 
+    def identity(self) -> Mapping[str, str]:
+        return self._reader.identity()
+
     def close(self) -> None:
         self._reader.close()
 
@@ -87,5 +90,5 @@ class SlowToRead(MemoryLog):
         self._cluster, self._groups, self._fates, self._held = log._cluster, log._groups, log._fates, log._held
         self._gate = gate
 
-    def reader(self, topics: Sequence[str]) -> SlowReader:  # type: ignore[override]  # it is a Reader too
-        return SlowReader(super().reader(topics), self._gate)
+    def reader(self, topics: Sequence[str], begin: Mapping[Place, int] = {}) -> SlowReader:  # type: ignore[override]  # a Reader too
+        return SlowReader(super().reader(topics, begin), self._gate)

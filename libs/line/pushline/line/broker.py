@@ -3,7 +3,7 @@
 A Log and its readers are each used by one thread at a time; the Log itself may be shared (`append` is thread-safe).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pushline.line.records import Message, Record
@@ -62,6 +62,10 @@ class Reader(Protocol):
         """
         ...
 
+    def identity(self) -> Mapping[str, str]:
+        """Say which topic each name stands for: another text once it was made anew. Empty where the broker knows no such thing."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -93,8 +97,8 @@ class Log(Protocol):
         """
         ...
 
-    def reader(self, topics: Sequence[str]) -> Reader:
-        """Assign all partitions of these topics from offset 0. Raises BrokerUnavailable, LogTruncated."""
+    def reader(self, topics: Sequence[str], begin: Mapping[Place, int] = {}) -> Reader:
+        """Assign all partitions of these topics, from offset 0 or where `begin` says. Raises BrokerUnavailable, LogTruncated."""
         ...
 
     def ownership(self, group: str, topic: str) -> Ownership: ...

@@ -10,6 +10,7 @@ is not copied yet then is not kept in memory either, it is read once more from t
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import uuid5
 
 from pushline.line.broker import MAX_RECORD_BYTES, LineError, Log, Place
@@ -29,6 +30,18 @@ WRITE_SECONDS = 1.0  # then the stage's loop goes on, and the rest is written th
 
 def letter_id(topic: str, partition: int, offset: int) -> str:
     return str(uuid5(NAMESPACE, f"dlq/{topic}/{partition}/{offset}"))
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLetters:
+    """What is not copied yet, as plain data."""
+
+    in_memory: tuple[tuple[Record, str], ...]  # undecodable records, and what is wrong with each
+    held: tuple[tuple[str, int, int], ...]  # topic, partition, offset from which on they are to be read from the log
+    newest: tuple[tuple[str, int, int], ...]  # offset of the last undecodable record of each partition
+
+
+NO_OPEN_LETTERS = OpenLetters((), (), ())
 
 
 class DeadLetters:
@@ -66,6 +79,20 @@ class DeadLetters:
     def look(self, ledger: Ledger) -> None:
         """See where the stage is stopped. Called under the tail's lock."""
         self.stops = {stop.place: stop for stop in ledger.bad_rows.stops(self._most_in_a_row, self._topics)}
+
+    @property
+    def open(self) -> OpenLetters:
+        """What is not copied yet. Ask in the thread that calls `note`; what is copied meanwhile does no harm."""
+        held = tuple((*place, offset) for place, offset in self._held.copy().items())
+        newest = tuple((*place, offset) for place, offset in self._newest.items())
+        return OpenLetters(tuple(self._open.copy().values()), held, newest)
+
+    def begin(self, letters: OpenLetters) -> None:
+        """Take up again what was open when a snapshot was made."""
+        for record, error in letters.in_memory:
+            self._open[letter_id(record.topic, record.partition, record.offset)] = (record, error)
+        self._held.update({(topic, partition): offset for topic, partition, offset in letters.held})
+        self._newest.update({(topic, partition): offset for topic, partition, offset in letters.newest})
 
     def write(self, owned: frozenset[int]) -> int:
         """Write what is open on the partitions owned, for a while; give how many. Trouble stays in `problem` until a later call

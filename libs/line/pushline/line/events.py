@@ -4,6 +4,11 @@ proto/pushline/events/v1/events.proto says what each field means; a test holds t
 """
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+Unsigned = Annotated[int, Meta(ge=0, lt=2**32)]  # the schema's uint32
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +25,18 @@ class Commit:
 class File:
     name: str
     sha256: str
-    size: int
+    size: Unsigned
 
 
 @dataclass(frozen=True, slots=True)
 class CommitPushed:
     model: str
     run_id: str
-    generation: int
-    attempt: int
+    generation: Unsigned
+    attempt: Unsigned
     commit: Commit
     caused_by: str
-    previous: int
+    previous: Unsigned
     actor: str
     reason: str
 
@@ -40,8 +45,8 @@ class CommitPushed:
 class ModelTrained:
     model: str
     run_id: str
-    generation: int
-    attempt: int
+    generation: Unsigned
+    attempt: Unsigned
     commit: Commit
     caused_by: str
     outcome: str
@@ -74,8 +79,8 @@ class Metric:
 class ModelEvaluated:
     model: str
     run_id: str
-    generation: int
-    attempt: int
+    generation: Unsigned
+    attempt: Unsigned
     commit: Commit
     caused_by: str
     digest: str
@@ -96,13 +101,13 @@ class ModelEvaluated:
 @dataclass(frozen=True, slots=True)
 class Serving:
     run_id: str
-    generation: int
-    attempt: int
+    generation: Unsigned
+    attempt: Unsigned
     commit: Commit
     digest: str
     manifest_sha256: str
     files: tuple[File, ...]
-    weight: int
+    weight: Unsigned
     mode: str
 
 
@@ -110,15 +115,15 @@ class Serving:
 class ModelDeployed:
     model: str
     run_id: str
-    generation: int
-    attempt: int
+    generation: Unsigned
+    attempt: Unsigned
     commit: Commit
     caused_by: str
     kind: str
-    deploy_seq: int
-    previous: int
+    deploy_seq: Unsigned
+    previous: Unsigned
     baseline_digest: str
-    floor_generation: int
+    floor_generation: Unsigned
     actor: str
     outcome: str
     reason: str
@@ -131,11 +136,11 @@ class ModelDeployed:
 class ModelServed:
     model: str
     run_id: str
-    generation: int
-    attempt: int
+    generation: Unsigned
+    attempt: Unsigned
     commit: Commit
     caused_by: str
-    deploy_seq: int
+    deploy_seq: Unsigned
     digest: str
     replica: str
     start: str

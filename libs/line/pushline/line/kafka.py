@@ -5,7 +5,7 @@ Appending is in kafka_append.py, reading in kafka_reader.py, dividing partitions
 
 from collections.abc import Mapping, Sequence
 
-from pushline.line.broker import LineError
+from pushline.line.broker import LineError, Place
 from pushline.line.kafka_append import Appender
 from pushline.line.kafka_clients import Clients, Partitions
 from pushline.line.kafka_ownership import KafkaOwnership
@@ -33,11 +33,11 @@ class KafkaLog:
     def append(self, message: Message, timeout_seconds: float = 10.0) -> Record:
         return self._appender.append(message, timeout_seconds)
 
-    def reader(self, topics: Sequence[str]) -> KafkaReader:
+    def reader(self, topics: Sequence[str], begin: Mapping[Place, int] = {}) -> KafkaReader:
         if not self._check_topics:
-            return KafkaReader(self._clients, topics)
+            return KafkaReader(self._clients, topics, begin)
         self._check(topics)
-        return KafkaReader(self._clients, topics, lambda: self._check(topics))
+        return KafkaReader(self._clients, topics, begin, lambda: self._check(topics))
 
     def ownership(self, group: str, topic: str) -> KafkaOwnership:
         return KafkaOwnership(self._clients, group, topic)

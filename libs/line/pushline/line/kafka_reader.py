@@ -1,7 +1,7 @@
 """Reading whole partitions of Kafka from offset 0: assign(), no group, no commits."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import cast
 
@@ -32,7 +32,9 @@ GONE = {
 class KafkaReader:
     """Implements Reader. Every few seconds, and while brokers are down, it also looks whether the log is still the same one."""
 
-    def __init__(self, clients: Clients, topics: Sequence[str], check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, clients: Clients, topics: Sequence[str], begin: Mapping[Place, int] = {}, check: Callable[[], None] = lambda: None
+    ) -> None:
         """`check` raises LineError where the topics are set up wrongly; it is asked now and then."""
         self._clients = clients
         self._check, self._check_at = check, time.monotonic() + CHECK_EVERY_SECONDS
@@ -44,13 +46,15 @@ class KafkaReader:
         self._ids: TopicIds | None = None
         try:
             counts = Partitions(self._asking, clients).of(topics, CONNECT_TIMEOUT_SECONDS)
-            self._next: dict[Place, int] = {(name, number): 0 for name in topics for number in range(counts[name])}
+            self._next: dict[Place, int] = {
+                place: begin.get(place, 0) for name in topics for place in ((name, number) for number in range(counts[name]))
+            }
             self._ids = TopicIds(clients, topics, self._asking)
             self._look(CONNECT_TIMEOUT_SECONDS)
         except LineError:
             self.close()
             raise
-        self._consumer.assign([TopicPartition(clients.topic(name), number, 0) for name, number in self._next])
+        self._consumer.assign([TopicPartition(clients.topic(name), number, at) for (name, number), at in self._next.items()])
 
     def poll(self, timeout_seconds: float) -> Sequence[Record]:
         if self._trouble is not None:
@@ -68,6 +72,9 @@ class KafkaReader:
 
     def end(self, timeout_seconds: float) -> dict[Place, int]:
         return self._offsets(OFFSET_END, timeout_seconds)
+
+    def identity(self) -> Mapping[str, str]:
+        return self._ids.first if self._ids is not None else {}
 
     def close(self) -> None:
         self._consumer.close()

@@ -25,12 +25,12 @@ class TopicIds:
         self._mock = cluster.startswith("mockCluster")
         self._admin: AdminClient | None = None
         self._lock = Lock()  # nobody asks a client that is being closed
-        self._first = self._ask(CONNECT_TIMEOUT_SECONDS)
+        self.first = self._ask(CONNECT_TIMEOUT_SECONDS)
 
     def check(self, timeout_seconds: float) -> None:
         """Raises LogTruncated, BrokerUnavailable."""
         now = self._ask(timeout_seconds)
-        for topic, first in self._first.items():
+        for topic, first in self.first.items():
             if now[topic] != first:
                 raise LogTruncated(topic, 0, f"the topic is another one than before (id {now[topic]}, was {first})")
 

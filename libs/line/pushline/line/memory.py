@@ -6,8 +6,8 @@ lose or hold an append, forget the first records, be another topic than before.
 
 import time
 from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import Condition
@@ -47,10 +47,10 @@ class MemoryLog:
                 self._fail(message, self._fates.popleft())
             return self._cluster.write(message)
 
-    def reader(self, topics: Sequence[str]) -> "MemoryReader":
+    def reader(self, topics: Sequence[str], begin: Mapping[Place, int] = {}) -> "MemoryReader":
         with self._cluster.changed:
             self._cluster.check_here()
-            return MemoryReader(self._cluster, topics)
+            return MemoryReader(self._cluster, topics, begin)
 
     def ownership(self, group: str, topic: str) -> "MemoryOwnership":
         with self._cluster.changed:
@@ -91,6 +91,7 @@ class MemoryLog:
         """Delete a topic and make it again, empty."""
         with self._cluster.changed:
             self._cluster.topics.pop(topic, None)
+            self._cluster.made[topic] += 1
             self._cluster.topic(topic)
             self._cluster.changed.notify_all()
 
@@ -121,10 +122,12 @@ class MemoryLog:
 class MemoryReader:
     """Implements Reader; made by MemoryLog.reader."""
 
-    def __init__(self, cluster: "_Cluster", topics: Sequence[str]) -> None:
+    def __init__(self, cluster: "_Cluster", topics: Sequence[str], begin: Mapping[Place, int]) -> None:
         self._cluster = cluster
         self._topics = {name: cluster.topic(name) for name in topics}
-        self._next: dict[Place, int] = {(name, number): 0 for name in topics for number in range(cluster.partitions)}
+        self._next: dict[Place, int] = {
+            place: begin.get(place, 0) for name in topics for place in ((name, number) for number in range(cluster.partitions))
+        }
         self._check()
 
     def poll(self, timeout_seconds: float) -> Sequence[Record]:
@@ -142,6 +145,9 @@ class MemoryReader:
             self._cluster.check_here()
             return {place: self._partition(place).end for place in self._next}
 
+    def identity(self) -> Mapping[str, str]:
+        return {name: str(self._cluster.made[name]) for name in self._topics}
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -158,8 +164,10 @@ class MemoryReader:
     def _odd(self, place: Place) -> str:
         if self._cluster.topic(place[0]) is not self._topics[place[0]]:
             return "the topic is another one than before"
-        first = self._partition(place).first
-        return f"the first offset is {first}, not 0" if first else ""
+        first, end, at = self._partition(place).first, self._partition(place).end, self._next[place]
+        if first:
+            return f"the first offset is {first}, not 0"
+        return f"the end is {end}, behind the place read, {at}" if end < at else ""
 
     def _take(self) -> list[Record]:
         taken: list[Record] = []
@@ -237,6 +245,7 @@ class _Cluster:
         self.partitions = partitions
         self.changed = Condition()
         self.topics: dict[str, list[_Partition]] = {}
+        self.made: Counter[str] = Counter()  # how often a topic was made anew
         self.away = False
         self._clock = clock
 

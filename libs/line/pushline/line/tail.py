@@ -1,10 +1,12 @@
 """One thread that reads topics from offset 0 and folds them. Everybody else looks at the ledger under its lock, or waits for it.
 
 A broker that is away is waited out for ever. A log that is cut (first offset above 0, a topic made anew) voids the fold: it is made
-again from 0, and while that cannot be done the tail says why and nothing that needs it is written. A record whose `previous` is
-above all that was read in front of it puts the fold in doubt: it is made once more, and what is still so then is an invalid record.
+again from 0, without a snapshot, and while that cannot be done the tail says why and nothing that needs it is written. A record
+whose `previous` is above all that was read in front of it puts the fold in doubt: it is made once more, from 0 too, and what is
+still so then is an invalid record.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +14,13 @@ from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from pushline.line.broker import BrokerUnavailable, LineError, Log, LogTruncated, Place, Reader
-from pushline.line.events import CommitPushed, ModelDeployed
+from pushline.line.doubt import names_what_is_missing
 from pushline.line.ledger import Judgement, Ledger
 from pushline.line.patience import BROKER_AWAY
 from pushline.line.records import Record
+from pushline.line.resume import begin_of, read_back, snapshot_of
+from pushline.line.snapshot import Snapshot, Unusable
+from pushline.line.snapshots import Snapshots
 
 T = TypeVar("T")
 OnFold = Callable[[Record, tuple[Judgement, ...]], None]
@@ -31,13 +36,23 @@ REFUSED_REMEMBERED = 1000  # judgements of invalid records, for writers that ask
 class Tail:
     """`problem` is empty once everything that was in the log at the (re)start is folded and the broker answers."""
 
-    def __init__(self, log: Log, topics: Sequence[str], on_fold: OnFold | None = None, on_reset: OnReset | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        topics: Sequence[str],
+        on_fold: OnFold | None = None,
+        on_reset: OnReset | None = None,
+        snapshots: Snapshots | None = None,
+    ) -> None:
+        """`on_fold` hears of every record but those that a snapshot stands for; the snapshots say what is told of these."""
         self.problem = CATCHING_UP
         self._log, self._topics = log, tuple(topics)
         self._on_fold, self._on_reset = on_fold, on_reset
+        self._snapshots, self._since = snapshots, 0  # records folded since the last one
         self._changed = threading.Condition(threading.RLock())
         self._ledger = Ledger(1)
         self._folded: dict[Place, int] = {}
+        self._last: dict[Place, Record] = {}  # the last one folded
         self._wanted: dict[Place, int] | None = None  # the end offsets noted at the start
         self._asked: list[_Ask] = []
         self._reader: Reader | None = None
@@ -53,6 +68,7 @@ class Tail:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(timeout=10)
+        self._keep(stopping=True)
         with self._changed:
             self._changed.notify_all()
 
@@ -128,19 +144,61 @@ class Tail:
     def _try_to_follow(self) -> None:
         try:
             self._follow()
+        except Unusable as error:
+            self._drop_snapshot(str(error))
+            self._try_to_follow()
         except LogTruncated as error:
+            self._drop_snapshot(str(error))
             self._say(f"line: {error}")
         except LineError as error:
             self._say(f"broker: {error}")
 
     def _follow(self) -> None:
-        reader = self._log.reader(self._topics)
+        found = self._snapshots.first() if self._snapshots is not None else None
+        reader = self._log.reader(self._topics, begin_of(found)) if found is not None else self._log.reader(self._topics)
         try:
-            self._begin(Ledger(self._log.partitions()), reader)
+            if found is not None:
+                self._begin_with(found, reader)
+            else:
+                self._begin(Ledger(self._log.partitions()), reader)
             while not self._stop.is_set():
                 self._step(reader)
         finally:
             reader.close()
+
+    def _begin_with(self, found: Snapshot, reader: Reader) -> None:
+        """Raises Unusable."""
+        back = read_back(found, reader, self._log.partitions(), self._stop)
+        ledger = Ledger.of(found.image)
+        gc.freeze()
+        with self._changed:
+            self._begin(ledger, reader)
+            self._folded = {(at.topic, at.partition): at.end for at in found.places}
+            self._last = back.last
+            if self._snapshots is not None:
+                self._snapshots.taken(ledger)
+        self._fold(back.beyond)
+
+    def _drop_snapshot(self, why: str) -> None:
+        if self._snapshots is not None:
+            self._snapshots.drop(why)
+
+    def _keep(self, *, stopping: bool = False) -> None:
+        """Keep a snapshot where enough was folded since the last one. Only of a fold that is at the end of its log."""
+        with self._changed:
+            records = sum(self._folded.values())
+            if self._snapshots is None or self._reader is None or self.problem or self._doubt is not None:
+                return
+            if not self._snapshots.due(self._since, records, stopping=stopping):
+                return
+            self._since = 0
+            so_far = (self._topics, self._reader.identity(), self._folded, self._last)
+            snapshot = snapshot_of(*so_far, self._ledger.image(), self._snapshots.open_letters())
+        if stopping:
+            self._snapshots.wait()
+        self._snapshots.keep(snapshot)
+        if stopping:
+            self._snapshots.wait()
 
     def _begin(self, ledger: Ledger, reader: Reader) -> None:
         with self._changed:
@@ -148,6 +206,7 @@ class Tail:
             if self._folded and self._on_reset is not None:
                 self._on_reset()
             self._ledger, self._folded, self._wanted, self._refused, self._doubt = ledger, {}, None, {}, None
+            self._last, self._since = {}, 0
             for ask in self._asked:
                 ask.ends = None  # those of the log that is gone
         self._say(CATCHING_UP)
@@ -158,6 +217,7 @@ class Tail:
             records = reader.poll(0 if self._asked or self._wanted is None else POLL_SECONDS)
             self._fold(records)
             self._answer(reader)
+            self._keep()
         except BrokerUnavailable as error:
             self._say(f"broker: {error}")
             self._stop.wait(BACK_OFF_SECONDS)
@@ -169,11 +229,15 @@ class Tail:
             for record in records:
                 judgements = self._ledger.fold(record)
                 self._folded[(record.topic, record.partition)] = record.offset + 1
+                self._last[(record.topic, record.partition)] = record
                 self._note_refused(judgements)
                 self._note_doubt(judgements[0])
                 if self._on_fold is not None:
                     self._on_fold(record, judgements)
+            self._since += len(records)
             self._changed.notify_all()
+        if self.problem == CATCHING_UP:
+            gc.freeze()  # what was folded stays: else each collection of garbage goes through all of it, half of a start's time
 
     def _note_refused(self, judgements: tuple[Judgement, ...]) -> None:
         for judgement in judgements:
@@ -184,7 +248,7 @@ class Tail:
 
     def _note_doubt(self, own: Judgement) -> None:
         topic, partition, offset = own.place
-        if offset >= self._folded_twice.get((topic, partition), 0) and _names_what_is_missing(own, self._ledger):
+        if offset >= self._folded_twice.get((topic, partition), 0) and names_what_is_missing(own, self._ledger):
             self._doubt = own
 
     def _check_doubt(self) -> None:
@@ -225,15 +289,6 @@ class Tail:
         with self._changed:
             self.problem = problem
             self._changed.notify_all()
-
-
-def _names_what_is_missing(own: Judgement, ledger: Ledger) -> bool:
-    event = own.entry.event if own.entry is not None else None
-    if isinstance(event, CommitPushed) and own.rule == "push_previous":
-        return event.previous > ledger.line(event.model).newest_generation
-    if isinstance(event, ModelDeployed) and own.rule == "deploy_previous":
-        return event.previous > ledger.line(event.model).deploy_seq
-    return False
 
 
 class _Ask:

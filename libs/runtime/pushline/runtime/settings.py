@@ -219,6 +219,16 @@ class WorkingLineSettings(StageLineSettings):
 
 
 @dataclass(frozen=True)
+class SnapshotSettings:
+    folder: Path | None = setting(  # noqa: RUF009 - a field, not a shared default (inside this module ruff cannot tell)
+        "PUSHLINE_SNAPSHOTS",
+        default=None,
+        parse=Path,
+        help="folder of this process's own for snapshots of what it read, so that a start reads only what is new; unset: none",
+    )
+
+
+@dataclass(frozen=True)
 class StoreSettings:
     endpoint: str = setting("PUSHLINE_S3_ENDPOINT", parse=server, help="address of the object store, http:// or https://")
     bucket: str = setting("PUSHLINE_S3_BUCKET", default="pushline", help="bucket that holds models, runs and data sets")

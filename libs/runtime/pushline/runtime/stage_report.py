@@ -1,6 +1,6 @@
 """What a stage reports, as log lines and metrics. It fits the line's StageReport by shape and imports nothing of the line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -118,6 +118,13 @@ class RecordCounter:
             ("topic", "rule"),
             registry=registry,
         )
+
+    def begin(self, counts: Mapping[tuple[str, str], int], broken_rules: Mapping[tuple[str, str], int]) -> None:
+        """Begin with what was counted before: a start from a snapshot tells the same numbers as one that reads all."""
+        for key, number in counts.items():
+            self._records.labels(*key).inc(number)
+        for key, number in broken_rules.items():
+            self._invalid.labels(*key).inc(number)
 
     def note(self, judgements: tuple[Any, ...]) -> None:
         for judgement in judgements:

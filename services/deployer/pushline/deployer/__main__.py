@@ -13,10 +13,12 @@ from pushline.deployer.ports import ModelFiles
 from pushline.deployer.promotion import Deployment, next_deployments
 from pushline.deployer.settings import Settings
 from pushline.line.broker import Log
-from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
 from pushline.line.kafka import KafkaLog
-from pushline.line.ledger import Judgement
+from pushline.line.ledger import Judgement, Ledger
 from pushline.line.records import Record
+from pushline.line.snapshot_file import SnapshotFile
+from pushline.line.snapshots import Snapshots
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
 from pushline.line.topics import EVALUATED, inputs_of, read_by
@@ -55,6 +57,8 @@ def build(
     log: Logger,
     registry: CollectorRegistry,
     health: Health,
+    *,
+    file: SnapshotFile | None = None,
     bad_records: int = MOST_IN_A_ROW,
 ) -> Deployer:
     letters = DeadLetters(line, inputs_of("deployer"), bad_records)
@@ -66,7 +70,12 @@ def build(
         counter.note(judgements)
         stage.wake()
 
-    tail = Tail(line, read_by("deployer"), on_fold=note)
+    def restored(ledger: Ledger, open_letters: OpenLetters) -> None:
+        letters.begin(open_letters)
+        served.begin(ledger.models.values())
+        counter.begin(ledger.counts, ledger.broken_rules)
+
+    tail = Tail(line, read_by("deployer"), on_fold=note, snapshots=Snapshots.of(file, lambda: letters.open, restored))
     stage = Stage(
         name="deployer",
         hears=EVALUATED,
@@ -102,7 +111,8 @@ def run(settings: Settings, log: Logger) -> None:
     line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     s3 = settings.store
     store = MinioStore(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region)
-    deployer = build(line, StoredFiles(store), log, registry, health, at.bad_records)
+    file = SnapshotFile.where(settings.snapshots.folder, lambda problem: log.warning("snapshot", sentence=problem))
+    deployer = build(line, StoredFiles(store), log, registry, health, file=file, bad_records=at.bad_records)
     watch = StoreWatch(store, writes=False, tell=lambda problem: log.warning("store", sentence=problem))
     health.watch("store", lambda: watch.problem)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)

@@ -1,9 +1,11 @@
 """What the deployer counts beside its stage: the replicas' reports."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pushline.line.events import ModelServed
-from pushline.line.ledger import Judgement
+from pushline.line.ledger import Judgement, ModelLine
 from pushline.runtime.logs import Logger
 
 
@@ -16,6 +18,14 @@ class ServedReports:
         self._seq = Gauge(
             "pushline_replica_deploy_seq", "Newest deploy_seq that any replica reported to serve.", ("model",), registry=registry
         )
+
+    def begin(self, lines: Iterable[ModelLine]) -> None:
+        """What replicas said before a snapshot: the newest number that any serves."""
+        told = sorted(
+            (entry for line in lines for entry in line.served.values()), key=lambda entry: (entry.partition, entry.offset)
+        )
+        for served in (entry.event for entry in told if entry.event.state == "serving"):
+            self._seq.labels(served.model).set(served.deploy_seq)
 
     def note(self, judgements: tuple[Judgement, ...]) -> None:
         for judgement in judgements:

@@ -20,10 +20,12 @@ from pushline.evaluator.replay import NothingToReplay, Replayed, replay
 from pushline.evaluator.settings import EvaluationSettings, Settings
 from pushline.evaluator.verdict import Evaluation, next_evaluation
 from pushline.line.broker import LineError, Log
-from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
 from pushline.line.kafka import KafkaLog
-from pushline.line.ledger import Judgement
+from pushline.line.ledger import Judgement, Ledger
 from pushline.line.records import Record
+from pushline.line.snapshot_file import SnapshotFile
+from pushline.line.snapshots import Snapshots
 from pushline.line.stage import Stage, StageReport, Work
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of, read_by
@@ -61,7 +63,13 @@ class Evaluator:
 
 
 def build(
-    line: Log, work: Work[Evaluation], report: StageReport, registry: CollectorRegistry, bad_records: int = MOST_IN_A_ROW
+    line: Log,
+    work: Work[Evaluation],
+    report: StageReport,
+    registry: CollectorRegistry,
+    *,
+    file: SnapshotFile | None = None,
+    bad_records: int = MOST_IN_A_ROW,
 ) -> Evaluator:
     letters = DeadLetters(line, inputs_of("evaluator"), bad_records)
     counter, verdicts = RecordCounter(registry), Verdicts(registry)
@@ -72,7 +80,12 @@ def build(
         verdicts.note(judgements)
         stage.wake()
 
-    tail = Tail(line, read_by("evaluator"), on_fold=note)
+    def restored(ledger: Ledger, open_letters: OpenLetters) -> None:
+        letters.begin(open_letters)
+        counter.begin(ledger.counts, ledger.broken_rules)
+        verdicts.begin(ledger.runs.values())
+
+    tail = Tail(line, read_by("evaluator"), on_fold=note, snapshots=Snapshots.of(file, lambda: letters.open, restored))
     stage = Stage(
         name="evaluator",
         hears=TRAINED,
@@ -123,7 +136,8 @@ def run(settings: Settings, log: Logger) -> None:
         log.warning("bubblewrap does not work here; programs are run in processes with limits alone")
     predictors = predictor_process(settings.evaluation, bubblewrap)
     work = OnTrained(store, assessor(settings.evaluation, bubblewrap, predictors), at_once)
-    evaluator = build(line, work, StageReporter(log, registry), registry, settings.line.bad_records)
+    file = SnapshotFile.where(settings.snapshots.folder, lambda problem: log.warning("snapshot", sentence=problem))
+    evaluator = build(line, work, StageReporter(log, registry), registry, file=file, bad_records=settings.line.bad_records)
     health.watch("predictor", lambda: predictors.problem)
     health.watch("line", lambda: evaluator.tail.problem)
     health.watch("work", lambda: evaluator.stage.problem)

@@ -1,10 +1,12 @@
 """What the evaluator counts beside its stage: verdicts that came to count, whoever wrote them."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pushline.evaluator.known_metrics import FIRST_METRIC
 from pushline.line.events import ModelEvaluated
-from pushline.line.ledger import Judgement
+from pushline.line.ledger import Judgement, Run
 
 
 class Verdicts:
@@ -21,6 +23,11 @@ class Verdicts:
             ("model", "metric"),
             registry=registry,
         )
+
+    def begin(self, runs: Iterable[Run]) -> None:
+        """Count what stood in front of a snapshot, oldest first."""
+        for entry in sorted((entry for run in runs for entry in run.evaluated.values()), key=lambda each: each.offset):
+            self._one(entry.event)
 
     def note(self, judgements: tuple[Judgement, ...]) -> None:
         for judgement in judgements:

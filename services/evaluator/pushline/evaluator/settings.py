@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
-from pushline.runtime.settings import ProcessSettings, StoreSettings, WorkingLineSettings, count, group, setting
+from pushline.runtime.settings import ProcessSettings, SnapshotSettings, StoreSettings, WorkingLineSettings, count, group, setting
 
 
 def share(text: str) -> float:
@@ -72,5 +72,6 @@ class EvaluationSettings:
 class Settings:
     line: WorkingLineSettings = group()
     store: StoreSettings = group()
+    snapshots: SnapshotSettings = group()
     process: ProcessSettings = group(metrics_port=9102)
     evaluation: EvaluationSettings = group()

@@ -10,6 +10,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from pushline.line.kafka import KafkaLog
+from pushline.line.snapshot_file import SnapshotFile
 from pushline.objects.minio_store import MinioStore
 from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
@@ -40,7 +41,8 @@ MOST_BYTES, MOST_FILES = 2**62, 10_000  # packages are bounded each, and by numb
 
 
 def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log: Logger) -> None:
-    shutdown, around = Shutdown(), Surroundings(log, CollectorRegistry(), Health())
+    snapshots = SnapshotFile.where(settings.snapshots.folder, lambda problem: log.warning("snapshot", sentence=problem))
+    shutdown, around = Shutdown(), Surroundings(log, CollectorRegistry(), Health(), snapshots)
     shutdown.install()
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)

@@ -1,7 +1,7 @@
 """Surrounds looks and webhooks with logs and metrics; interrupts none of them."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from pushline.line.events import CommitPushed
 from pushline.line.ledger import Judgement
@@ -20,9 +20,18 @@ class UnknownModels:
     def note(self, judgements: tuple[Judgement, ...]) -> None:
         for judgement in judgements:
             event = judgement.entry.event if judgement.entry is not None else None
-            if isinstance(event, CommitPushed) and event.model not in self._known:
-                self._known.add(event.model)
-                self._log.warning("model left alone: it is not in the operator's file", **{"labels.model": event.model})
+            if isinstance(event, CommitPushed):
+                self._one(event.model)
+
+    def begin(self, models: Iterable[str]) -> None:
+        """Say it of those that a snapshot knows."""
+        for model in models:
+            self._one(model)
+
+    def _one(self, model: str) -> None:
+        if model not in self._known:
+            self._known.add(model)
+            self._log.warning("model left alone: it is not in the operator's file", **{"labels.model": model})
 
 
 class LookLog:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
-from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters
-from pushline.line.ledger import Judgement
+from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
+from pushline.line.ledger import Judgement, Ledger
 from pushline.line.records import Record
+from pushline.line.snapshot_file import SnapshotFile
+from pushline.line.snapshots import Snapshots
 from pushline.line.stage import Stage
 from pushline.line.tail import Tail
 from pushline.line.topics import COMMIT, inputs_of, read_by
@@ -60,6 +62,7 @@ class Surroundings:
     log: Logger
     registry: CollectorRegistry
     health: Health
+    snapshots: SnapshotFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,13 @@ def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings)
         for call in wake:
             call()
 
-    return Tail(line, read_by("trainer"), on_fold=note), wake
+    def restored(ledger: Ledger, open_letters: OpenLetters) -> None:
+        letters.begin(open_letters)
+        counter.begin(ledger.counts, ledger.broken_rules)
+        unknown.begin(line.name for line in ledger.models.values() if line.pushes)
+
+    snapshots = Snapshots.of(around.snapshots, lambda: letters.open, restored)
+    return Tail(line, read_by("trainer"), on_fold=note, snapshots=snapshots), wake
 
 
 def _stage(

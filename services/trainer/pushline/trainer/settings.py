@@ -6,7 +6,17 @@ from pathlib import Path
 
 from pushline.runtime.durations import parse_duration, parse_size
 from pushline.runtime.operator_file import LEAST_SECRET_BYTES
-from pushline.runtime.settings import ProcessSettings, StoreSettings, WorkingLineSettings, count, group, one_of, port, setting
+from pushline.runtime.settings import (
+    ProcessSettings,
+    SnapshotSettings,
+    StoreSettings,
+    WorkingLineSettings,
+    count,
+    group,
+    one_of,
+    port,
+    setting,
+)
 from pushline.trainer.webhook.app import MAX_BYTES
 
 GiB = 1024**3
@@ -94,4 +104,5 @@ class Settings:
     webhook: WebhookSettings = group()
     line: WorkingLineSettings = group()
     store: StoreSettings = group()
+    snapshots: SnapshotSettings = group()
     process: ProcessSettings = group(metrics_port=9101)

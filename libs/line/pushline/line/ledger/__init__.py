@@ -8,6 +8,6 @@ from pushline.line.ledger.fold import Ledger
 from pushline.line.ledger.foresight import foresee
 from pushline.line.ledger.prospects import Prospect, prospect
 from pushline.line.ledger.rules import RULE_NAMES
-from pushline.line.ledger.state import Judgement, ModelLine, Rank, Run
+from pushline.line.ledger.state import Image, Judgement, ModelLine, Rank, Run
 
-__all__ = ["RULE_NAMES", "Judgement", "Ledger", "ModelLine", "Prospect", "Rank", "Run", "Stop", "foresee", "prospect"]
+__all__ = ["RULE_NAMES", "Image", "Judgement", "Ledger", "ModelLine", "Prospect", "Rank", "Run", "Stop", "foresee", "prospect"]

@@ -48,6 +48,18 @@ class Stop:
         )
 
 
+Rows = tuple[tuple[str, int, Row], ...]  # topic, partition, row
+
+
+@dataclass(frozen=True, slots=True)
+class BadRowsImage:
+    """Rows as plain data."""
+
+    accepted: tuple[tuple[str, int, int], ...]  # topic, partition, offset
+    open: Rows
+    ended: Rows
+
+
 class BadRows:
     """Part of the fold: changed by records alone."""
 
@@ -55,6 +67,20 @@ class BadRows:
         self.accepted: dict[Place, int] = {}  # the highest offset up to which a person was done with them
         self._open: dict[Place, Row] = {}  # rows that no decodable record has ended
         self._ended: dict[Place, list[Row]] = {}  # long ones, oldest first
+
+    def image(self) -> BadRowsImage:
+        ended = ((*place, row) for place, rows in self._ended.items() for row in rows)
+        opened = ((*place, row) for place, row in self._open.items())
+        return BadRowsImage(tuple((*place, offset) for place, offset in self.accepted.items()), tuple(opened), tuple(ended))
+
+    @classmethod
+    def of(cls, image: BadRowsImage) -> "BadRows":
+        made = cls()
+        made.accepted = {(topic, partition): offset for topic, partition, offset in image.accepted}
+        made._open = {(topic, partition): row for topic, partition, row in image.open}
+        for topic, partition, row in image.ended:
+            made._ended.setdefault((topic, partition), []).append(row)
+        return made
 
     def bad(self, place: Place, offset: int) -> int:
         """Count an undecodable record; give how many lie in its row so far, above what was accepted."""

@@ -4,8 +4,10 @@ No clock, no I/O. A record is judged by the rules, given what is valid in front 
 until it is.
 """
 
+from bisect import insort
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from pushline.line.codec import Entry, NewerVersion, Undecodable, decode
@@ -13,12 +15,13 @@ from pushline.line.events import CommitPushed, Event, ModelDeployed, ModelEvalua
 from pushline.line.ids import partition_of
 from pushline.line.ledger.bad_rows import BadRows
 from pushline.line.ledger.rules import LONGEST_LEAP, ON_ALL, ON_TOPIC, RULE_NAMES, Before, is_rerun
-from pushline.line.ledger.state import Judgement, ModelLine, Run
+from pushline.line.ledger.state import Image, Judgement, ModelLine, Run
 from pushline.line.letters import accepted_of
 from pushline.line.records import Record
 from pushline.line.topics import DEAD_LETTER_TOPICS
 
 WAITS_FOR_CAUSE = ("trained", "evaluated", "served")
+_rank = attrgetter("rank")
 
 
 class Ledger:
@@ -67,6 +70,41 @@ class Ledger:
     def valid(self, event_id: str) -> Entry[Event] | None:
         return self._valid.get(event_id)
 
+    def image(self) -> Image:
+        """Give all that is known, as plain data. Cheap: nothing in it is copied or changes later."""
+        numbers = [
+            (each.name, each.highest_generation, each.highest_deploy_seq, each.highest_served_seq) for each in self.models.values()
+        ]
+        return Image(
+            partitions=self.partitions,
+            valid=tuple(self._valid.values()),
+            kept=tuple(entry for waiting in self._kept.values() for entry in waiting),
+            numbers=tuple(numbers),
+            parked=tuple((*place, why) for place, why in self._parked.items()),
+            counts=tuple((*key, number) for key, number in self.counts.items()),
+            broken_rules=tuple((*key, number) for key, number in self.broken_rules.items()),
+            bad_rows=self.bad_rows.image(),
+        )
+
+    @classmethod
+    def of(cls, image: Image) -> "Ledger":
+        """Make the ledger again: what was found valid is applied in that order, and judged no more."""
+        ledger = cls(image.partitions)
+        for name, generation, deploy_seq, served_seq in image.numbers:
+            line = ledger.models.setdefault(name, ledger.line(name))
+            line.highest_generation, line.highest_deploy_seq, line.highest_served_seq = generation, deploy_seq, served_seq
+        for entry in image.valid:
+            _APPLY[entry.topic](ledger, entry, ledger._before(entry, None))
+            ledger._valid[entry.id] = entry
+        for entry in image.kept:
+            ledger._kept[entry.event.caused_by].append(entry)
+        for topic, partition, why in image.parked:
+            ledger.parked[partition] = ledger._parked[(topic, partition)] = why
+        ledger.counts.update({(topic, verdict): number for topic, verdict, number in image.counts})
+        ledger.bad_rows = BadRows.of(image.bad_rows)
+        ledger.broken_rules.update({(topic, rule): number for topic, rule, number in image.broken_rules})
+        return ledger
+
     def _fold_letter(self, record: Record) -> tuple[Judgement, ...]:
         """Copies of bytes are nothing to know of; a person's mark says up to where a stage may go on."""
         accepted = accepted_of(record)
@@ -92,7 +130,7 @@ class Ledger:
             return (self._count(broken),)
         self.models.setdefault(entry.event.model, before.line)
         _APPLY[entry.topic](self, entry, before)
-        self._valid[entry.id] = entry
+        self._valid.setdefault(entry.id, entry)
         released = [judgement for kept in self._kept.pop(entry.id, []) for judgement in self._judge(kept)]
         return (self._count(_judged(entry, "valid", "", "")), *released)
 
@@ -134,8 +172,7 @@ class Ledger:
         line.attempts[event.generation] = event.attempt
         run = Run(entry, line)
         self.runs[run.run_id] = run
-        line.runs.append(run)
-        line.runs.sort(key=lambda each: each.rank)
+        insort(line.runs, run, key=_rank)  # nearly always at the end
 
     def _apply_trained(self, entry: Entry[ModelTrained], before: Before) -> None:
         if before.run is not None:

@@ -16,6 +16,7 @@ from pushline.line.events import (
     ModelTrained,
     Serving,
 )
+from pushline.line.ledger.bad_rows import BadRowsImage
 
 Rank = tuple[int, float]  # (generation, attempt); the order of runs
 
@@ -30,6 +31,20 @@ class Judgement:
     rule: str  # the rule that an invalid record breaks, else empty
     sentence: str
     in_a_row: int = 0  # of an undecodable one: how many there are by now without a decodable one between
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A ledger as plain data: the valid records in the order in which they were found valid, and what does not follow from them."""
+
+    partitions: int
+    valid: tuple[Entry[Event], ...]
+    kept: tuple[Entry[Event], ...]
+    numbers: tuple[tuple[str, int, int, int], ...]  # model; highest generation, deploy_seq, deploy_seq of a `served` that were read
+    parked: tuple[tuple[str, int, str], ...]  # topic, partition, why
+    counts: tuple[tuple[str, str, int], ...]  # topic, verdict
+    broken_rules: tuple[tuple[str, str, int], ...]  # topic, rule
+    bad_rows: BadRowsImage
 
 
 @dataclass(slots=True)

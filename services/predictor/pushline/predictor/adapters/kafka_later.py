@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 
-from pushline.line.broker import Log, Ownership, Reader
+from pushline.line.broker import Log, Ownership, Place, Reader
 from pushline.line.records import Message, Record
 from pushline.runtime.settings import LineSettings
 
@@ -19,8 +19,8 @@ class KafkaLater:
     def append(self, message: Message, timeout_seconds: float = 10.0) -> Record:
         return self._kafka().append(message, timeout_seconds)
 
-    def reader(self, topics: Sequence[str]) -> Reader:
-        return self._kafka().reader(topics)
+    def reader(self, topics: Sequence[str], begin: Mapping[Place, int] = {}) -> Reader:
+        return self._kafka().reader(topics, begin)
 
     def ownership(self, group: str, topic: str) -> Ownership:
         return self._kafka().ownership(group, topic)
