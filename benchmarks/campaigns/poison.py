@@ -2,8 +2,9 @@
 
     python -m benchmarks.campaigns.poison [--seed 1] [--small] [--trials N] [--logs FOLDER]
 
-Every good run is done, in the order of its push; every bad record is on its dead-letter topic exactly once. Bad ones come so mixed
-that no partition has more than some ten in a row: what many in a row mean, and that they stop a stage, is another test's matter.
+Every good run is done, and models go live in the order of the pushes; every bad record is on its dead-letter topic exactly once.
+Bad ones come so mixed that no partition has more than some ten in a row: what many in a row mean, and that they stop a stage, is
+another test's matter.
 """
 
 import sys

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 
 PACKAGE = "benchmarks.campaigns"
+AT_ONCE = 2
 SMALL_MINUTES = 4.0  # what a small one may take; the tests allow them one
 SLOWER, SETTING_UP_MINUTES = 2.0, 5.0  # a full one may take so many times its estimate, and so long more
 LINE = re.compile(r"^campaign=\S+ trials=\d+ lost=\d+ .*seed=", re.MULTILINE)
@@ -63,7 +64,7 @@ def run_command(command: Sequence[str], name: str, minutes: float) -> Told:
         timer.start()
         try:
             assert process.stdout is not None
-            lines = _shown(process.stdout)
+            lines = _shown(process.stdout, name)
             code = process.wait()
         finally:
             timer.cancel()
@@ -94,10 +95,10 @@ def _row(line: str, told: Told) -> str:
     return f"| {' | '.join([*cells, f'{told.minutes:.1f}', told.became])} |"
 
 
-def _shown(lines: Iterable[str]) -> list[str]:
+def _shown(lines: Iterable[str], name: str) -> list[str]:
     found = []
     for line in lines:
-        sys.stdout.write(line)
+        sys.stdout.write(f"{name}: {line}")
         sys.stdout.flush()
         if LINE.match(line):
             found.append(line.strip())

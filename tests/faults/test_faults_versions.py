@@ -11,7 +11,7 @@ from tests.faults.places import Place
 from tests.faults.processes import FaultLine, Wish, fault_line
 from tests.faults.versions import VersionCampaign, earlier_python
 
-SEED, TRIALS = 5, 5
+SEED, TRIALS = 5, 3
 PARTITIONS = 4
 BEGIN = ("trainer", "deployer", "predictor")  # of the earlier version at first; the others are today's
 

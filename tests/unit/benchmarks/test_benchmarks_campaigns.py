@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from benchmarks.campaigns.runner import Told, became, bound_minutes, campaigns, run_command, table
+from benchmarks.campaigns.runner import AT_ONCE, Told, became, bound_minutes, campaigns, run_command, table
 
 LINE = "campaign=kills trials=7 lost=0 double=0 bound95=0.43 seed=7"
 ALL_MINUTES = 170.0  # three hours, less what it takes to install
@@ -15,7 +15,7 @@ def test_campaigns_are_found_and_all_of_them_fit_into_three_hours() -> None:
 
     assert "kills" in found
     assert "runner" not in found
-    assert sum(found.values()) <= ALL_MINUTES
+    assert max(sum(found.values()) / AT_ONCE + max(found.values()) / 2, *found.values()) <= ALL_MINUTES
 
 
 @pytest.mark.parametrize(
