@@ -1,4 +1,4 @@
-"""Each topic of the line, dead letters too, in each kind of trouble that a real broker can have it in, as every reader sees it.
+"""Each topic of the line, dead letters too, set up wrongly while everybody reads it.
 
 The reader says topic and setting, its writer writes nothing, no topic has more than before; mended, it goes on by itself.
 """
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.cimpl import NewPartitions
 
 from pushline.line import kafka_reader
 from pushline.line.broker import BrokerUnavailable
@@ -20,7 +18,6 @@ from pushline.line.events import Commit, CommitPushed
 from pushline.line.ids import run_id
 from pushline.line.kafka import KafkaLog
 from pushline.line.kafka_topics import CONFIG, KafkaTopics
-from pushline.line.records import Message
 from pushline.line.tail import Tail
 from pushline.line.topics import DEAD_LETTER_TOPICS, DEPLOYED, TOPIC_NAMES, TOPICS, read_by
 from pushline.line.writer import Writer
@@ -57,24 +54,6 @@ class Cluster:
         entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()]
         resource = ConfigResource(ConfigResource.Type.TOPIC, self.prefix + topic, incremental_configs=entries)
         for future in self.admin.incremental_alter_configs([resource]).values():
-            future.result(10)
-
-    def remove(self, topic: str) -> None:
-        self.admin.delete_topics([self.prefix + topic])[self.prefix + topic].result(10)
-
-    def make(self, topic: str) -> None:
-        until(lambda: (self.prefix + topic) in self.topics.create() or None, 30, f"a new topic {topic}")
-
-    def widen(self, topic: str) -> None:
-        self.admin.create_partitions([NewPartitions(self.prefix + topic, 5)])[self.prefix + topic].result(10)
-
-    def cut(self, topic: str) -> None:
-        """Remove a record from the front, as retention does."""
-        log = KafkaLog(self.address.bootstrap, self.prefix, self.address.options)
-        record = log.append(Message(topic, b"m", b"{}", ()))
-        log.close()
-        place = TopicPartition(self.prefix + topic, record.partition, record.offset + 1)
-        for future in self.admin.delete_records([place]).values():
             future.result(10)
 
 
@@ -125,16 +104,8 @@ def settings_again(cluster: Cluster, topic: str) -> None:
     cluster.set(topic, {**CONFIG, "max.message.bytes": "1048588"})
 
 
-def anew(cluster: Cluster, topic: str) -> None:
-    cluster.remove(topic)
-    cluster.make(topic)
-
-
 FAULTS: dict[str, tuple[Callable[[Cluster, str], None], Callable[[Cluster, str], None], tuple[str, ...]]] = {
     "settings": (settings, settings_again, tuple(WRONG)),
-    "missing": (Cluster.remove, Cluster.make, ("topic",)),
-    "cut": (Cluster.cut, anew, ("the first offset is",)),
-    "partitions": (Cluster.widen, anew, ("partitions",)),
 }
 
 
