@@ -266,10 +266,12 @@ def main(words: Sequence[str]) -> None:
     arguments = parser.parse_args(words)
     leave_the_first_core()
     series = local(arguments.seconds, arguments.rounds)
-    if not arguments.near:
-        series |= hosted(0.0, arguments.seconds, arguments.rounds) | hosted(FAR_SECONDS, arguments.seconds, arguments.rounds)
     print(table(series))
-    print(goals.table(reached(series)))
+    print(goals.table(reached(series)), flush=True)
+    if not arguments.near:
+        others = hosted(0.0, arguments.seconds, arguments.rounds) | hosted(FAR_SECONDS, arguments.seconds, arguments.rounds)
+        print(table(others))
+        series |= others
     if arguments.json:
         Path(arguments.json).write_text(as_json(series) + "\n")
 

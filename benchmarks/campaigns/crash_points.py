@@ -19,7 +19,7 @@ from tests.faults.crashing import CrashPoints, each_point_once, every_strike
 from tests.faults.doored_place import doored_line
 
 MODEL = "struck"
-FULL_MINUTES, TIMES = 40.0, 20
+FULL_MINUTES, TIMES = 30.0, 20
 
 
 def main(words: Sequence[str]) -> int:

@@ -86,11 +86,16 @@ class BrokerTrouble:
         """Wait until every accepted run has ended and the newest of each model answers. The flow is over by then."""
         self.wrong += self.flow.failures
         try:
-            until(lambda: all(self.line.run(run).outcome for run in self.flow.accepted), ENDS_SECONDS, "the outcome of every run")
+            until(self._all_ended, ENDS_SECONDS, "the outcome of every run")
             for run in self.flow.heads:
                 self.line.answers(self.flow.accepted[run], run)
         except AssertionError as error:
             self.wrong.append(str(error))
+
+    def _all_ended(self) -> bool:
+        """A run that was accepted may be nowhere: that is what is looked for."""
+        with self.line.seen.tail.read() as ledger:
+            return all(run in ledger.runs and ledger.runs[run].outcome for run in self.flow.accepted)
 
     def told(self, steady: Steady) -> tuple[int, str]:
         """Give how much went wrong, and the campaign's line."""

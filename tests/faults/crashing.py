@@ -48,6 +48,7 @@ class CrashPoints:
     doors: Doors
     model: str
     seed: int
+    trials: int = 0
     runs: list[str] = field(default_factory=list)
     recoveries: dict[str, list[float]] = field(default_factory=dict)
     fired: Counter[str] = field(default_factory=Counter)
@@ -64,7 +65,8 @@ class CrashPoints:
 
     def deal(self, strike: Strike) -> float:
         """Lay the trap, push, have the service killed by what it does itself, start it again. Gives the seconds to recover."""
-        factor = 2.0 + len(self.runs) + len(self.wrong)
+        self.trials += 1
+        factor = 1.0 + self.trials
         sha = self.line.repositories[self.model].push(repositories.good(factor))
         trial = Trial(self.line, self.doors, strike.victim, self.model, sha, self._chance)
         try:
@@ -122,8 +124,7 @@ class CrashPoints:
             "recovery_median_s": round(median(took or [0.0]), 2),
             "recovery_max_s": round(max(took or [0.0]), 2),
         }
-        trials = len(self.runs) + len(self.wrong)
-        return len(lost) + transactions, len(double), report("crash-points", trials, len(lost), self.seed, **figures)
+        return len(lost) + transactions, len(double), report("crash-points", self.trials, len(lost), self.seed, **figures)
 
 
 def tell(line: FaultLine, model: str, sha: str) -> None:

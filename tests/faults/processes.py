@@ -205,7 +205,7 @@ def fault_line(folder: Path, place: Place, wish: Wish) -> Iterator[FaultLine]:
         for service in children.values():
             service.listening()
         ports = {name: service.child.ports for name, service in children.items()}
-        models = {name: WatchedModel(str(repository.bare), "main") for name, repository in repositories_of.items()}
+        models = {name: WatchedModel(f"{wish.git_host or folder}/{name}.git", "main") for name in repositories_of}
         told = LineFile(os.getpid(), place.kafka, *kafka, place.store, HOST, ports, models, str(state), wish.emit_secret)
         write_line_file(state / "line.json", told)
         with line_at(state / "line.json", repositories_of) as seen:

@@ -1,29 +1,23 @@
 """Promises 1, 3, 5 and 7 at exact points: killed at a byte, a broker and a store in trouble. One line, behind doors, for all."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pushline.line.codec import decode, encode
-from pushline.line.events import ModelDeployed, ModelTrained
-from pushline.line.records import Record
 from pushline.objects.minio_store import MinioStore
 from tests.faults.broker_trouble import BrokerTrouble, blows
 from tests.faults.crashing import CrashPoints, each_point_once
 from tests.faults.doored_place import Doors, doored_line
-from tests.faults.evidence import all_records, report
-from tests.faults.flow import conflicting, factors_of, flowing, lost_of
-from tests.faults.killing import verdict_on
+from tests.faults.evidence import report
+from tests.faults.flow import flowing
 from tests.faults.points import POINTS
 from tests.faults.processes import FaultLine
-from tests.faults.promised import broken
-from tests.faults.steady import Steady, Told, asked_steadily
+from tests.faults.steady import asked_steadily
 from tests.faults.store_trouble import StoreTrouble
 from tests.faults.writers import contents, written_at_once
 
-SEED, PARTITIONS = 11, 4
+SEED = 11
 STRUCK, STORED, FLOWS = "struck", "stored", ("flow-a", "flow-b")
 ASKED_A_SECOND, PAUSE_SECONDS = 20.0, 3.0
 
@@ -106,38 +100,3 @@ def test_a_broker_that_dies_freezes_and_restarts_costs_no_push_and_no_prediction
     say(told)
     assert bad == 0, trouble.wrong
     assert steady.answers
-
-
-def test_the_oracles_of_these_campaigns_see_what_is_lost_double_conflicting_or_wrong(line: FaultLine) -> None:
-    records = all_records(line.seen.log)
-    last = next(record for record in reversed(records) if isinstance(decode(record).event, ModelTrained))
-    trained = decode(last).event
-    assert isinstance(trained, ModelTrained)
-
-    def is_outcome(record: Record) -> bool:
-        event = decode(record).event
-        return isinstance(event, ModelDeployed) and event.run_id == trained.run_id
-
-    without = [record for record in records if not is_outcome(record)]
-    assert lost_of(records, [trained.run_id], [], PARTITIONS) == set()
-    assert lost_of(without, [trained.run_id], [], PARTITIONS) == {trained.run_id}
-    assert lost_of(records, ["never seen"], [], PARTITIONS) == {"never seen"}
-
-    other = encode(replace(trained, sentence="trained once more"), "test")
-    assert verdict_on([*records, replace(last, value=other.value, headers=other.headers)], [trained.run_id], PARTITIONS)[1]
-    assert conflicting(records) == set()
-    assert conflicting([*records, replace(last, value=other.value)]) == {decode(last).id}
-
-    missing = encode(replace(trained, manifest_sha256="0" * 64), "test")
-    store = line.seen.store
-    assert broken([last], store) == []
-    assert len(broken([replace(last, value=missing.value, headers=missing.headers)], store)) == 1
-
-
-def test_the_oracle_of_the_answers_sees_another_model_and_other_numbers(line: FaultLine) -> None:
-    digest, factor = next(iter(factors_of(line).items()))
-    right = [[factor * x for x in (1.0, 2.0, 3.0)]]
-    told = [Told("m", digest, 1, right, 0.1), Told("m", digest, 1, [[0.0]], 0.1), Told("m", "f" * 64, 1, right, 0.1)]
-    steady = Steady(told)
-
-    assert steady.wrong(factors_of(line)) == told[1:]

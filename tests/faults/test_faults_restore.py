@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pushline.client import Client
+from pushline.line.ledger import Ledger
 from pushline.servers.native import NativeServer
 from tests.e2e.running_line import environment
 from tests.faults import repositories
@@ -82,6 +83,12 @@ def numbers(line: FaultLine) -> list[tuple[str, int]]:
         return [(entry.event.kind, entry.event.deploy_seq) for entry in ledger.line(MODEL).deployments if entry.event.deploy_seq]
 
 
+def judged_again(ledger: Ledger, sha: str) -> str | None:
+    """Give the digest of a commit whose records were lost, once it was trained and judged anew."""
+    found = [run for run in ledger.line(MODEL).runs if run.commit.sha == sha]
+    return found[0].trained.event.digest if found and found[0].verdict is not None and found[0].trained is not None else None
+
+
 def settled(line: FaultLine) -> None:
     until(lambda: not line.seen.tail.problem or None, HEALED_SECONDS, "a reader of the restored log")
 
@@ -98,15 +105,14 @@ def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_say
     line.deployed(lost, 90)
     line.answers(MODEL, lost)
     newer, _ = answers_with(line)
+    sha = line.run(lost).commit.sha
 
     put_back(line, "broker", copy)
 
     all_say(line, ("deployer",), "a replica serves a deploy_seq that the log does not know: digits")
     assert answers_with(line) == (newer, True)
     settled(line)
-    line.seen.tail.wait_until(
-        lambda ledger: ((run := ledger.runs.get(lost)) and run.verdict) or None, HEALED_SECONDS
-    )  # found by looking
+    again = line.seen.tail.wait_until(lambda ledger: judged_again(ledger, sha), HEALED_SECONDS)  # found by looking
     assert numbers(line) == [("promote", 1)]
     code, said = command(line, "status")
     assert code == 0, said
@@ -115,10 +121,10 @@ def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_say
     code, said = command(line, "topics", "check")
     assert code == 0, said
 
-    code, said = command(line, "redeploy", MODEL, "--to", newer[:12], "--reason", "restored the broker of Monday")
+    code, said = command(line, "redeploy", "--model", MODEL, "--to", again[:12], "--reason", "restored the broker of Monday")
 
     assert code == 0, said
-    until(lambda: answers_with(line) == (newer, False) or None, 30, "the predictor to be sure again")
+    until(lambda: answers_with(line) == (again, False) or None, 30, "the predictor to be sure again")
     assert numbers(line) == [("promote", 1), ("redeploy", 3)]
     line.all_ready(HEALED_SECONDS)
     run = line.push(MODEL, 4.0)
@@ -150,7 +156,7 @@ def test_an_older_store_costs_no_answer_is_refused_by_name_and_a_rerun_makes_its
     assert answers_with(line) == (digest, False)
     assert command(line, "store", "check")[0] == 0
     for act in ("rollback", "redeploy"):
-        code, said = command(line, act, MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?")
+        code, said = command(line, act, "--model", MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?")
         assert (code, "cannot be served" in said) == (5, True), said
     assert numbers(line) == before
     line.kill(("predictor",))

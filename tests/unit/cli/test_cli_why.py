@@ -8,6 +8,7 @@ from rich.console import Console
 
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_file import LineFile, StoreAccess
+from pushline.cli.main import COMMANDS
 from pushline.cli.terminal import Terminal
 from pushline.cli.why import Question, _question, answers, find_runs
 from pushline.cli.why_open import notes_on
@@ -64,6 +65,12 @@ def test_the_longest_answer_fits_on_one_screen_and_says_what_it_leaves_out() -> 
 
 def test_text_of_others_is_shown_as_it_is() -> None:
     assert "[bold]of words" in screen([long_answer()])
+
+
+def test_every_command_that_a_next_step_names_is_there() -> None:
+    steps = [step for cause in CAUSES.values() for step in cause.next_steps if step.startswith("pushline ")]
+
+    assert {step.split()[1] for step in steps} <= {name for names in COMMANDS.values() for name in names}
 
 
 def test_a_machine_reads_every_fact_with_its_place_and_time() -> None:

@@ -20,7 +20,7 @@ from pushline.line.memory import MemoryLog
 from pushline.line.records import Record
 from pushline.line.stage import Transient
 from pushline.line.tail import Tail
-from pushline.line.topics import TOPICS
+from pushline.line.topics import BY_NAME, TOPICS
 from tests.unit.line.model import making as make
 from tests.unit.line.toy_stage import Training, put, replica, train
 from tests.waiting import until
@@ -66,7 +66,7 @@ def fold(topic: str, spoil: Callable[[Record], Record], *, in_front: bool = True
     judgements = ledger.fold(record := spoil(make.lay(GOOD[topic], 2)))
     letters.note(record, judgements)
     written = letters.write(frozenset(range(make.PARTITIONS)))
-    return Folded(ledger, judgements[0], written, before[(topic, judgements[0].verdict)])
+    return Folded(ledger, judgements[0], written, before[(judgements[0].place[0], judgements[0].verdict)])
 
 
 def as_it_is(record: Record) -> Record:
@@ -81,6 +81,10 @@ def no_json(record: Record) -> Record:
     return replace(record, value=b"{")
 
 
+def on_its_dead_letter_topic(record: Record) -> Record:
+    return replace(record, topic=BY_NAME[record.topic].dead_letters)
+
+
 def of_version_two(record: Record) -> Record:
     headers = tuple((name, (data or b"").replace(b".v1", b".v2") if name == "ce_type" else data) for name, data in record.headers)
     return replace(record, headers=headers)
@@ -93,6 +97,7 @@ MAKE: dict[str, Callable[[str], Folded]] = {
     "undecodable": lambda topic: fold(topic, no_json),
     "newer": lambda topic: fold(topic, of_version_two),
     "parked": lambda topic: fold(topic, of_version_two, behind=True),
+    "letter": lambda topic: fold(topic, on_its_dead_letter_topic),
 }
 CASES = [
     (fate.verdict, topic)
@@ -111,7 +116,7 @@ def test_a_record_fares_as_its_row_says(verdict: str, topic: str) -> None:
     counted = folded.ledger.valid(make.id_of(GOOD[topic])) is not None
     assert folded.judgement.verdict == verdict
     assert (counted, folded.letters == 1, PARTITION in folded.ledger.parked) == (fate.counts, fate.dead_letter, fate.parks)
-    assert folded.ledger.counts[(topic, verdict)] == folded.counted_before + 1
+    assert folded.ledger.counts[(folded.judgement.place[0], verdict)] == folded.counted_before + 1
 
 
 def test_the_table_has_every_verdict_of_the_fold_and_no_other() -> None:

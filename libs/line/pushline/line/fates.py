@@ -22,9 +22,10 @@ RECORDS: tuple[RecordFate, ...] = (
     RecordFate("valid", "every rule accepts", True, False, False, "what follows from it is open work until it is answered"),
     RecordFate("invalid", "can be read, and a rule refuses", False, False, False, "counted by rule; its writer reads that back"),
     RecordFate("kept", "names a cause that was not read yet", False, False, False, "judged as soon as the cause counts"),
-    RecordFate("undecodable", "is no event of ours", False, True, False, "counted; `pushline dlq` puts it back"),
+    RecordFate("undecodable", "is no event of ours", False, True, False, "counted; too many in a row stop its partition"),
     RecordFate("newer", "has a newer major version", False, False, True, "not ready, the version named; nothing skipped"),
     RecordFate("parked", "lies behind such a one", False, False, True, "read from 0 by a program of that version"),
+    RecordFate("letter", "lies on a dead-letter topic", False, False, False, "a copy, or a person's mark: a stopped stage goes on"),
 )
 
 

@@ -1,11 +1,12 @@
 """What a record would do if it were appended now: the fold itself, on a copy of the model's line. Nothing that is known changes."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from pushline.line.codec import encode
 from pushline.line.events import Event
 from pushline.line.ledger.fold import Ledger
-from pushline.line.ledger.state import Judgement, ModelLine, Run
+from pushline.line.ledger.state import Judgement, ModelLine
 from pushline.line.records import Record
 
 SOURCE = "pushline/foresight"
@@ -23,16 +24,8 @@ def foresee(ledger: Ledger, event: Event) -> tuple[Judgement, ModelLine]:
 
 
 def _copy_of(line: ModelLine) -> ModelLine:
-    copy = replace(
-        line,
-        pushes=dict(line.pushes),
-        attempts=dict(line.attempts),
-        runs=[],
-        deployments=list(line.deployments),
-        slots=dict(line.slots),
-        went_live=list(line.went_live),
-        barred=set(line.barred),
-        served=dict(line.served),
-    )
-    copy.runs = [Run(run.push, copy, run.trained, dict(run.evaluated)) for run in line.runs]
+    held: dict[str, Any] = {field.name: getattr(line, field.name) for field in fields(line)}
+    own: dict[str, Any] = {name: value.copy() for name, value in held.items() if isinstance(value, dict | list | set)}
+    copy = replace(line, **own)
+    copy.runs = [replace(run, line=copy, evaluated=run.evaluated.copy()) for run in line.runs]
     return copy

@@ -20,6 +20,7 @@ _LOG = "pushline logs {run}  # what the training printed"
 _REPORT = "pushline report {run}  # every gate and number"
 _MEND = "mend it and push again"
 _AGAIN = "pushline rerun {run} --reason WHY  # the same commit once more"
+_PROMOTE = "pushline promote {run} --reason WHY  # live all the same"
 _PUT_LIVE = "pushline redeploy --model {model} --to {sha} --reason WHY  # live all the same"
 _STATUS = "pushline status  # what serves, and what is on its way"
 
@@ -47,9 +48,7 @@ CAUSES: Mapping[str, Cause] = {
     "rejected": Cause("it was rejected", (_REPORT, _PUT_LIVE)),
     "rejected_by_gate": Cause("a gate refused it", (_REPORT, _PUT_LIVE)),
     "rejected_by_comparison": Cause("it is worse than the live model, or breaks its callers", (_REPORT, _PUT_LIVE)),
-    "inconclusive": Cause(
-        "the evaluation set cannot tell whether it is good enough", (_REPORT, "judge it by more rows", _PUT_LIVE)
-    ),
+    "inconclusive": Cause("the evaluation set cannot tell whether it is good enough", (_REPORT, "judge it by more rows", _PROMOTE)),
     "rejected_by_program_check": Cause("its serving program may not be opened, or is not the model", (_REPORT, _LOG)),
     "rejected_by_trial": Cause("it failed its trial in the predictor", (_REPORT, _LOG)),
     "want_of_data": Cause("there is no evaluation set that can be used", (_MEND, _REPORT)),
