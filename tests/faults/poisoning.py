@@ -11,8 +11,7 @@ from pushline.line.records import Message, Record
 from pushline.line.topics import TOPICS
 from tests.faults import repositories
 from tests.faults.evidence import all_records, folded, report, seeded
-from tests.faults.invariants import History, good_ones_done
-from tests.faults.killing import verdict_on
+from tests.faults.invariants import History, good_ones_done, one_outcome
 from tests.faults.processes import FaultLine
 from tests.waiting import until
 
@@ -113,10 +112,10 @@ class PoisonCampaign:
 
     def told(self) -> tuple[list[str], str]:
         records, every = all_records(self.line.seen.log), [run for own in self.runs.values() for run in own]
-        lost = good_ones_done(History(records, PARTITIONS, good=every))
-        _, double = verdict_on(records, every, PARTITIONS)
+        history = History(records, PARTITIONS, good=every)
+        lost, double = good_ones_done(history), one_outcome(history)
         figures = {"bad": len(self.bad), "bad_a_topic": len(self.bad) // len(TOPICS), "dead_letters": len(self.letters())}
-        sentences = [*self.wrong, *lost, *(f"double: {run}" for run in double)]
+        sentences = [*self.wrong, *lost, *double]
         return sentences, report("poison", len(every), len(lost), self.seed, double=len(double), **figures)
 
 
