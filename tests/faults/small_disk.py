@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pushline.servers.bound import bound
+from pushline.runtime.bound import bound
 from pushline.servers.real import RealBroker, RealStore
 from tests.waiting import until
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pushline.cli.exits import Exit, Said
 from pushline.cli.line_file import LineFile, read_line_file
-from pushline.servers.bound import bound
+from pushline.runtime.bound import bound
 
 START_SECONDS, STOP_SECONDS = 90.0, 30.0
 

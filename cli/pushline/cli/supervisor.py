@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pushline.cli.exits import Exit, Said
 from pushline.line.patience import SERVICE_PROCESS
-from pushline.servers.bound import bound
+from pushline.runtime.bound import bound
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = SERVICE_PROCESS.first_seconds, SERVICE_PROCESS.longest_seconds
 STEADY_SECONDS = 30.0  # a child that ran this long starts afresh with the shortest wait

@@ -16,7 +16,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
 
-from pushline.servers.bound import bound
+from pushline.runtime.bound import bound
 from pushline.servers.child import ServerNotStarted
 
 LOOPBACK = "127.0.0.1"

@@ -24,6 +24,7 @@ from pushline.engine.tensorflow_child import START
 from pushline.engine.tensorflow_process import ENVIRONMENT as TENSORFLOW_ENVIRONMENT
 from pushline.evaluator.arrays import Array, BadArrays, header_of, read_arrays, write_arrays
 from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
+from pushline.runtime.bound import bound
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 SYSTEM_FOLDERS = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache")
@@ -162,12 +163,13 @@ def bubblewrapped(path: str, folder: Path, python: Sequence[str]) -> list[str]:
     seen = dict.fromkeys([*SYSTEM_FOLDERS, *python])
     binds = [word for entry in seen for word in ("--ro-bind-try", entry, entry)]
     inside = str(folder.resolve())
-    return [
+    enclosed = [
         path,
         *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
         *("--tmpfs", "/tmp", *binds, "--proc", "/proc", "--dev", "/dev"),  # noqa: S108 - the child's own, empty
         *("--bind", inside, inside, "--remount-ro", "/", "--chdir", inside, "--"),
     ]
+    return bound(enclosed, signal.SIGKILL)  # bubblewrap alone does not see a parent that ended before it asked to end with it
 
 
 def unwrapped(status: int) -> int:
