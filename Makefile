@@ -28,7 +28,6 @@ bench: install ## measure; benchmarks/RESULTS.md has the figures of record
 	@tools/bench
 
 campaigns: install ## every fault in full size, in under 3 hours; benchmarks/CAMPAIGNS.md keeps the lines
-	@$(RUN)/pytest -q -s --hypothesis-profile=campaign --timeout=7200 tests/unit/line/model
 	@$(RUN)/python -m benchmarks.campaigns
 
 proto: install ## libs/contracts from proto/

@@ -18,7 +18,7 @@ from tests.faults.killing import Campaign, every_blow
 from tests.faults.processes import Wish, fault_line
 
 MODEL = "killed"
-FULL_MINUTES, SMALL_TRIALS = 15.0, 7
+FULL_MINUTES, SMALL_TRIALS = 8.0, 7
 
 
 def main(words: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ from pushline.line.records import Record
 MAGIC = b"pushline-snapshot 1\n"
 DECIDES = ("codec.py", "events.py", "ids.py", "topics.py", "records.py", "letters.py", "deadletters.py", "snapshot.py")
 ENTRIES_A_PART = 500  # encoded at one time: a part holds Python's lock for some milliseconds
-LEDGER = ("ledger/bad_rows.py", "ledger/fold.py", "ledger/rules.py", "ledger/state.py")
+LEDGER = tuple(f"ledger/{name}.py" for name in ("bad_rows", "fold", "foresight", "prospects", "rules", "state"))
 DIGEST_BYTES, SIZE_BYTES = 32, 4
 
 
