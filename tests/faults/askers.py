@@ -13,6 +13,7 @@ from tests.faults.services import Service
 
 CALL_SECONDS = 20.0
 MEASURED_SECONDS = 2.0
+RECONNECT_SECONDS = 10.0  # gRPC's client waits before it connects again, and fails calls meanwhile without asking anybody
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Asker:
     answers: list[Answered] = field(default_factory=list)
     calls: int = 0
     failures: int = 0
-    _times: int = 0
+    _lost: float | None = None  # since when this connection was broken by a fault, until its next answer
 
     def ask(self, stop: threading.Event) -> None:
         began = time.monotonic()
@@ -43,7 +44,11 @@ class Asker:
         except PredictionFailed as error:
             self.failures += 1
             gone = excused or self.excused.is_set() or self.service.pid != pid
+            if gone:
+                self._lost = time.monotonic()
+            gone |= self._lost is not None and time.monotonic() - self._lost < RECONNECT_SECONDS and error.code == "UNAVAILABLE"
             return Answered(self._connection(pid), model, failure=f"{error.code} {error.sentence}", excused=gone)
+        self._lost = None
         numbers = tuple(float(number) for number in answer.y[0])
         return Answered(self._connection(self.service.pid), model, answer.deploy_seq, answer.digest, numbers)
 

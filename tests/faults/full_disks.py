@@ -174,9 +174,9 @@ class DiskCampaign:
         try:
             status, answer = self.line.seen.hint(self.model, sha)
         except (OSError, HTTPException, ValueError):
-            status, answer = 0, {}
+            status, answer = 0, {"status": "no answer that can be read"}
         if status != 202:
-            self.refused, self.said = self.refused + 1, str(answer)
+            self.refused, self.said = self.refused + 1, f"{status} {answer}"
             return ""
         self.acknowledged.append(str(answer["run_id"]))
         return self.acknowledged[-1]

@@ -12,7 +12,7 @@ from tests.e2e.running_line import environment
 from tests.faults.evidence import all_records, report, seeded
 from tests.faults.killing import MOMENTS, Moment, verdict_on
 from tests.faults.processes import STAGES, FaultLine
-from tests.faults.services import Service
+from tests.faults.services import START_SECONDS, Service
 from tests.waiting import until
 
 EARLIER = "f651692722fc408945bac3222cc2f18b022d7d3b"
@@ -115,7 +115,9 @@ class VersionCampaign:
         service.child.service = replace(service.child.service, command=[str(python), *service.child.service.command[1:]])
         service.start()
         service.listening()
-        assert runs_as(service, python), f"the {name} does not run as {python}"
+        until(lambda: runs_as(service, python), START_SECONDS, f"the {name} that runs as {python}")
+        if name != "predictor":
+            service.ready()
 
     def told(self) -> tuple[list[str], str]:
         with self.line.seen.tail.read() as ledger:

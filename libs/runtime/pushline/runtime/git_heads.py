@@ -21,14 +21,20 @@ def open_git(
     """Give the repository and the git that may speak to it, whose config lies in the folder. Raises ForgeUnavailable."""
     known = parse_repository(repository)
     config, text = folder / "config", known.config + credential_config(known.url, access)
-    git = GitCommand(config, folder, known.protocol, ssh_command(access), max_file_bytes)
+    try:
+        _keep(config, text)
+    except OSError as error:
+        raise ForgeUnavailable(f"git's folder cannot be written: {error}") from None
+    return known, GitCommand(config, folder, known.protocol, ssh_command(access), max_file_bytes)
+
+
+def _keep(config: Path, text: str) -> None:
     with suppress(FileNotFoundError):
         if config.read_text() == text:
-            return known, git
-    fresh = folder / f"config.{threading.get_ident()}"
+            return
+    fresh = config.with_name(f"config.{threading.get_ident()}")
     fresh.write_text(text)
     fresh.replace(config)
-    return known, git
 
 
 def heads(known: Repository, git: GitCommand, branch: str, seconds: float) -> dict[str, str]:

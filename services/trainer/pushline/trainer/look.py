@@ -90,6 +90,8 @@ class Look:
             raise LookFailed(f"forge: {error}") from None
         except (AppendUnknown, MessageTooLarge) as error:
             raise LookFailed(f"commit record: {error}") from None
+        except OSError as error:
+            raise LookFailed(f"work folder: {error}") from None
 
     def _agree(self) -> Seen:
         went_back_to: tuple[str, int] | None = None

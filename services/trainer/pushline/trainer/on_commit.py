@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from errno import EDQUOT, ENOSPC
 
 from pushline.line.events import ModelTrained
 from pushline.line.ledger import Ledger
@@ -11,6 +12,8 @@ from pushline.line.stage import Transient
 from pushline.trainer import trained_event
 from pushline.trainer.ports import Trainer
 from pushline.trainer.recipe import CANCELLED, NEWER_COMMIT, Hindered, Recipe, Task
+
+NO_ROOM = (ENOSPC, EDQUOT)
 
 
 class Hindrances:
@@ -64,5 +67,10 @@ class OnCommit:
         except Transient:
             self.hindrances.met(task.key)
             raise
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            self.hindrances.met(task.key)
+            raise Transient(f"work folder: {error}") from error
         self.hindrances.over(task.key)
         return answer
