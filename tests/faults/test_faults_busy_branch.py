@@ -41,7 +41,7 @@ def test_twenty_pushes_during_one_training_are_two_further_trainings_at_the_most
     assert len(begun) <= 3
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_branch_that_moves_all_the_time_gets_a_model_within_twice_the_time_of_a_training(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:

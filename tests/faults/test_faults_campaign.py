@@ -35,7 +35,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, stub_python: Path) -> Iterato
         yield running
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_whoever_is_killed_at_a_stage_of_a_run_it_ends_once_and_its_model_answers(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:

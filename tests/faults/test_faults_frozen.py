@@ -55,7 +55,7 @@ def not_ready(line: FaultLine, service: str, reason: str) -> None:
     until(lambda: reason in line.services[service].problem(), 60, f"a {service} that names the {reason}")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_push_while_the_broker_stands_still_is_not_answered_202_unless_it_is_in_the_log(line: FaultLine) -> None:
     sha = line.repositories["hinted"].push(repositories.good(2.0))
     with frozen(line.broker_pid):
@@ -75,7 +75,7 @@ def accepted(line: FaultLine, model: str, sha: str) -> dict[str, Any] | None:
     return answer if status == 202 else None
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_training_that_ends_while_the_broker_stands_still_is_told_once_after_the_thaw(line: FaultLine) -> None:
     run = line.push("trained", 3.0, gated=True)
     line.waits_for_the_gate(run)
@@ -87,7 +87,7 @@ def test_a_training_that_ends_while_the_broker_stands_still_is_told_once_after_t
     ends_once(line, "trained", run)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_training_that_ends_while_the_store_is_dead_waits_for_it_and_is_not_made_again(line: FaultLine, door: Door) -> None:
     run = line.push("stored", 4.0, gated=True)
     line.waits_for_the_gate(run)
@@ -100,7 +100,7 @@ def test_a_training_that_ends_while_the_store_is_dead_waits_for_it_and_is_not_ma
     assert len(tries) == 1
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_training_that_ends_while_the_store_stands_still_goes_on_after_the_thaw(line: FaultLine) -> None:
     run = line.push("stored", 5.0, gated=True)
     line.waits_for_the_gate(run)
@@ -112,7 +112,7 @@ def test_a_training_that_ends_while_the_store_stands_still_goes_on_after_the_tha
     ends_once(line, "stored", run)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("stage", ["commit", "trained", "evaluated", "deployed"])
 def test_a_store_that_dies_at_any_stage_of_a_run_costs_nothing(line: FaultLine, door: Door, stage: str) -> None:
     run = line.push("stored", 6.0 + len(stage))

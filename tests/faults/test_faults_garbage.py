@@ -19,7 +19,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python: Pa
         yield running
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_sweep_beside_pushes_and_rollbacks_loses_nothing(line: FaultLine, say: Callable[[str], None]) -> None:
     with collecting(line, MODEL, SEED) as campaign:
         for _ in range(TRIALS):

@@ -44,7 +44,7 @@ def of(line: FaultLine) -> Iterator[Callable[[str], tuple[Branch, ...]]]:
         )
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_no_webhook_that_was_answered_202_is_lost_while_broker_and_trainer_are_killed(
     line: FaultLine, of: Callable[[str], tuple[Branch, ...]], say: Callable[[str], None]
 ) -> None:
@@ -57,7 +57,7 @@ def test_no_webhook_that_was_answered_202_is_lost_while_broker_and_trainer_are_k
     assert sum(each.status == 202 for each in campaign.pusher.told) > 20
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_push_that_is_told_many_times_in_any_order_is_one_run(
     line: FaultLine, of: Callable[[str], tuple[Branch, ...]], say: Callable[[str], None]
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_push_that_is_told_many_times_in_any_order_is_one_run(
     assert campaign.permutations == 24
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_a_push_whose_webhook_never_comes_is_found_within_the_interval(
     line: FaultLine, of: Callable[[str], tuple[Branch, ...]], say: Callable[[str], None]
 ) -> None:

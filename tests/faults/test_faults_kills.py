@@ -81,7 +81,7 @@ def newest_run(line: FaultLine, model: str) -> str:
     return line.seen.tail.wait_until(found, 30)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_what_was_answered_202_outlives_the_kill_of_every_service_at_once(line: FaultLine, say: Callable[[str], None]) -> None:
     chance, answered = seeded(SEED), list[str]()
     for turn in range(ROUNDS):
@@ -102,7 +102,7 @@ def test_what_was_answered_202_outlives_the_kill_of_every_service_at_once(line: 
     say(report("all-services-killed-after-202", len(answered), 0, SEED, rounds=ROUNDS))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_service_killed_at_any_stage_of_a_run_leaves_one_outcome_and_the_right_model(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:
@@ -209,7 +209,7 @@ def a_restart_adds_nothing_but_served(line: FaultLine, meanwhile: Callable[[], N
         assert {model: ledger.line(model).live_digest for model in models} == state
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_with_offsets_snapshots_caches_and_work_folders_gone_a_restart_adds_nothing_but_served(
     line: FaultLine, place: Place
 ) -> None:
@@ -228,7 +228,7 @@ def test_with_offsets_snapshots_caches_and_work_folders_gone_a_restart_adds_noth
     a_restart_adds_nothing_but_served(line, all_gone)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_offsets_set_to_0_or_far_beyond_the_end_and_a_start_from_snapshots_add_nothing_but_served(
     line: FaultLine, place: Place
 ) -> None:

@@ -100,7 +100,7 @@ def found_in(data: bytes) -> list[str]:
     return search.found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_planted_secrets_are_in_no_record_object_log_or_process_of_the_sandbox(
     line: FaultLine, place: Place, say: Callable[[str], None]
 ) -> None:
@@ -142,7 +142,7 @@ def log_of(line: FaultLine, run: str) -> str:
     return "".join(line.seen.store.read_bytes(key, 1 << 24).decode(errors="replace") for key in keys)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_bad_models_records_and_requests_leave_the_others_alone_and_are_laid_aside_once(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:

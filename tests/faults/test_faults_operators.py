@@ -12,7 +12,7 @@ from tests.faults.places import Place
 SEED, TRIALS = 7, 12
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_of_two_operators_at_once_one_wins_and_the_other_is_told(place: Place, say: Callable[[str], None]) -> None:
     with operators(place, "operated", SEED) as campaign:
         for _ in range(TRIALS):

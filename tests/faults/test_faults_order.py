@@ -45,7 +45,7 @@ def assert_in_order(line: FaultLine, model: str) -> None:
     assert newest == max(promoted)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_in_races_of_two_deployers_nothing_older_wins_and_all_readers_agree(line: FaultLine, say: Callable[[str], None]) -> None:
     races = Races(line, SEED)
     for number in range(RACES):

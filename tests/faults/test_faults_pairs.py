@@ -21,7 +21,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, stub_python: Path) -> Iterato
         yield running
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_members_that_come_and_go_begin_no_long_training_again(line: FaultLine, say: Callable[[str], None]) -> None:
     campaign = rebalances.Campaign(line, LONG, SEED)
     campaign.run(seconds=38, changes=1)
@@ -31,7 +31,7 @@ def test_members_that_come_and_go_begin_no_long_training_again(line: FaultLine, 
     assert campaign.moved > 0
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_with_two_of_each_either_may_be_killed_or_frozen_in_the_middle_of_a_run(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:

@@ -38,7 +38,7 @@ def doors(doored: tuple[FaultLine, Doors]) -> Doors:
     return doored[1]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_service_killed_at_an_exact_point_loses_nothing_and_says_nothing_twice(
     line: FaultLine, doors: Doors, say: Callable[[str], None]
 ) -> None:
@@ -53,7 +53,7 @@ def test_a_service_killed_at_an_exact_point_loses_nothing_and_says_nothing_twice
     assert campaign.fired.keys() == {point.name for point in POINTS}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_store_that_dies_stalls_and_garbles_costs_no_run_and_no_answer(
     line: FaultLine, doors: Doors, say: Callable[[str], None]
 ) -> None:
@@ -81,7 +81,7 @@ def test_many_writers_of_the_same_objects_leave_every_read_verified(line: FaultL
     assert verified >= 80
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_broker_that_dies_freezes_and_restarts_costs_no_push_and_no_prediction(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:

@@ -93,7 +93,7 @@ def settled(line: FaultLine) -> None:
     until(lambda: not line.seen.tail.problem or None, HEALED_SECONDS, "a reader of the restored log")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_says_what_serves(
     line: FaultLine, tmp_path: Path
 ) -> None:
@@ -132,7 +132,7 @@ def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_say
     line.answers(MODEL, run)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_an_older_store_costs_no_answer_is_refused_by_name_and_a_rerun_is_a_new_run(line: FaultLine, tmp_path: Path) -> None:
     line.all_ready(HEALED_SECONDS)
     copy = copied(line, "store", tmp_path / "store")

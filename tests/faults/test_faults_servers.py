@@ -62,7 +62,7 @@ def newest_is_live(line: FaultLine, model: str, sha: str, factor: float) -> None
     line.answers(model, run)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_frozen_broker_is_named_by_every_service_and_its_thaw_needs_no_restart(line: FaultLine) -> None:
     goes_on(line, "told", 2.0)
     with frozen(line.servers["broker"].pid):
@@ -70,7 +70,7 @@ def test_a_frozen_broker_is_named_by_every_service_and_its_thaw_needs_no_restart
     goes_on(line, "told", 3.0)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_broker_that_is_killed_and_started_again_needs_no_restart_of_a_service(line: FaultLine) -> None:
     line.kill(("broker",))
     all_say(line, STAGES, "broker")
@@ -78,7 +78,7 @@ def test_a_broker_that_is_killed_and_started_again_needs_no_restart_of_a_service
     goes_on(line, "told", 4.0)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_push_whose_webhook_came_while_the_broker_was_down_is_answered_503_and_found_by_the_poller(line: FaultLine) -> None:
     line.kill(("broker",))
     sha = line.repositories["polled"].push(repositories.good(5.0))
@@ -89,7 +89,7 @@ def test_a_push_whose_webhook_came_while_the_broker_was_down_is_answered_503_and
     newest_is_live(line, "polled", sha, 5.0)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_frozen_store_is_named_within_seconds_by_the_service_that_needs_it(line: FaultLine) -> None:
     line.all_ready(HEALED_SECONDS)
     run = line.push("told", 6.0, gated=True)
@@ -101,7 +101,7 @@ def test_a_frozen_store_is_named_within_seconds_by_the_service_that_needs_it(lin
     line.answers("told", run)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_store_that_is_killed_and_started_again_costs_no_run(line: FaultLine) -> None:
     run = line.push("told", 7.0, gated=True)
     line.waits_for_the_gate(run)
@@ -114,7 +114,7 @@ def test_a_store_that_is_killed_and_started_again_costs_no_run(line: FaultLine) 
     line.answers("told", run)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_trainer_that_was_frozen_past_its_session_changes_nothing_when_it_wakes(line: FaultLine) -> None:
     """Its run is superseded meanwhile; what it says of it when it wakes is in front of nobody's record."""
     twin = line.another("trainer-2", "trainer", [sys.executable, "-m", "tests.faults.twin", "trainer"])
@@ -139,7 +139,7 @@ def test_a_trainer_that_was_frozen_past_its_session_changes_nothing_when_it_wake
     del line.services["trainer-2"]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_topics_made_anew_are_noticed_and_the_next_push_goes_through(line: FaultLine) -> None:
     """Who deletes a topic deletes what it held: the line says so and goes on with what there is, without a restart."""
     line.all_ready(HEALED_SECONDS)

@@ -117,7 +117,7 @@ def corrupt(cache: Path, way: int) -> None:
         files[-1].unlink()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_predictor_starts_right_in_every_state_of_the_world(world: World, say: Callable[[str], None]) -> None:
     with ThreadPoolExecutor(LANES) as threads:
         found = list(threads.map(lambda case: trouble(world, case), CASES))

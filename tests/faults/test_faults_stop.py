@@ -75,7 +75,7 @@ def left_behind(work: Path) -> list[str]:
     return sorted(found + half)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_every_service_ends_with_0_at_any_stage_and_the_run_goes_on_after_the_next_start(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:
@@ -111,7 +111,7 @@ def test_idle_services_end_with_0_at_an_interrupt_too(line: FaultLine) -> None:
     line.start()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_every_service_ends_with_0_under_load(line: FaultLine) -> None:
     run = line.push("stopped", 30.0)
     line.deployed(run)
@@ -140,7 +140,7 @@ def keep_asking(line: FaultLine, ended: threading.Event) -> None:
                 client.predict(repositories.X, model="stopped")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("server", ["broker", "store"])
 def test_every_service_ends_with_0_while_broker_or_store_is_down_and_the_run_goes_on_after_it(line: FaultLine, server: str) -> None:
     run = line.push("stopped", 40.0 + len(server), gated=True)
@@ -166,7 +166,7 @@ def gone_on(line: FaultLine, run: str) -> bool:
     return line.run(run).outcome == "deployed"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_second_signal_ends_a_service_at_once_and_its_children_with_it(line: FaultLine) -> None:
     run = line.push("stopped", 50.0, gated=True)
     line.waits_for_the_gate(run)

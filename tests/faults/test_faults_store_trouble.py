@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pushline.servers.real_parts import Parts
     from tests.servers import BrokerAddress
 
-SAID_SECONDS, MENDED_SECONDS = 10.0, 30.0
+SAID_SECONDS, MENDED_SECONDS = 30.0, 90.0
 SAYS = {
     "down": "onnection refused",
     "disabled": "InvalidAccessKeyId: the store does not know PUSHLINE_S3_ACCESS_KEY",

@@ -22,7 +22,7 @@ def line(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python: Pa
         yield running
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_each_service_changes_its_version_in_the_middle_of_a_run_and_nothing_is_lost(
     line: FaultLine, say: Callable[[str], None]
 ) -> None:

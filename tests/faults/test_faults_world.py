@@ -40,7 +40,7 @@ def further(line: FaultLine) -> list[Service]:
     return [line.another(f"replica-{number}", "predictor") for number in (2, 3)]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_clocks_that_jump_are_named_and_change_no_order(
     clocks_and_line: tuple[Clocks, FaultLine], say: Callable[[str], None]
 ) -> None:
@@ -55,7 +55,7 @@ def test_clocks_that_jump_are_named_and_change_no_order(
     assert wrong == []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_good_records_among_as_many_bad_ones_are_all_done_in_order(line: FaultLine, say: Callable[[str], None]) -> None:
     campaign = PoisonCampaign(line, POISONED, SEED)
     campaign.play(GOOD_RUNS)
@@ -74,7 +74,7 @@ def assert_the_oracles_see_red(records: list[Record], campaign: PoisonCampaign) 
     assert out_of_order(records, model, list(reversed(campaign.runs[model]))) != []
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_three_replicas_one_of_which_stands_still_now_and_then_are_of_one_mind_in_the_end(
     line: FaultLine, further: list[Service], say: Callable[[str], None]
 ) -> None:
@@ -86,7 +86,7 @@ def test_three_replicas_one_of_which_stands_still_now_and_then_are_of_one_mind_i
     assert wrong == []
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_after_all_faults_at_random_every_invariant_holds(
     clocks_and_line: tuple[Clocks, FaultLine], further: list[Service], say: Callable[[str], None]
 ) -> None:
