@@ -148,9 +148,14 @@ class DiskCampaign:
 
     def _named_or_over(self, disk: SmallDisk, volume: str, run: str) -> bool:
         disk.fill()  # what was removed meanwhile is no room for the next try
+        if volume == "predictor":  # it is ready, as it serves what it has
+            return any(map(_names_room, self._reported()))
         said = [self.line.services[name].problem() for name in ((volume,) if volume in SERVICES else STAGES)]
-        over = volume != "predictor" and bool(self.line.run(run).outcome)  # an outcome says nothing about who serves it
-        return any(map(_names_room, said)) or over
+        return any(map(_names_room, said)) or bool(self.line.run(run).outcome)
+
+    def _reported(self) -> list[str]:
+        with self.line.seen.tail.read() as ledger:
+            return [entry.event.sentence for entry in ledger.line(self.model).served.values()]
 
     def _broker_full(self, volume: str) -> None:
         """Kafka ends itself when it cannot write to its log folder: who runs it starts it again once there is room."""

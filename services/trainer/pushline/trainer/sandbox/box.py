@@ -76,5 +76,8 @@ class Sandbox(Protocol):
         ...
 
     def run(self, job: Job, cancelled: threading.Event, /) -> Ended:
-        """Run to the end, the deadline, a limit or until cancelled; nothing of it is left running. Raises SandboxUnavailable."""
+        """Run to the end, the deadline, a limit or until cancelled; nothing of it is left running.
+
+        Raises SandboxUnavailable, and OSError where what came out cannot be written here: that says nothing of the script.
+        """
         ...

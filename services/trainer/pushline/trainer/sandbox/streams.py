@@ -93,6 +93,7 @@ class ResultPump:
     words: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Received] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    trouble: OSError | None = None  # ours: a file could not be written here, so nothing is known of the run
 
     def drain(self, pipe: IO[bytes]) -> None:
         if _words(pipe).get("ready") is not True:
@@ -130,9 +131,13 @@ class ResultPump:
 
     def _keep(self, pipe: IO[bytes], name: str, size: int) -> bool:
         path, digest = self.folder / name, hashlib.sha256()
-        with path.open("xb") as file:
-            path.chmod(0o600)
-            whole = _copy(pipe, _into(file, digest), size)
+        try:
+            with path.open("xb") as file:
+                path.chmod(0o600)
+                whole = _copy(pipe, _into(file, digest), size)
+        except OSError as error:
+            self.trouble = error
+            return False
         self.files[name] = Received(name, path, digest.hexdigest(), size)
         return whole
 

@@ -43,6 +43,8 @@ def run_supervised(enclosure: Enclosure, job: Job, cancelled: threading.Event) -
     finally:
         if group is not None:
             group.remove()
+    if pumps.results.trouble is not None and not stopped:
+        raise pumps.results.trouble
     if not pumps.results.is_ready and not stopped:
         raise SandboxUnavailable(pumps.log.tail() or f"the first process ended with {process.returncode}")
     return replace(pumps.ended(stopped), memory_refused=memory_refused, seconds=time.monotonic() - started)
