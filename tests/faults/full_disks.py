@@ -25,6 +25,7 @@ NO_SPACE = ("no space left", "mib free", "storefull", "store_full", "no room")
 MEGABYTES = {"broker": 192, "store": 64, "trainer": 48, "evaluator": 400, "predictor": 48}
 NAMED_SECONDS, MENDED_SECONDS, PARTITIONS = 45.0, 90.0, 4
 HINTS = 4  # webhooks while the broker's disk is full
+LONG_MESSAGE = "x" * 2000  # so that a record does not fit into a page that the broker has already
 
 
 @contextmanager
@@ -116,9 +117,9 @@ class DiskCampaign:
         self._followed(run)
         return run
 
-    def _commit(self) -> str:
+    def _commit(self, more: str = "") -> str:
         self.pushes += 1
-        return self.line.repositories[self.model].push(repositories.good(1.0 + self.pushes), f"push {self.pushes}")
+        return self.line.repositories[self.model].push(repositories.good(1.0 + self.pushes), f"push {self.pushes} {more}")
 
     def _followed(self, run: str) -> None:
         """What was pushed last is this run's."""
@@ -162,7 +163,7 @@ class DiskCampaign:
         shas = []
         with self.disks[volume].full():
             for _ in range(HINTS):
-                shas.append(self._commit())
+                shas.append(self._commit(LONG_MESSAGE))
                 self.disks[volume].fill()
                 self._hint(shas[-1])
         broker = self.line.servers[volume]
