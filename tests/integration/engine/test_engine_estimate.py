@@ -27,6 +27,14 @@ from pushline.engine.litert import LARGEST_BATCH, load
 def highest():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
+def mapped_again():  # pages of a file that is mapped once an interpreter are there once, and counted each time
+    resident = {}
+    for mapping in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+        for path, _, _ in programs:
+            if path in mapping.partition("\\n")[0]:
+                resident.setdefault(path, []).append(int(re.search(r"Rss:\\s+(\\d+)", mapping)[1]) * 1024)
+    return sum(sum(each) - max(each) for each in resident.values())
+
 threads, below, programs = int(sys.argv[1]), int(sys.argv[2]), [word.rpartition(":") for word in sys.argv[3:]]
 before = highest()
 engine = load([(Path(path), int(batch) or None) for path, _, batch in programs])
@@ -48,7 +56,7 @@ def work():
 
 started = [threading.Thread(target=work) for _ in range(threads)]
 [thread.start() for thread in started], [thread.join() for thread in started]
-print(highest() - before)
+print(highest() - before - mapped_again())
 """
 
 

@@ -194,7 +194,8 @@ def _let_go(process: subprocess.Popen[bytes], words: bytes, group: cgroups.Contr
     if group is not None:
         for each in above:
             group.add(each.pid)
-    offer_to_oom_killer(above[-1].pid)
+    if above:  # none: it was ended meanwhile
+        offer_to_oom_killer(above[-1].pid)
     pipe = cast("IO[bytes]", process.stdin)
     with suppress(BrokenPipeError, ValueError), pipe:  # ValueError: it was cancelled meanwhile, and the pipe closed
         pipe.write(words)
