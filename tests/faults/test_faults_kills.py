@@ -107,7 +107,8 @@ def test_a_service_killed_at_any_stage_of_a_run_leaves_one_outcome_and_the_right
     line: FaultLine, say: Callable[[str], None]
 ) -> None:
     chance = seeded(SEED)
-    trials = [(service, moment) for service in SERVICES for moment in MOMENTS]
+    pairs = [(service, moment) for service in SERVICES for moment in MOMENTS]
+    trials = [pair for number, pair in enumerate(pairs) if (number + number // len(MOMENTS)) % 2 == 0]  # each of both twice
     chance.shuffle(trials)
     for number, (service, moment) in enumerate(trials):
         run = line.push("staged", 10.0 + number)

@@ -22,7 +22,7 @@ from tests.faults.services import Service, one_more
 from tests.fixtures.predictor.deploying import Line
 from tests.waiting import until
 
-REPEATS, LANES = 5, 8
+REPEATS, LANES = 3, 8
 SETTLED_SECONDS, BACK_SECONDS = 30.0, 40.0
 SAME, BEHIND = "same", "behind"  # models: the copy is the newest deployment, or the one before it
 OLD, NEW = 2.0, 3.0  # what they multiply by

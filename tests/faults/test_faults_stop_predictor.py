@@ -30,7 +30,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.alone
 
-STOPS, LANES, SEED = int(ENVIRON.get("PUSHLINE_TEST_STOPS", "50")), 3, 9
+STOPS, LANES, SEED = int(ENVIRON.get("PUSHLINE_TEST_STOPS", "24")), 3, 9
 SUBJECTS = {"one process": (1, STOPS, LANES), "two processes": (2, max(1, STOPS // 4), 1)}  # how many, stops, of them at once
 DRAIN_SECONDS, GRACE_SECONDS = 0.5, 5.0
 END_SECONDS = DRAIN_SECONDS + GRACE_SECONDS + 3.0  # and what else has to end
