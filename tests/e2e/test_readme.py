@@ -196,7 +196,7 @@ def test_every_option_that_readme_names_alone_exists() -> None:
     group: Any = get_command(make_app())
     known = set().union(*(_options(command) for command in group.commands.values()))
 
-    others = {"--security-opt", "--grpc-port"}  # Docker's; python -m pushline.predictor's
+    others = {"--security-opt", "--grpc-port", "--small"}  # of Docker, of python -m pushline.predictor, of the campaigns
     assert named - others <= known
 
 
