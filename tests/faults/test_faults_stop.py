@@ -67,7 +67,7 @@ def listening(service: Service) -> list[int]:
 
 def left_behind(work: Path) -> list[str]:
     """Give files and folders of work under way; what a service keeps on purpose has a name that does not change."""
-    kept = {"cache", "git", "data", "environments", "launcher", "owner", "sandbox-passwd"}
+    kept = {"cache", "git", "data", "environments", "launcher", "owner", "sandbox-passwd", "snapshots"}
     found = [
         path.name for path in work.iterdir() if path.name not in kept and not (path.name == "trainings" and not any(path.iterdir()))
     ]
