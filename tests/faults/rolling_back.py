@@ -43,6 +43,7 @@ def roll_back_often(line: FaultLine, deployer: Line, place: Place, count: int) -
     place.servers["store"].kill()
     try:
         with under_load(replicas, MODEL, 1, REST_SECONDS) as load:
+            until(lambda: _followed(load, second.deploy_seq), 30, "answers of all replicas")
             for number in range(count):
                 back, factor = (first, 1.0) if number % 2 == 0 else (second, 2.0)
                 event = deployer.rollback(back)
