@@ -10,6 +10,7 @@ from pushline.line.snapshot import Snapshot
 
 FEWEST_RECORDS = 1000  # folded since the last one, and a tenth of all: so writing is a small part of folding
 TENTH, HUNDREDTH = 10, 100
+WRITE_SECONDS = 10.0
 
 OnRestore = Callable[[Ledger, OpenLetters], None]
 
@@ -64,6 +65,6 @@ class Snapshots:
         self._writer.start()
 
     def wait(self) -> None:
-        """Return once what is being written is written."""
+        """Return once what is being written is written, or took too long: then it is lost, which costs time only."""
         if self._writer is not None:
-            self._writer.join()
+            self._writer.join(WRITE_SECONDS)

@@ -69,6 +69,8 @@ class Tail:
         self._stop.set()
         self._thread.join(timeout=10)
         self._keep(stopping=True)
+        if self._snapshots is not None:
+            self._snapshots.wait()  # for one that was begun before, too
         with self._changed:
             self._changed.notify_all()
 
