@@ -110,7 +110,7 @@ class GitRemote:
             threading.Thread(target=self._bring, args=(repository, branch, sha), name="fetch-ahead", daemon=True).start()
 
     def _bring(self, repository: str, branch: str, sha: str) -> None:
-        with suppress(CheckoutRefused, ForgeUnavailable, git_local.AskGit), self._lock(repository):
+        with suppress(CheckoutRefused, ForgeUnavailable, git_local.AskGit, OSError), self._lock(repository):
             _, mirror = self._brought(repository, branch, sha)
             if git_local.head(mirror, _tracking(branch)) == sha:
                 self._heads[repository, branch] = sha, time.monotonic()
