@@ -52,10 +52,12 @@ def lines_of(parent: socket.socket) -> Callable[[], dict[str, Any]]:
     heard: SimpleQueue[bytes] = SimpleQueue()
 
     def listen() -> None:
-        with parent.makefile("rb") as lines:
-            for line in lines:
-                heard.put(line)
-        os._exit(0)
+        try:
+            with parent.makefile("rb") as lines:
+                for line in lines:
+                    heard.put(line)
+        finally:
+            os._exit(0)  # also where it died with an answer unread, which is no end of the stream but an error
 
     threading.Thread(target=listen, name="parent", daemon=True).start()
 
