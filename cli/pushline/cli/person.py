@@ -17,11 +17,11 @@ from pushline.cli.line_of_sight import OpenLine, line_in_sight
 from pushline.cli.promotions import Judged
 from pushline.cli.races import lost_race
 from pushline.cli.stored import NOTHING, Verified, look, manifest_of, verify
-from pushline.cli.targets import passed, serving_of
+from pushline.cli.targets import model_of, passed, serving_of
 from pushline.cli.terminal import Terminal, plain
 from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError
 from pushline.line.events import Event, ModelDeployed
-from pushline.line.ledger import Ledger
+from pushline.line.ledger import Ledger, ModelLine
 from pushline.line.writer import Published, Writer
 from pushline.objects.store import Store, StoreError
 
@@ -63,6 +63,11 @@ class Done:
     event: ModelDeployed
     judged: Judged | None
     served_by: tuple[str, ...]  # replicas that said so in time
+
+
+def on_model(model: str, act: Callable[[ModelLine, Person], ModelDeployed]) -> Decide:
+    """An act that needs nothing but the model."""
+    return lambda ledger, who: Decided(act(model_of(ledger, model), who))
 
 
 def person(actor: str, reason: str) -> Person:

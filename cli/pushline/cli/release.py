@@ -4,10 +4,8 @@ import typer
 
 from pushline.cli import acts
 from pushline.cli.options import Json, LineOption, Model
-from pushline.cli.person import Act, Actor, Decided, DryRun, Reason, do, person
-from pushline.cli.targets import model_of
+from pushline.cli.person import Act, Actor, DryRun, Reason, do, on_model, person
 from pushline.cli.terminal import terminal_of
-from pushline.line.ledger import Ledger
 
 
 def release(
@@ -21,8 +19,4 @@ def release(
     as_json: Json = False,
 ) -> None:
     """End a hold: the newest accepted run that rests goes live by itself."""
-
-    def decide(ledger: Ledger, who: acts.Person) -> Decided:
-        return Decided(acts.release(model_of(ledger, model), who))
-
-    do(terminal_of(context), line, Act(person(actor, reason), decide, dry_run=dry_run, as_json=as_json))
+    do(terminal_of(context), line, Act(person(actor, reason), on_model(model, acts.release), dry_run=dry_run, as_json=as_json))

@@ -19,7 +19,7 @@ def ended_after(*, unread: bool) -> int:
     """Let the child answer, then leave, with its answer unread or read; give its exit code."""
     ours, theirs = socket.socketpair()
     with theirs:
-        child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=theirs)
+        child = subprocess.Popen([sys.executable, "-c", CHILD], stdin=theirs.fileno())
     with ours:
         ours.sendall(b"{}\n")
         assert ours.recv(1, socket.MSG_PEEK if unread else 0)

@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,6 +47,22 @@ def test_what_a_killed_process_left_is_gone_when_the_next_one_starts(temporary: 
         assert files(temporary) == []
 
     assert list(temporary.iterdir()) == []
+
+
+def test_a_child_that_a_killed_process_left_is_ended_when_the_next_one_starts(temporary: Path) -> None:
+    with holder(temporary) as killed:
+        (folder,) = (temporary / f"pushline-toy-{os.geteuid()}").iterdir()
+        killed.kill()
+    other = subprocess.Popen(["/bin/sleep", "60"], cwd=folder)
+    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", str(folder / "half")], stdin=subprocess.PIPE)
+    try:
+        with scratch("toy"):
+            assert child.wait(10) == -signal.SIGKILL
+            assert other.poll() is None  # it does not name the folder
+    finally:
+        for process in (other, child):
+            process.kill()
+            process.communicate()
 
 
 def test_what_a_living_process_holds_is_left_alone(temporary: Path) -> None:

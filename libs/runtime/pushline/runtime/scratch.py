@@ -1,12 +1,14 @@
 """A folder for a process's temporary files, so that a killed one leaves nothing behind for good.
 
 Each process has one of its own under the machine's temporary folder, with a lock that the kernel lets go of when it dies. Whoever
-starts next removes those whose lock is free. A folder of a name that another user holds is not used: there may be links in it.
+starts next removes those whose lock is free, and ends what is left of their children: whoever names such a folder on its command
+line. A folder of a name that another user holds is not used: there may be links in it.
 """
 
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -56,11 +58,21 @@ def _sweep(around: Path) -> None:
             continue  # another one sweeps it
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _end_children(folder)
             shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             pass  # its process lives
         finally:
             os.close(lock)
+
+
+def _end_children(folder: Path) -> None:
+    """Their process is gone, and nobody else knows the folder's name: its end is drawn by chance."""
+    name = os.fsencode(f"/{folder.parent.name}/{folder.name}")
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended, or is somebody else's
+            if process.stat().st_uid == os.geteuid() and name in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -22,6 +22,7 @@ from typing import Any
 
 from pushline.engine.tensorflow_child import START
 from pushline.engine.tensorflow_process import ENVIRONMENT as TENSORFLOW_ENVIRONMENT
+from pushline.evaluator.adapters.beginning import begin
 from pushline.evaluator.arrays import Array, BadArrays, header_of, read_arrays, write_arrays
 from pushline.evaluator.ports import Answers, Cancelled, CannotRun, ProgramFailed, ProgramFile
 from pushline.runtime.bound import bound
@@ -86,28 +87,21 @@ class LimitedChild:
         except OSError as error:
             raise CannotRun(f"scratch space: {error}") from error
 
-    def _command(self, folder: Path, engine: str) -> list[str]:
+    def _command(self, folder: Path, engine: str) -> tuple[list[str], Sequence[str]]:
+        """Give what encloses the child, and its own command."""
         if engine == "litert":
-            return [*(bubblewrapped(self.bubblewrap, folder, own_folders()) if self.bubblewrap else ()), *self.command]
+            return bubblewrapped(self.bubblewrap, folder, own_folders()) if self.bubblewrap else [], self.command
         if self.tensorflow_python is None:
             raise CannotRun("the evaluator has no TensorFlow engine (set PUSHLINE_TENSORFLOW_PYTHON)")
         shown = folders_of(self.tensorflow_python) if self.bubblewrap else []
         enclosed = bubblewrapped(self.bubblewrap, folder, [*shown, str(START.parent)]) if self.bubblewrap else []
-        return [*enclosed, str(self.tensorflow_python), "-I", "-B", str(START), "batch"]
+        return enclosed, [str(self.tensorflow_python), "-I", "-B", str(START), "batch"]
 
     def _start(self, folder: Path, engine: str) -> "subprocess.Popen[bytes]":
-        command = self._command(folder, engine)
+        enclosed, command = self._command(folder, engine)
         try:
             with (folder / "output.txt").open("wb") as output:
-                return subprocess.Popen(
-                    command,
-                    cwd=folder,
-                    env=ENVIRONMENT if engine == "litert" else TENSORFLOW_ENVIRONMENT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
+                return begin(enclosed, command, folder, output, ENVIRONMENT if engine == "litert" else TENSORFLOW_ENVIRONMENT)
         except OSError as error:
             raise CannotRun(f"the evaluation's child process does not start: {error}") from error
 

@@ -7,15 +7,16 @@ import json
 import math
 import os
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from pushline.evaluator import seccomp
+from pushline.evaluator.adapters.beginning import begin
 from pushline.evaluator.adapters.limited_child import (
     ENVIRONMENT,
     LimitedChild,
@@ -27,6 +28,9 @@ from pushline.evaluator.adapters.limited_child import (
 from pushline.evaluator.arrays import Array, write_arrays
 from pushline.evaluator.findings import OwnMetric
 from pushline.evaluator.ports import CannotRun
+
+if TYPE_CHECKING:
+    import subprocess
 
 READY, RESULT, BUNDLE = "ready", "result.json", "metrics.zip"  # as in metric_child.py, which is never imported here
 TRUTH, ANSWERS = "y", "a"
@@ -79,18 +83,10 @@ class MetricChildren(LimitedChild):
         }
 
     def _begin(self, folder: Path, given: Path) -> "subprocess.Popen[bytes]":
-        command = [*bubblewrapped(self.bubblewrap, folder, [*own_folders(), str(given.resolve())]), *COMMAND]
+        enclosed = bubblewrapped(self.bubblewrap, folder, [*own_folders(), str(given.resolve())])
         try:
             with (folder / "output.txt").open("wb") as output:
-                return subprocess.Popen(
-                    command,
-                    cwd=folder,
-                    env=ENVIRONMENT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
+                return begin(enclosed, COMMAND, folder, output, ENVIRONMENT)
         except OSError as error:
             raise CannotRun(f"the child process of evaluate.metrics does not start: {error}") from error
 

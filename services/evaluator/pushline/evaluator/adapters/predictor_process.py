@@ -9,7 +9,6 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,9 +19,11 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING
 
 from pushline.client import Client, DeadlineExceeded, PredictionFailed, Unavailable
 from pushline.engine.tensorflow_child import START
+from pushline.evaluator.adapters.beginning import begin
 from pushline.evaluator.adapters.limited_child import (
     bubblewrapped,
     folders_of,
@@ -37,6 +38,9 @@ from pushline.evaluator.arrays import Array
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFailed, ProgramFile, Reply
 from pushline.objects import manifest
 from pushline.objects.manifest import Manifest
+
+if TYPE_CHECKING:
+    import subprocess
 
 SETTING, MODULE = "PUSHLINE_PREDICTOR_COMMAND", "pushline.predictor"
 DEFAULT = (sys.executable, "-I", "-m", MODULE)
@@ -108,18 +112,11 @@ class PredictorProcess:
             "parent": 0 if self.bubblewrap else os.getpid(),
         }
         enclosed = bubblewrapped(self.bubblewrap, folder, [*own_folders(), *shown]) if self.bubblewrap else []
-        command = [*enclosed, sys.executable, "-I", "-m", "pushline.evaluator.enclosed", json.dumps(told), *self.command]
+        command = [sys.executable, "-I", "-m", "pushline.evaluator.enclosed", json.dumps(told), *self.command]
+        asked = [*command, "--model", str(folder / MODEL), "--socket", str(folder / SOCKET)]
         try:
             with (folder / OUTPUT).open("wb") as output:
-                return subprocess.Popen(
-                    [*command, "--model", str(folder / MODEL), "--socket", str(folder / SOCKET)],
-                    cwd=folder,
-                    env=self._environment(folder, python),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    start_new_session=True,
-                )
+                return begin(enclosed, asked, folder, output, self._environment(folder, python))
         except OSError as error:
             raise CannotRun(f"{SETTING}: the predictor does not start: {error}") from error
 
