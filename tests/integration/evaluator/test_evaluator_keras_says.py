@@ -27,6 +27,7 @@ from tests.fixtures.evaluator.story import Trained, first_work, gate, npz, put_r
 PYTHON = Path(sys.prefix) / "training/bin/python"
 DATA = """
 import keras, numpy as np
+keras.utils.set_random_seed(0)
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3000, 8))
 y = (x[:, 0] + x[:, 1] > 0).astype("int64")
@@ -50,7 +51,7 @@ class Net(keras.Model):
     def call(self, inputs):
         return self.dense(inputs)
 model = Net()
-model.compile("adam", "sparse_categorical_crossentropy")
+model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
 model.fit(x[:1000], y[:1000], epochs=20, verbose=0)
 model.save("model.h5")
 """
