@@ -154,8 +154,9 @@ def test_an_older_store_costs_no_answer_is_refused_by_name_and_a_rerun_is_a_new_
     assert answers_with(line) == (digest, False)
     assert command(line, "store", "check")[0] == 0
     for act in ("rollback", "redeploy"):
-        code, said = command(line, act, "--model", MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?")
-        assert (code, "cannot be served" in said) == (5, True), said
+        for look in (["--dry-run"], []):
+            code, said = command(line, act, "--model", MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?", *look)
+            assert (code, "cannot be served" in said) == (5, True), said
     assert numbers(line) == before
     line.kill(("predictor",))
     line.start_again(("predictor",))
