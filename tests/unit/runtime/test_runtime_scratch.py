@@ -20,6 +20,12 @@ with scratch("toy"):
     sys.stdin.read()
 """
 
+WAITS = """
+import sys
+print("waits", flush=True)
+sys.stdin.read()
+"""
+
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -54,8 +60,14 @@ def test_a_child_that_a_killed_process_left_is_ended_when_the_next_one_starts(te
         (folder,) = (temporary / f"pushline-toy-{os.geteuid()}").iterdir()
         killed.kill()
     other = subprocess.Popen(["/bin/sleep", "60"], cwd=folder)
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", str(folder / "half")], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", WAITS, str(folder / "half")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"waits\n"  # before its execve is through it has no command line to be known by
         with scratch("toy"):
             assert child.wait(10) == -signal.SIGKILL
             assert other.poll() is None  # it does not name the folder
