@@ -1,10 +1,10 @@
 # Thin targets; each installs what it needs.
-.PHONY: help install servers demo test check bench proto lock up campaigns clean
+.PHONY: help install servers demo test check bench proto lock up campaigns images test-images test-compose clean
 .DEFAULT_GOAL := help
 RUN := .venv/bin
 
 help: ## what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 install: ## everything into .venv (services) and .venv/training (TensorFlow)
 	@tools/install
@@ -29,6 +29,15 @@ bench: install ## measure; benchmarks/RESULTS.md has the figures of record
 
 campaigns: install ## every fault in full size, some hours; benchmarks/CAMPAIGNS.md keeps the lines
 	@$(RUN)/python -m benchmarks.campaigns
+
+images: ## container images of all services, and a bill of materials of each in dist/images
+	@tools/images
+
+test-images: servers ## the images built, and the whole line run from them, on a real Docker engine
+	@tools/test-images
+
+test-compose: servers ## deploy/compose.yaml brought up, and a push through it
+	@tools/test-compose
 
 proto: install ## libs/contracts from proto/
 	@tools/proto

@@ -92,7 +92,7 @@ GIVEN = {
 
 def build(engine: Engine, base: str, authorities: Path) -> str:
     """Give what tools/images says."""
-    environ = {**engine.environ, "BASE": base, "TAG": TAG, "DOCKER": engine.client}
+    environ = {**engine.environ, "BASE": base, "TAG": TAG}
     if authorities.exists():
         environ["AUTHORITIES"] = str(authorities)
     done = subprocess.run([ROOT / "tools" / "images"], env=environ, capture_output=True, text=True, check=False, timeout=1700)

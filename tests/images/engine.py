@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +28,7 @@ class NoEngine(Exception):
 @dataclass(frozen=True, slots=True)
 class Engine:
     client: str
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
 
     def __call__(self, *words: str, seconds: float = 120.0, check: bool = True, given: bytes = b"") -> str:
         """Run a docker command; give what it wrote. What it complains of stands in the error of a failed one."""
