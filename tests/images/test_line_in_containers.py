@@ -20,6 +20,13 @@ for path in pathlib.Path("/proc").glob("[0-9]*/status"):
     facts = dict(line.split(":", 1) for line in path.read_text().splitlines())
     print(facts["State"].split()[0], facts["Uid"].split()[0], facts["CapEff"].strip(), facts["NoNewPrivs"].strip())
 """
+REFUSED = """
+import ctypes, platform
+keys, trace = {"x86_64": (250, 101), "aarch64": (219, 117)}[platform.machine()]
+libc = ctypes.CDLL(None, use_errno=True)
+for name, number in {"keyctl": keys, "ptrace": trace, "io_uring_setup": 425}.items():
+    print(name, libc.syscall(number, 0, 0, 0, 0), ctypes.get_errno())
+"""
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +79,13 @@ def test_a_service_has_no_root_no_capability_no_writable_root_and_leaves_no_dead
     assert {int(each, 16) for each in capabilities} == {0}
     assert set(bounded) == {"1"}
     assert "Z" not in states
+
+
+@pytest.mark.parametrize("service", ["trainer", "evaluator"])
+def test_what_no_service_calls_is_refused_where_sandboxes_are_made(line: Line, service: str) -> None:
+    told = line.engine("exec", line.container(service), "/opt/pushline/bin/python", "-I", "-S", "-c", REFUSED)
+
+    assert told.splitlines() == ["keyctl -1 1", "ptrace -1 1", "io_uring_setup -1 1"]
 
 
 def test_the_auditor_shows_the_run_on_its_page(line: Line, sha: str) -> None:
