@@ -49,7 +49,8 @@ def set_up_line() -> int:
         code = _pushline(words)
         if code != 0:
             return code
-    admin = MinioAdmin(STORE, StaticProvider(_key("root", "access-key"), _key("root", "secret-key")), secure=False)
+    keys = StaticProvider(_key("root", "access-key"), _key("root", "secret-key"))
+    admin = MinioAdmin(endpoint=STORE, credentials=keys, secure=False)
     for user, actions in USERS.items():
         admin.policy_add(user, policy={"Version": "2012-10-17", "Statement": [_allowed(actions)]})
         admin.user_add(_key(user, "access-key"), _key(user, "secret-key"))

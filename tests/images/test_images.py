@@ -28,9 +28,10 @@ def test_an_image_runs_its_service_as_a_numeric_user_and_says_where_it_comes_fro
     assert f"pushline-{service}:{TAG}" in images
     told = configuration(docker, service)
     labels = told["Labels"]
+    first = ["/usr/bin/tini", "--"] if service in ENVIRONMENTS else []
 
     assert told["User"] == f"{USER}:{USER}"
-    assert told["Entrypoint"] == ["/opt/pushline/bin/python", "-m", f"pushline.{service}"]
+    assert told["Entrypoint"] == [*first, "/opt/pushline/bin/python", "-m", f"pushline.{service}"]
     assert isinstance(labels, dict)
     assert labels["org.opencontainers.image.title"] == f"pushline-{service}"
     assert re.fullmatch("[0-9a-f]{40}", labels["org.opencontainers.image.revision"])
