@@ -15,9 +15,10 @@ from tests.faults.doored_place import Doors
 from tests.faults.evidence import all_records, report, seeded
 from tests.faults.kafka_door import END_TXN
 from tests.faults.killing import verdict_on
-from tests.faults.points import POINTS, Point, Proof, Trap, Trial, come_by, newcomer
+from tests.faults.points import POINTS, Point, Proof, Trial, come_by, newcomer
 from tests.faults.processes import FaultLine
 from tests.faults.promised import broken
+from tests.faults.relay import Trap
 from tests.waiting import until
 
 COME_BY_SECONDS, RECOVERED_SECONDS = 60.0, 120.0
