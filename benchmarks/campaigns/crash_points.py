@@ -39,7 +39,9 @@ def main(words: Sequence[str]) -> int:
             campaign = CrashPoints(line, doors, MODEL, arguments.seed)
             campaign.begin()
             for together in by_push(strikes[: arguments.trials or None]):
-                print(f"{'; '.join(map(str, together))}: {campaign.deal(together):.1f} s", file=sys.stderr, flush=True)
+                took = campaign.deal(together)
+                said = f"{'; '.join(map(str, together))}: {took:.1f} s" if took else campaign.wrong[-1]
+                print(said, file=sys.stderr, flush=True)
                 if arguments.logs:
                     keep_logs(line, arguments.logs)
             lost, double, told = campaign.told()
