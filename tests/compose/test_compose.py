@@ -10,7 +10,7 @@ import os
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +33,20 @@ DOORS = ("WEBHOOK", "GRPC", "REST", "AUDITOR")
 class Composed:
     engine: Engine
     words: list[str]
-    environ: dict[str, str]
+    environ: dict[str, str] = field(repr=False)
     ports: dict[str, int]
     repository: Repository
 
     def __call__(self, *words: str, seconds: float = UP_SECONDS) -> str:
         done = subprocess.run([*self.words, *words], env=self.environ, capture_output=True, text=True, timeout=seconds, check=False)
-        assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-4000:])
+        assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:], self._logs())
         return done.stdout
+
+    def _logs(self) -> str:
+        told = subprocess.run(
+            [*self.words, "logs", "--no-color", "--tail", "5"], env=self.environ, capture_output=True, check=False
+        )
+        return told.stdout.decode()[-6000:]
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +71,9 @@ def up(docker: Engine, base: str, images: str, real_parts: Parts, tmp_path_facto
     words = [*compose_program.command(docker), "--project-name", "pushline-test", "--file", str(FILE)]
     running = Composed(docker, words, {**docker.environ, **told}, ports, repository)
     try:
-        running("up", "--wait", "--no-build", "--quiet-pull")
+        running("create", "--no-build")  # and with it the network, in which the git host has to be before the trainer asks for it
         _forge(running)
+        running("up", "--wait", "--no-build")
         yield running
     finally:
         subprocess.run(
