@@ -15,7 +15,7 @@ from tests.servers import ENVIRON, tell
 from tests.waiting import until
 
 START_SECONDS, STOP_SECONDS, BUILD_SECONDS = 60.0, 60.0, 1500.0
-RELEASE = "bookworm"
+RELEASE, KEPT = "bookworm", "8GB"
 BASE_PACKAGES = "python3-venv,ca-certificates"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 CLIENTS = ("docker", "/usr/bin/docker")
@@ -76,7 +76,10 @@ def _started() -> Iterator[Engine]:
             until(lambda: _answers(client, environ) or process.poll() is not None, START_SECONDS, "Debian's dockerd")
             if process.poll() is not None:
                 raise NoEngine(f"dockerd ends at once; it says why in {kept / 'dockerd.log'}")
-            yield Engine(client, environ)
+            own = Engine(client, environ)
+            yield own
+            own("image", "prune", "--force")
+            own("builder", "prune", "--force", "--keep-storage", KEPT, check=False)  # BuildKit's own, for the next time
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
