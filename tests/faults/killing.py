@@ -100,7 +100,7 @@ class Campaign:
             until(lambda: blow.moment.seen(self.line, self.model, run), SEEN_SECONDS, f"{blow.moment.name} of run {run}")
             self._strike(blow, run)
             self.line.all_ready()
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error}")
 
     def _strike(self, blow: Blow, run: str) -> None:
@@ -127,8 +127,8 @@ class Campaign:
         figures = {
             "kills": self.kills,
             "double": len(double),
-            "recovery_median_s": round(median(self.recoveries), 2),
-            "recovery_max_s": round(max(self.recoveries), 2),
+            "recovery_median_s": round(median(self.recoveries or [0.0]), 2),
+            "recovery_max_s": round(max(self.recoveries, default=0.0), 2),
         }
         return len(lost), len(double), report("kills", len(self.runs), len(lost), self.seed, **figures)
 

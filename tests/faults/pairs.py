@@ -70,12 +70,18 @@ class Campaign:
             self.taken_over.append(time.monotonic() - began)
             for name in {"predictor", f"predictor{SECOND}"} - set(blow.victims):
                 self._answers(name, model, run)
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"{' and '.join(blow.victims)} {'frozen' if blow.frozen else 'killed'}: {error}")
         finally:
             self._come_back(blow)
-        for name in ("predictor", f"predictor{SECOND}"):
-            self._answers(name, model, run)
+        self._both_answer(model, run)
+
+    def _both_answer(self, model: str, run: str) -> None:
+        try:
+            for name in ("predictor", f"predictor{SECOND}"):
+                self._answers(name, model, run)
+        except (AssertionError, TimeoutError) as error:
+            self.wrong.append(f"after that: {error}")
 
     def _named(self, victim: str, model: str) -> str:
         name = victim.removesuffix(OWNER)
@@ -112,8 +118,8 @@ class Campaign:
         lost |= set(self.wrong)
         figures = {
             "double": len(double),
-            "outcome_median_s": round(median(self.taken_over), 2),
-            "outcome_max_s": round(max(self.taken_over), 2),
+            "outcome_median_s": round(median(self.taken_over or [0.0]), 2),
+            "outcome_max_s": round(max(self.taken_over, default=0.0), 2),
         }
         return len(lost), len(double), report("pairs", len(self.runs), len(lost), self.seed, **figures)
 
