@@ -110,13 +110,14 @@ class Campaign:
         self.line.start_again(blow.victims)
         try:
             until(lambda: self._is_over(run), RECOVERED_SECONDS, f"the outcome of run {run}")
+            self.line.deployed(run)
             self.line.answers(self.model, run, RECOVERED_SECONDS)
         finally:
             self.recoveries.append(time.monotonic() - began)
 
     def _is_over(self, run: str) -> bool:
         repositories.open_gates(self.line.services["trainer"].work)
-        return self.line.run(run).outcome == "deployed"
+        return bool(self.line.run(run).outcome)
 
     def told(self) -> tuple[int, int, str]:
         """Give lost runs, doubled outcomes, and the campaign's line."""
