@@ -91,6 +91,7 @@ class Campaign:
     kills: int = 0
     recoveries: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # sentences
+    failed: set[str] = field(default_factory=set)  # the runs that they are about
 
     def deal(self, blow: Blow) -> None:
         """Push, wait for the moment, kill, start again; wait until the new model answers."""
@@ -101,7 +102,8 @@ class Campaign:
             self._strike(blow, run)
             self.line.all_ready()
         except (AssertionError, TimeoutError) as error:
-            self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error}")
+            self.failed.add(run)
+            self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error!r}")
 
     def _strike(self, blow: Blow, run: str) -> None:
         began = time.monotonic()
@@ -124,7 +126,7 @@ class Campaign:
         with self.line.seen.tail.read() as ledger:
             partitions = ledger.partitions
         lost, double = verdict_on(all_records(self.line.seen.log), self.runs, partitions)
-        lost |= set(self.wrong)
+        lost |= self.failed
         figures = {
             "kills": self.kills,
             "double": len(double),

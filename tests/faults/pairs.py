@@ -54,7 +54,8 @@ class Campaign:
     seed: int
     runs: list[str] = field(default_factory=list)
     taken_over: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # sentences
+    failed: set[str] = field(default_factory=set)  # the runs that they are about
 
     def deal(self, blow: Blow) -> None:
         """Push, strike, and wait for outcome and answers while the victims are away; then let them come back."""
@@ -71,7 +72,8 @@ class Campaign:
             for name in {"predictor", f"predictor{SECOND}"} - set(blow.victims):
                 self._answers(name, model, run)
         except (AssertionError, TimeoutError) as error:
-            self.wrong.append(f"{' and '.join(blow.victims)} {'frozen' if blow.frozen else 'killed'}: {error}")
+            self.failed.add(run)
+            self.wrong.append(f"{' and '.join(blow.victims)} {'frozen' if blow.frozen else 'killed'}: {error!r}")
         finally:
             self._come_back(blow)
         self._both_answer(model, run)
@@ -81,6 +83,7 @@ class Campaign:
             for name in ("predictor", f"predictor{SECOND}"):
                 self._answers(name, model, run)
         except (AssertionError, TimeoutError) as error:
+            self.failed.add(run)
             self.wrong.append(f"after that: {error}")
 
     def _named(self, victim: str, model: str) -> str:
@@ -115,7 +118,7 @@ class Campaign:
         with self.line.seen.tail.read() as ledger:
             partitions = ledger.partitions
         lost, double = verdict_on(all_records(self.line.seen.log), self.runs, partitions)
-        lost |= set(self.wrong)
+        lost |= self.failed
         figures = {
             "double": len(double),
             "outcome_median_s": round(median(self.taken_over or [0.0]), 2),

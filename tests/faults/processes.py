@@ -106,7 +106,9 @@ class FaultLine:
 
     def run(self, run_id: str) -> Run:
         with self.seen.tail.read() as ledger:
-            return ledger.runs[run_id]
+            run = ledger.runs.get(run_id)
+        assert run is not None, f"run {run_id} is not in the log"
+        return run
 
     def has(self, run_id: str, topic: str) -> bool:
         with self.seen.tail.read() as ledger:
