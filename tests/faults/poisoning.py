@@ -117,7 +117,8 @@ class PoisonCampaign:
     def told(self) -> tuple[list[str], str]:
         records, every = all_records(self.line.seen.log), [run for own in self.runs.values() for run in own]
         history = History(records, PARTITIONS, good=every)
-        lost, double = good_ones_done(history), one_outcome(history)
+        lost = good_ones_done(history)
+        double = [sentence for sentence in one_outcome(history) if not sentence.endswith(": no outcome")]  # those are lost
         figures = {"bad": len(self.bad), "bad_a_topic": len(self.bad) // len(TOPICS), "dead_letters": len(self.letters())}
         sentences = [*self.wrong, *lost, *double]
         return sentences, report("poison", len(every), len(lost), self.seed, double=len(double), **figures)
