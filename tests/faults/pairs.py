@@ -109,7 +109,7 @@ class Campaign:
 
     def _answers(self, name: str, model: str, run: str) -> None:
         slot = self.line.run(run).slot
-        assert slot is not None
+        assert slot is not None, f"run {run} has no outcome"
         with Client(f"127.0.0.1:{self.line.services[name].child.ports['grpc']}") as client:
             until(lambda: _digest(client, model) == slot.event.digest, ANSWER_SECONDS, f"{name} to answer as run {run}")
 
