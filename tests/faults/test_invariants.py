@@ -73,6 +73,7 @@ BROKEN: dict[str, tuple[Callable[[History], History], str]] = {
     "memory grows": (lambda good: replace(good, after={"trainer": replace(IDLE, resident=200_000)}), "INV10"),
     "threads grow": (lambda good: replace(good, after={"trainer": replace(IDLE, threads=40)}), "INV10"),
     "open files grow": (lambda good: replace(good, after={"trainer": replace(IDLE, descriptors=200)}), "INV10"),
+    "a process outlives its service": (lambda good: replace(good, orphans=("12 bwrap",)), "INV10"),
     "files grow": (lambda good: replace(good, after={"trainer": replace(IDLE, files=50)}), "INV10"),
 }
 
