@@ -81,6 +81,7 @@ def _wishes(settings: Settings, file: OperatorFile) -> Wishes:
         emit_secret=settings.webhook.emit_secret,
         grace_seconds=settings.grace_seconds,
         bad_records=settings.line.bad_records,
+        config=settings.config,
     )
 
 
