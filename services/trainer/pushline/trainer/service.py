@@ -23,6 +23,7 @@ from pushline.runtime.http_server import HttpServer
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.trainer import trained_event
 from pushline.trainer.look import LAG_SECONDS, Look, SharedLook
 from pushline.trainer.metrics import Metrics
 from pushline.trainer.on_commit import Hindrances, OnCommit
@@ -168,6 +169,7 @@ def _stage(
         max_workers=wishes.max_trainings + len(wishes.models) + ANSWERS_AT_ONCE,  # what waits for trouble to pass takes no place
         report=StageReporter(around.log, around.registry),
         dead_letters=letters,
+        less=trained_event.less,
     )
 
 
