@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-ROUNDS, PAUSE_SECONDS = 50, 0.02
+LOOKS, LOOK_AGAIN_SECONDS = 50, 0.02  # of a process that is slow to go
 
 
 def end(is_left: Callable[[bytes], bool]) -> None:
@@ -15,10 +15,10 @@ def end(is_left: Callable[[bytes], bool]) -> None:
 
     Looks again until there are none, since one that ended may have started another in front of it.
     """
-    for _ in range(ROUNDS):
+    for _ in range(LOOKS):
         if not _ended(is_left):
             return
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 def _ended(is_left: Callable[[bytes], bool]) -> bool:
