@@ -24,16 +24,16 @@ def held_by(service: Service) -> Held:
     return Held(sums["VmRSS:"], sums["Threads:"], sum(_descriptors(pid) for pid in pids), len(left_in(service.work)))
 
 
-def orphans(line: FaultLine) -> list[str]:
-    """Give the processes that name the line's folder and descend from nobody here, as those of a service that was killed.
+def orphans(folder: Path) -> list[str]:
+    """Give the processes that name a line's folder and descend from nobody here, as those of a service that was killed.
 
     Services are children of this process, however often they are started; so are git and what else a test runs in the folder.
     """
-    ours, folder = {os.getpid(), *children_of(os.getpid())}, str(line.folder)
+    ours = {os.getpid(), *children_of(os.getpid())}
     return [
-        f"{pid} {' '.join(told(pid, 'cmdline').split(chr(0)))[:200]}"
+        f"{pid} {' '.join(told(pid, 'cmdline').split(chr(0)))[:200].strip()}"
         for pid in processes()
-        if pid not in ours and runs(pid) and any(folder in told(pid, what) for what in ("cmdline", "environ", "mountinfo"))
+        if pid not in ours and runs(pid) and any(str(folder) in told(pid, what) for what in ("cmdline", "environ", "mountinfo"))
     ]
 
 

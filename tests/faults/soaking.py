@@ -94,8 +94,8 @@ class Soak(Dealer):
     def _left_behind(self) -> list[str]:
         """Give what does not end by itself after its service did."""
         with suppress(AssertionError):
-            until(lambda: not orphans(self.line), ORPHAN_SECONDS, "the end of what killed services left")
-        return orphans(self.line)
+            until(lambda: not orphans(self.line.folder), ORPHAN_SECONDS, "the end of what killed services left")
+        return orphans(self.line.folder)
 
     def _is_released(self, model: str) -> bool:
         self.act(model, lambda line: held_record("release", line) if line.on_hold else None)

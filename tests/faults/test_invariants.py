@@ -1,7 +1,11 @@
 """Each invariant is seen red on a history that breaks it, and all of them hold of a good one."""
 
+import os
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +13,9 @@ from pushline.line.ledger import RULE_NAMES
 from pushline.line.records import Record
 from pushline.objects import keys
 from tests.faults.invariants import INVARIANTS, Answered, Held, History, broken
+from tests.faults.residues import orphans
 from tests.unit.line.model import making as make
+from tests.waiting import until
 
 FIRST, SECOND = make.push("m", 1, previous=0), make.push("m", 2, previous=1, sha="bb")
 TRAINED, TRAINED_2 = make.trained(FIRST, model_file="one"), make.trained(SECOND, model_file="two")
@@ -109,3 +115,14 @@ def test_an_invariant_of_the_fold_sees_a_fold_whose_rule_is_gone(
     assert INVARIANTS[name](history) == []
 
     assert INVARIANTS[name](replace(history, rules=RULE_NAMES - set(rules))) != []
+
+
+def test_a_process_that_outlives_whoever_started_it_is_seen_by_the_folder_that_it_names(tmp_path: Path) -> None:
+    command = ["/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"]
+    started = subprocess.run(command, env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=True)
+    left = int(started.stdout)
+    try:
+        until(lambda: orphans(tmp_path) == [f"{left} sleep 600"], 10, "the process that is left")
+    finally:
+        os.kill(left, signal.SIGKILL)
+    until(lambda: not orphans(tmp_path), 10)
