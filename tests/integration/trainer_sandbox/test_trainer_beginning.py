@@ -1,12 +1,17 @@
 """A sandbox does not outlive a trainer that is killed, not even in the moment of the start."""
 
+import fcntl
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pushline.trainer.sandbox.bubblewrap import end_half_made
+import pytest
+
+from pushline.runtime.scratch import LOCK, scratch
 from tests.waiting import until
 
 KILLS, LONGEST_SECONDS, SEED = 40, 0.08, 3
@@ -59,24 +64,36 @@ def standing_still(name: str, work: Path) -> Iterator["subprocess.Popen[bytes]"]
             process.kill()
 
 
-def test_trainers_that_are_killed_while_they_start_sandboxes_leave_none_behind(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", TRAINERS, str(tmp_path), str(KILLS), str(SEED), str(LONGEST_SECONDS)]
+@pytest.fixture
+def around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the folders of trainers lie."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / f"pushline-trainer-{os.geteuid()}"
+    folder.mkdir(0o700)
+    return folder
+
+
+def test_trainers_that_are_killed_while_they_start_sandboxes_leave_none_behind(around: Path) -> None:
+    (around / "killed").mkdir()
+    command = [sys.executable, "-c", TRAINERS, str(around / "killed"), str(KILLS), str(SEED), str(LONGEST_SECONDS)]
     subprocess.run(command, check=True, timeout=100)
 
-    end_half_made(tmp_path)
-    until(lambda: left(tmp_path) == [], 10, "the end of all sandboxes")
+    with scratch("trainer"):
+        until(lambda: left(around) == [], 10, "the end of all sandboxes")
 
 
-def test_a_half_made_sandbox_of_this_folder_is_ended_and_nothing_else(tmp_path: Path) -> None:
-    ours, others = tmp_path / "ours", tmp_path / "others"
+def test_a_half_made_sandbox_of_a_killed_trainer_is_ended_and_nothing_else(around: Path) -> None:
+    killed, alive = around / "killed", around / "alive"
+    for folder in (killed, alive):
+        folder.mkdir()
     with (
-        standing_still("/usr/bin/bwrap", ours) as half_made,
-        standing_still("/usr/bin/bwrap", others) as another,
-        standing_still("/usr/bin/less", ours) as reader,
+        (alive / LOCK).open("w") as lock,
+        standing_still("/usr/bin/bwrap", killed) as half_made,
+        standing_still("/usr/bin/bwrap", alive) as another,
     ):
-        until(lambda: len(left(tmp_path)) == 3, 10, "command lines of all three")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        until(lambda: len(left(around)) == 2, 10, "command lines of both")
 
-        end_half_made(ours)
-
-        assert half_made.wait(10) == -9
-        assert [another.poll(), reader.poll()] == [None, None]
+        with scratch("trainer"):
+            assert half_made.wait(10) == -9
+            assert another.poll() is None

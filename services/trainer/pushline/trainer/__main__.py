@@ -29,7 +29,7 @@ from pushline.trainer.launcher_folder import assembled
 from pushline.trainer.leased_cache import LeasedCache
 from pushline.trainer.preparation import Preparation
 from pushline.trainer.sandbox.box import Sandbox
-from pushline.trainer.sandbox.bubblewrap import Bubblewrap, end_half_made
+from pushline.trainer.sandbox.bubblewrap import Bubblewrap
 from pushline.trainer.sandbox.ladder import Ladder
 from pushline.trainer.sandbox.unboxed import Unboxed
 from pushline.trainer.sandbox.unshare import Unshare
@@ -47,7 +47,6 @@ def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log:
     at = settings.line
     line = KafkaLog(at.kafka, at.topic_prefix, settings.process.kafka_options, replica=at.replica, check_topics=at.check_topics)
     work = _work(settings)
-    end_half_made(work)
     forge = GitRemote(work, {model.repository: model.access for model in file.models})
     preparation = _preparation(settings, work, environ)
     launcher = assembled(work / "launcher")
@@ -120,7 +119,8 @@ def _sandbox(settings: Settings, work: Path, log: Logger) -> Sandbox:
 
 
 def _rungs(python: Path, work: Path) -> tuple[Sandbox, ...]:
-    return Bubblewrap(python, work), Unshare(python, work)
+    # NOTE: bubblewrap's second process waits for a word of its first, for ever where that one was killed in front of it.
+    return Bubblewrap(python, Path(tempfile.gettempdir())), Unshare(python, work)
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ Own namespaces (user, process, network, IPC, host name), no capability, no envir
 programs and the training interpreter, read-only; scratch space of a fixed size in memory; no way to make further namespaces.
 """
 
-import os
 import platform
 import re
 import shutil
@@ -13,7 +12,6 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pushline.runtime import left_behind
 from pushline.trainer.sandbox.box import Ended, Job, SandboxUnavailable
 from pushline.trainer.sandbox.enclosure import SUPERVISOR, Enclosure, place_of
 from pushline.trainer.sandbox.interpreter import Interpreter, look_at
@@ -38,7 +36,7 @@ FORBIDDEN = (
 @dataclass
 class Bubblewrap:
     training_python: Path
-    work_folder: Path
+    work_folder: Path  # on every sandbox's command line: runtime/scratch.py ends those that a killed trainer left half made
     name: str = field(default="bubblewrap", init=False)
     _base: tuple[str, ...] = field(default=(), init=False)
     _interpreter: Interpreter | None = field(default=None, init=False)
@@ -108,7 +106,7 @@ class Bubblewrap:
         raise SandboxUnavailable(f"bubblewrap cannot make a sandbox: {problem}. {FORBIDDEN}")
 
     def _accounts(self) -> tuple[str, ...]:
-        passwd = _passwd(self.work_folder)
+        passwd = self.work_folder / "sandbox-passwd"
         passwd.parent.mkdir(parents=True, exist_ok=True)
         passwd.write_text(ACCOUNTS)
         return ("--ro-bind", str(passwd), "/etc/passwd")
@@ -120,20 +118,6 @@ class Bubblewrap:
             if not folder.is_relative_to("/usr"):
                 words += ["--ro-bind", str(folder), str(folder)]
         return (*words, "--ro-bind", str(SUPERVISOR), "/supervisor.py")
-
-
-def end_half_made(work_folder: Path) -> None:
-    """End what a trainer of this work folder was making when it was killed. Call before a sandbox of it is made.
-
-    Who runs inside waits for its job on a pipe, and hears that its other end is gone. But bubblewrap's second process waits for a
-    word of its first, and does so for ever where that one was ended in front of it.
-    """
-    named = b"\0" + os.fsencode(_passwd(work_folder)) + b"\0"
-    left_behind.end(lambda words: named in words and Path(os.fsdecode(words.partition(b"\0")[0])).name == "bwrap")
-
-
-def _passwd(work_folder: Path) -> Path:
-    return work_folder / "sandbox-passwd"
 
 
 def _extra(job: Job) -> tuple[str, ...]:
