@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -21,6 +23,7 @@ from pushline.runtime.http_server import HttpServer
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.trainer import trained_event
 from pushline.trainer.look import LAG_SECONDS, Look, SharedLook
 from pushline.trainer.metrics import Metrics
 from pushline.trainer.on_commit import Hindrances, OnCommit
@@ -34,7 +37,10 @@ from pushline.trainer.webhook.forms import Form, GitHubForm, PushlineForm
 from pushline.trainer.webhook.gitea import GiteaForm
 from pushline.trainer.webhook.gitlab import GitLabForm
 from pushline.trainer.webhook.intake import Intake
-from pushline.trainer.webhook.signature import Keyring
+from pushline.trainer.webhook.secrets import Secrets
+
+if TYPE_CHECKING:
+    from pushline.trainer.webhook.signature import Keyring
 
 SOURCE = "pushline/trainer"
 ANSWERS_AT_ONCE = 4  # threads for `superseded`, beside those that train
@@ -53,6 +59,7 @@ class Wishes:
     grace_seconds: float = 10.0
     lag_seconds: float = LAG_SECONDS
     bad_records: int = MOST_IN_A_ROW
+    config: Path | None = None  # the operator's file, whose secrets are read again when they change
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +81,13 @@ class TrainerService:
     pollers: tuple[Poller, ...]
     intake: Intake
     webhooks: HttpServer
+    secrets: Secrets
     stopping: threading.Event
     grace_seconds: float
 
     def start(self) -> None:
         """Raises CannotListen."""
+        self.secrets.start()
         self.webhooks.start()
         self.tail.start()
         self.stage.start()
@@ -90,6 +99,7 @@ class TrainerService:
         self.stopping.set()
         self.intake.end()
         self.webhooks.stop()
+        self.secrets.stop()
         self.stage.stop(self.grace_seconds)
         for poller in self.pollers:
             poller.stop(0.5)  # one that waits for a forge goes down with the process
@@ -113,10 +123,11 @@ def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Sur
         Poller(model.name, model.reconcile_interval_seconds, looks[model.name], around.health) for model in wishes.models
     )
     intake = Intake(looks, wishes.lag_seconds)
-    webhooks = _webhooks(wishes, intake, WebhookLog(around.log, metrics))
+    secrets = Secrets(wishes.config, wishes.models, wishes.emit_secret, around.log)
+    webhooks = _webhooks(wishes, intake, secrets, WebhookLog(around.log, metrics))
     around.health.watch("line", lambda: tail.problem)
     around.health.watch("work", lambda: stage.problem)
-    return TrainerService(tail, stage, pollers, intake, webhooks, stopping, wishes.grace_seconds)
+    return TrainerService(tail, stage, pollers, intake, webhooks, secrets, stopping, wishes.grace_seconds)
 
 
 def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings) -> tuple[Tail, list[Callable[[], None]]]:
@@ -158,17 +169,18 @@ def _stage(
         max_workers=wishes.max_trainings + len(wishes.models) + ANSWERS_AT_ONCE,  # what waits for trouble to pass takes no place
         report=StageReporter(around.log, around.registry),
         dead_letters=letters,
+        less=trained_event.less,
     )
 
 
-def _webhooks(wishes: Wishes, intake: Intake, report: WebhookLog) -> HttpServer:
+def _webhooks(wishes: Wishes, intake: Intake, secrets: Secrets, report: WebhookLog) -> HttpServer:
     models = wishes.models
     doors: dict[str, tuple[Form, Keyring]] = {
-        "github": (GitHubForm(models), Keyring.of(models)),
-        "gitlab": (GitLabForm(models), Keyring.of(models)),
-        "gitea": (GiteaForm(models), Keyring.of(models)),
-        "bitbucket": (BitbucketForm(models), Keyring.of(models)),
-        "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
+        "github": (GitHubForm(models), secrets.forges),
+        "gitlab": (GitLabForm(models), secrets.forges),
+        "gitea": (GiteaForm(models), secrets.forges),
+        "bitbucket": (BitbucketForm(models), secrets.forges),
+        "pushline": (PushlineForm(models), secrets.own),
     }
     app = make_app(doors, intake, ReceiveLimits(max_bytes=wishes.max_bytes), report)
     drain_seconds = max(1, int(wishes.grace_seconds))
