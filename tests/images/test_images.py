@@ -20,6 +20,18 @@ for path in pathlib.Path("/opt").rglob("*.py"):
         print(path)
 """
 
+SANDBOXES = """
+from pathlib import Path
+from pushline.trainer.sandbox.box import SandboxUnavailable
+from pushline.trainer.sandbox.bubblewrap import Bubblewrap
+from pushline.trainer.sandbox.unshare import Unshare
+for kind in Bubblewrap, Unshare:
+    try:
+        kind(Path("/opt/training/bin/python"), Path("/tmp")).check()
+    except SandboxUnavailable as error:
+        print(error)
+"""
+
 
 @pytest.mark.parametrize("service", ALL)
 def test_an_image_runs_its_service_as_a_numeric_user_and_says_where_it_comes_from(
@@ -90,3 +102,14 @@ def test_a_service_without_settings_names_them_and_ends(docker: Engine, images: 
 
     assert "PUSHLINE_KAFKA is missing" in said
     assert "Traceback" not in said
+
+
+def test_a_trainer_without_the_profile_runs_no_script_and_says_what_it_lacks(docker: Engine, images: str) -> None:
+    assert images
+    python = ("--entrypoint", "/opt/pushline/bin/python", f"pushline-trainer:{TAG}", "-I", "-c", SANDBOXES)
+
+    said = docker("run", "--rm", *PLAIN, "--network", "none", *python)
+
+    assert "bubblewrap cannot make a sandbox" in said
+    assert "unshare cannot make a sandbox" in said
+    assert "in Docker a seccomp profile that allows them" in said
