@@ -5,14 +5,15 @@ import threading
 from prometheus_client import CollectorRegistry, generate_latest
 
 from pushline.predictor.pace import MOST_FORMS, Pace
-from pushline.predictor.tally import Tally
+from pushline.predictor.tally import Shown, Tally
 
 BOUNDS = (0.001, 0.01, 0.1)
 
 
 def a_tally() -> tuple[Tally, CollectorRegistry]:
     registry = CollectorRegistry()
-    return Tally(("calls", "Calls."), ("call_seconds", "Time."), BOUNDS).register(registry), registry
+    calls, of_models = (Shown((name, "Calls."), (f"{name}_seconds", "Time.")) for name in ("call", "model_call"))
+    return Tally(calls, of_models, BOUNDS).register(registry), registry
 
 
 def test_calls_are_counted_by_method_and_code_and_timed_by_method() -> None:
@@ -21,8 +22,8 @@ def test_calls_are_counted_by_method_and_code_and_timed_by_method() -> None:
         tally.note("Infer", code, seconds)
 
     value = registry.get_sample_value
-    assert value("calls_total", {"method": "Infer", "code": "OK"}) == 2
-    assert value("calls_total", {"method": "Infer", "code": "NOT_FOUND"}) == 1
+    assert value("call_total", {"method": "Infer", "code": "OK"}) == 2
+    assert value("call_total", {"method": "Infer", "code": "NOT_FOUND"}) == 1
     buckets = [value("call_seconds_bucket", {"method": "Infer", "le": le}) for le in ("0.001", "0.01", "0.1", "+Inf")]
     assert buckets == [1, 2, 2, 3]
     assert value("call_seconds_count", {"method": "Infer"}) == 3
@@ -43,7 +44,7 @@ def test_no_call_is_lost_between_threads() -> None:
     for thread in threads:
         thread.join()
 
-    assert registry.get_sample_value("calls_total", {"method": "Infer", "code": "OK"}) == 8000
+    assert registry.get_sample_value("call_total", {"method": "Infer", "code": "OK"}) == 8000
 
 
 def test_a_pace_follows_slowly_what_becomes_slow_and_forgets_no_form_for_one_hiccup() -> None:

@@ -7,9 +7,9 @@ answered together, by one run of the engine over all their rows.
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,11 +31,23 @@ from pushline.predictor.tensors import Claim, Limits, all_finite, bind, fits, no
 
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
 JOINED_BYTES = 64 * 1024  # a larger job is answered alone: to put it to others would cost a copy and save little
-NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
 
 
-def not_noted(_model: str, _where: str) -> None:
-    """Where nobody counts."""
+class Notes(Protocol):
+    """Counts."""
+
+    def note_not_finite(self, model: str, where: str) -> None:
+        """`where` is "input" or "output"."""
+
+    def note_batch(self, model: str, rows: int) -> None: ...
+
+
+class NobodyCounts:
+    """Implements Notes."""
+
+    def note_not_finite(self, model: str, where: str) -> None: ...
+
+    def note_batch(self, model: str, rows: int) -> None: ...
 
 
 class Question(NamedTuple):
@@ -111,7 +123,7 @@ class Predictions:
 
     models: Models
     limits: Limits
-    note_not_finite: NoteNotFinite = not_noted
+    notes: Notes = field(default_factory=NobodyCounts)
     own_limits: Mapping[str, Limits] = field(default_factory=dict)  # of single models
 
     def predict(self, question: Question) -> Answer:
@@ -126,7 +138,7 @@ class Predictions:
         name, slot = self.models.find(question.model)
         held = slot.take()
         if held is None:
-            raise NothingDeployed(name)
+            raise _said_of(name, NothingDeployed(name))
         try:
             signature = _served(held.loaded, name, question.version).engine.signature
             wanted = _selected(question.outputs, signature)
@@ -134,7 +146,9 @@ class Predictions:
         except BaseException as error:
             slot.give_back(held)
             if isinstance(error, NotFiniteInput):
-                self.note_not_finite(name, "input")
+                self.notes.note_not_finite(name, "input")
+            if isinstance(error, RequestError):
+                error.of_model = name
             raise
         rows = len(inputs[signature.inputs[0].name])
         return Job(name, slot, held, inputs, wanted, rows, _form(held, inputs), checked=True)
@@ -201,7 +215,7 @@ class Predictions:
         except RequestError as error:
             if len(jobs) == 1:
                 if isinstance(error, NotFiniteInput):
-                    self.note_not_finite(jobs[0].model, "input")
+                    self.notes.note_not_finite(jobs[0].model, "input")
                 return [error]
             return [result for job in jobs for result in self._answer([job])]
         first = jobs[0]
@@ -219,7 +233,7 @@ class Predictions:
     def _picked(self, job: Job, stale: bool, outputs: dict[str, Array], finite: bool) -> Answer | NotFinite:
         """`finite` says that all numbers are, those of others that were answered together included."""
         if not finite and (bad := next((name for name, output in outputs.items() if not all_finite(output)), None)) is not None:
-            self.note_not_finite(job.model, "output")
+            self.notes.note_not_finite(job.model, "output")
             if self.limits.refuse_non_finite:
                 return NotFinite(bad)
         wanted = {each: outputs[each] for each in job.outputs} if job.outputs else outputs
@@ -234,8 +248,15 @@ class Predictions:
         look = self.limits.refuse_non_finite and not all([job.checked for job in jobs])  # noqa: C419 - a list is quicker
         began = time.perf_counter()
         outputs = _outputs(loaded, inputs, _is_finite if look else None)
-        loaded.pace.note(first.form[1:], sum([job.rows for job in jobs]), time.perf_counter() - began)
+        rows = sum([job.rows for job in jobs])
+        loaded.pace.note(first.form[1:], rows, time.perf_counter() - began)
+        self.notes.note_batch(first.model, rows)
         return outputs
+
+
+def _said_of(model: str, error: RequestError) -> RequestError:
+    error.of_model = model
+    return error
 
 
 def _is_finite(_name: str, values: Array) -> bool:

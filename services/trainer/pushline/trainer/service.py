@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from pushline.line.broker import Log
 from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
 from pushline.line.ledger import Judgement, Ledger
+from pushline.line.open_work import glance
 from pushline.line.records import Record
 from pushline.line.snapshot_file import SnapshotFile
 from pushline.line.snapshots import Snapshots
@@ -18,6 +20,7 @@ from pushline.line.topics import COMMIT, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
+from pushline.runtime.line_gauges import LineGauges
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -37,6 +40,7 @@ from pushline.trainer.webhook.intake import Intake
 from pushline.trainer.webhook.signature import Keyring
 
 SOURCE = "pushline/trainer"
+Doors = dict[str, tuple[Form, Keyring]]  # by the last word of their path
 ANSWERS_AT_ONCE = 4  # threads for `superseded`, beside those that train
 
 
@@ -112,8 +116,10 @@ def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Sur
     pollers = tuple(
         Poller(model.name, model.reconcile_interval_seconds, looks[model.name], around.health) for model in wishes.models
     )
-    intake = Intake(looks, wishes.lag_seconds)
-    webhooks = _webhooks(wishes, intake, WebhookLog(around.log, metrics))
+    intake, doors = Intake(looks, wishes.lag_seconds), _doors(wishes)
+    metrics.begin(doors, looks)
+    webhooks = _webhooks(wishes, doors, intake, WebhookLog(around.log, metrics))
+    LineGauges(partial(glance, tail.read), around.registry)
     around.health.watch("line", lambda: tail.problem)
     around.health.watch("work", lambda: stage.problem)
     return TrainerService(tail, stage, pollers, intake, webhooks, stopping, wishes.grace_seconds)
@@ -161,15 +167,18 @@ def _stage(
     )
 
 
-def _webhooks(wishes: Wishes, intake: Intake, report: WebhookLog) -> HttpServer:
+def _doors(wishes: Wishes) -> Doors:
     models = wishes.models
-    doors: dict[str, tuple[Form, Keyring]] = {
+    return {
         "github": (GitHubForm(models), Keyring.of(models)),
         "gitlab": (GitLabForm(models), Keyring.of(models)),
         "gitea": (GiteaForm(models), Keyring.of(models)),
         "bitbucket": (BitbucketForm(models), Keyring.of(models)),
         "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
     }
+
+
+def _webhooks(wishes: Wishes, doors: Doors, intake: Intake, report: WebhookLog) -> HttpServer:
     app = make_app(doors, intake, ReceiveLimits(max_bytes=wishes.max_bytes), report)
     drain_seconds = max(1, int(wishes.grace_seconds))
     return HttpServer(wishes.bind, wishes.webhook_port, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=drain_seconds)
