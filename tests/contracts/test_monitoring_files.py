@@ -12,16 +12,16 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from tools.dashboards import files, without_nothing
+from tools.dashboards import without_nothing
 from tools.metric_tables import every_metric
 
+from tests.contracts.panels import DASHBOARDS, expressions
 from tests.contracts.promql import grouped_by, selectors
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS, GRAFANA = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana"
 RULE_FILES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 CASE_FILES = sorted((PROMETHEUS / "tests").glob("*.yml"))
-DASHBOARDS = dict(files())
 OF_PROMETHEUS = {"job", "instance"}  # labels that it adds
 HISTOGRAM = ("_bucket", "_count", "_sum")
 
@@ -40,27 +40,6 @@ KNOWN = {
     **RECORDED,
     "up": set(),
 }
-
-
-def panels(dashboard: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for panel in dashboard["panels"]:
-        yield panel
-        yield from panel.get("panels", ())
-
-
-def as_asked(expr: str) -> str:
-    """Put in what Grafana puts in."""
-    return expr.replace("$__rate_interval", "1m").replace('"$model"', '".*"').replace('"$instance"', '".*"')
-
-
-def expressions() -> dict[str, str]:
-    """Give every expression of every dashboard, by where it stands."""
-    return {
-        f"{path.stem}: {panel['title']} {target['refId']}": as_asked(target["expr"])
-        for path in DASHBOARDS
-        for panel in panels(json.loads(path.read_text()))
-        for target in panel.get("targets", ())
-    }
 
 
 def problems(expr: str) -> list[str]:
