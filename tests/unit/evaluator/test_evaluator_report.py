@@ -21,7 +21,7 @@ from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.pictures import pictures
 from pushline.evaluator.report import build, measured_costs
 from pushline.evaluator.verdict import MOST_COMMITS, Evaluation, Verdict
-from pushline.line.events import GateResult
+from pushline.line.events import GateResult, Metric
 from pushline.line.ledger import Judgement
 from pushline.objects.manifest import Manifest
 from pushline.objects.memory_store import MemoryStore
@@ -299,3 +299,29 @@ def test_only_verdicts_that_count_are_counted() -> None:
     Verdicts(registry).note(tuple(judgements(["valid", "invalid", "kept"])))
 
     assert 'pushline_verdicts_total{model="digits",reason="",verdict="accepted"} 1.0' in generate_latest(registry).decode()
+
+
+def test_verdicts_that_refuse_in_a_row_are_counted_until_one_accepts() -> None:
+    registry = CollectorRegistry()
+    verdicts, (one,) = Verdicts(registry), judgements(["valid"])
+    assert one.entry is not None
+    refusal = replace(one, entry=replace(one.entry, event=replace(one.entry.event, verdict="inconclusive")))  # type: ignore[call-arg]
+
+    said = []
+    for judgement in (refusal, refusal, one, refusal):
+        verdicts.note((judgement,))
+        said.append(registry.get_sample_value("pushline_refused_verdicts_in_a_row", {"model": "digits"}))
+
+    assert said == [1, 2, 0, 1]
+
+
+def test_figures_are_shown_of_the_newest_verdict_and_none_that_a_repository_named() -> None:
+    registry = CollectorRegistry()
+    verdicts, (one,) = Verdicts(registry), judgements(["valid"])
+    assert one.entry is not None
+    for figures in ({"accuracy": 0.5, "f1": 0.25, "recall.cat": 1.0, "profit": 3.0}, {"accuracy": 0.75}):
+        event = replace(one.entry.event, metrics=tuple(Metric(name, value) for name, value in figures.items()))  # type: ignore[call-arg]
+        verdicts.note((replace(one, entry=replace(one.entry, event=event)),))
+
+    shown = [line for line in generate_latest(registry).decode().splitlines() if line.startswith("pushline_evaluated_metric{")]
+    assert shown == ['pushline_evaluated_metric{metric="accuracy",model="digits"} 0.75']

@@ -5,7 +5,7 @@ import threading
 from prometheus_client import CollectorRegistry, generate_latest
 
 from pushline.predictor.pace import MOST_FORMS, Pace
-from pushline.predictor.tally import Shown, Tally
+from pushline.predictor.tally import Batches, Shown, Tally
 
 BOUNDS = (0.001, 0.01, 0.1)
 
@@ -67,3 +67,32 @@ def test_what_a_pace_keeps_is_bounded() -> None:
         pace.note(form, 1, 0.1)
 
     assert len(pace._seconds) <= MOST_FORMS
+
+
+def test_predictions_are_counted_and_timed_by_model_too_whatever_their_method() -> None:
+    tally, registry = a_tally()
+    for method, code, model in (
+        ("Infer", "OK", "a"),
+        ("rest", "200", "a"),
+        ("Infer", "UNAVAILABLE", "b"),
+        ("Infer", "NOT_FOUND", ""),
+    ):
+        tally.note(method, code, 0.05, model)
+
+    value = registry.get_sample_value
+    assert value("model_call_total", {"model": "a", "code": "200"}) == 1
+    assert value("model_call_total", {"model": "b", "code": "UNAVAILABLE"}) == 1
+    assert value("model_call_total", {"model": "", "code": "NOT_FOUND"}) is None
+    assert value("model_call_seconds_count", {"model": "a"}) == 2
+    assert value("call_total", {"method": "Infer", "code": "NOT_FOUND"}) == 1
+
+
+def test_rows_that_a_model_was_asked_at_once_are_counted_by_size() -> None:
+    registry = CollectorRegistry()
+    batches = Batches(("rows", "Rows."), (1, 8)).register(registry)
+    for rows in (1, 3, 64):
+        batches.note("a", rows)
+
+    sizes = [registry.get_sample_value("rows_bucket", {"model": "a", "le": le}) for le in ("1", "8", "+Inf")]
+    assert sizes == [1, 2, 3]
+    assert registry.get_sample_value("rows_sum", {"model": "a"}) == 68

@@ -6,7 +6,7 @@ Each value of a label is a series that Prometheus keeps, so nobody but the opera
 import threading
 
 MOST_MODELS = 1000
-MOST_REASONS = 200
+MOST_ROWS = 5000
 OTHERS = "(others)"  # no model and no reason is called so
 
 
@@ -29,3 +29,13 @@ class Bounded:
             if len(self._known) < self._most:
                 self._known.add(value)
             return value in self._known
+
+
+class BoundedRows:
+    """Likewise for several labels of one metric, whose values multiply: so many combinations stay apart."""
+
+    def __init__(self, most: int = MOST_ROWS) -> None:
+        self._known = Bounded(most)
+
+    def __call__(self, *values: str) -> tuple[str, ...]:
+        return values if self._known.has_room("\0".join(values)) else (OTHERS,) * len(values)

@@ -6,17 +6,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pushline.line.events import ModelServed
 from pushline.line.ledger import Judgement, ModelLine
-from pushline.runtime.bounded_labels import Bounded
+from pushline.runtime.bounded_labels import Bounded, BoundedRows
 from pushline.runtime.logs import Logger
-
-MOST_STATES = 8  # records say them, and no rule does
 
 
 class ServedReports:
     """Hears of every `served` record that counts: the deployer tells of them and waits for none."""
 
     def __init__(self, log: Logger, registry: CollectorRegistry) -> None:
-        self._log, self._models, self._states = log, Bounded(), Bounded(MOST_STATES)
+        self._log, self._models, self._rows = log, Bounded(), BoundedRows()
         self._reports = Counter("pushline_replica_reports", "Reports of replicas, by state.", ("model", "state"), registry=registry)
         self._seq = Gauge(
             "pushline_replica_deploy_seq", "Newest deploy_seq that any replica reported to serve.", ("model",), registry=registry
@@ -37,7 +35,7 @@ class ServedReports:
                 self._one(served)
 
     def _one(self, served: ModelServed) -> None:
-        self._reports.labels(self._models(served.model), self._states(served.state)).inc()
+        self._reports.labels(*self._rows(served.model, served.state)).inc()
         if served.state == "serving":
             self._serves(served)
         names = {"run_id": served.run_id, "labels.commit": served.commit.sha, "labels.model": served.model}

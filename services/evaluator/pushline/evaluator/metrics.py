@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from pushline.evaluator.known_metrics import METRICS
 from pushline.line.events import ModelEvaluated
 from pushline.line.ledger import Judgement, Run
-from pushline.runtime.bounded_labels import MOST_REASONS, Bounded
+from pushline.runtime.bounded_labels import Bounded, BoundedRows
 
 NAMES = frozenset(metric.name for metric in METRICS)
 
@@ -36,7 +36,7 @@ class Verdicts:
             ("model",),
             registry=registry,
         )
-        self._models, self._reasons = Bounded(), Bounded(MOST_REASONS)
+        self._models, self._rows = Bounded(), BoundedRows()
         self._shown: dict[str, set[str]] = {}  # figures of each model's newest verdict
 
     def begin(self, runs: Iterable[Run]) -> None:
@@ -51,7 +51,7 @@ class Verdicts:
                 self._one(event)
 
     def _one(self, event: ModelEvaluated) -> None:
-        self._verdicts.labels(self._models(event.model), event.verdict, self._reasons(event.reason)).inc()
+        self._verdicts.labels(*self._rows(event.model, event.verdict, event.reason)).inc()
         if self._models.has_room(event.model):
             refused = self._in_a_row.labels(event.model)
             if event.verdict == "accepted":

@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from pushline.predictor.serving import Identity
 from pushline.predictor.tally import Batches, Shown, Tally
-from pushline.runtime.bounded_labels import MOST_REASONS, Bounded
+from pushline.runtime.bounded_labels import Bounded, BoundedRows
 
 ANSWER_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 SWAP_BUCKETS = (0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1)
@@ -37,7 +37,7 @@ class Metrics:
             (f"{PREFIX}batch_rows", "Rows that a model was asked at once, of one request or several."), ROW_BOUNDS
         ).register(registry)
         self.queues = Queues(registry)
-        self._models, self._outcomes = Bounded(), Bounded(MOST_REASONS)
+        self._models, self._rows = Bounded(), BoundedRows()
         self.not_finite = Counter(
             f"{PREFIX}not_finite",
             "Requests refused for NaN or an infinity in an input, and those that the model itself answered with one.",
@@ -90,7 +90,7 @@ class Metrics:
         self.batches.note(model, rows)
 
     def note_failure(self, model: str, reason: str) -> None:
-        self.reloads.labels(self._models(model), self._outcomes(reason)).inc()
+        self.reloads.labels(*self._rows(model, reason)).inc()
         if self._models.has_room(model):
             self.load_failing.labels(model).set(1)
 
@@ -103,7 +103,7 @@ class Metrics:
         model = self._models(identity.model)
         self.reload_seconds.labels(model).observe(seconds)
         self.swap_seconds.observe(swap_seconds)
-        self.reloads.labels(model, "serving").inc()
+        self.reloads.labels(*self._rows(identity.model, "serving")).inc()
         if not self._models.has_room(identity.model):
             return
         old = self._served.get(model)
