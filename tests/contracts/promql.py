@@ -9,7 +9,7 @@ import promql_parser as grammar
 def selectors(expr: str) -> list[tuple[str, set[str]]]:
     """Give each metric that is asked for, with the labels that it is matched by. Raises ValueError where it is no PromQL."""
     found = (node for node in _walk(grammar.parse(expr)) if isinstance(node, grammar.VectorSelector))
-    return [(each.name, {matcher.name for matcher in each.matchers.matchers}) for each in found]
+    return [(each.name or "", {matcher.name for matcher in each.matchers.matchers}) for each in found]
 
 
 def grouped_by(expr: str) -> set[str]:

@@ -114,11 +114,12 @@ def test_every_alert_is_tried_where_it_fires_and_where_it_does_not() -> None:
 
 
 def test_real_tools_find_nothing_wrong_with_rules_and_configurations(monitoring: Path) -> None:
-    for command in (
+    commands: list[list[str | Path]] = [
         ["promtool", "check", "rules", *RULE_FILES],
         ["promtool", "check", "config", "--syntax-only", PROMETHEUS / "prometheus.yml"],
         ["amtool", "check-config", PROMETHEUS / "alertmanager.yml"],
-    ):
+    ]
+    for command in commands:
         done = subprocess.run([monitoring / command[0], *command[1:]], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -293,6 +293,11 @@ def judgements(verdicts: Sequence[str]) -> list[Judgement]:
     return [Judgement(("evaluated", 0, at), entry, verdict, "", "") for at, verdict in enumerate(verdicts)]
 
 
+def changed(judgement: Judgement, **changes: Any) -> Judgement:
+    entry: Any = judgement.entry
+    return replace(judgement, entry=replace(entry, event=replace(entry.event, **changes)))
+
+
 def test_only_verdicts_that_count_are_counted() -> None:
     registry = CollectorRegistry()
 
@@ -304,8 +309,7 @@ def test_only_verdicts_that_count_are_counted() -> None:
 def test_verdicts_that_refuse_in_a_row_are_counted_until_one_accepts() -> None:
     registry = CollectorRegistry()
     verdicts, (one,) = Verdicts(registry), judgements(["valid"])
-    assert one.entry is not None
-    refusal = replace(one, entry=replace(one.entry, event=replace(one.entry.event, verdict="inconclusive")))  # type: ignore[call-arg]
+    refusal = changed(one, verdict="inconclusive")
 
     said = []
     for judgement in (refusal, refusal, one, refusal):
@@ -318,10 +322,8 @@ def test_verdicts_that_refuse_in_a_row_are_counted_until_one_accepts() -> None:
 def test_figures_are_shown_of_the_newest_verdict_and_none_that_a_repository_named() -> None:
     registry = CollectorRegistry()
     verdicts, (one,) = Verdicts(registry), judgements(["valid"])
-    assert one.entry is not None
     for figures in ({"accuracy": 0.5, "f1": 0.25, "recall.cat": 1.0, "profit": 3.0}, {"accuracy": 0.75}):
-        event = replace(one.entry.event, metrics=tuple(Metric(name, value) for name, value in figures.items()))  # type: ignore[call-arg]
-        verdicts.note((replace(one, entry=replace(one.entry, event=event)),))
+        verdicts.note((changed(one, metrics=tuple(Metric(name, value) for name, value in figures.items())),))
 
     shown = [line for line in generate_latest(registry).decode().splitlines() if line.startswith("pushline_evaluated_metric{")]
     assert shown == ['pushline_evaluated_metric{metric="accuracy",model="digits"} 0.75']

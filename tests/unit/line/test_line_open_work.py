@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pushline.line.codec import encode
+from pushline.line.events import Event
+from pushline.line.ids import partition_of
 from pushline.line.ledger import Ledger
 from pushline.line.open_work import glance, open_runs, to_serve
+from pushline.line.records import Record
 from tests.fixtures.evaluator.story import Story
 from tests.unit.line.model import making
 
@@ -54,8 +58,8 @@ def test_what_is_to_be_served_is_told_of_models_that_have_something_live() -> No
     assert glance(read)[1] == ((story.model, 1),)
 
 
-def fold(ledger: Ledger, event: making.Event, offset: int, at_ms: int) -> None:
-    message = making.encode(event, making.SOURCE)
-    partition = making.partition_of(message.key, making.PARTITIONS)
-    record = making.Record(message.topic, partition, offset, message.key, message.value, message.headers, at_ms)
+def fold(ledger: Ledger, event: Event, offset: int, at_ms: int) -> None:
+    message = encode(event, making.SOURCE)
+    partition = partition_of(message.key, making.PARTITIONS)
+    record = Record(message.topic, partition, offset, message.key, message.value, message.headers, at_ms)
     assert ledger.fold(record)[0].verdict == "valid"
