@@ -13,7 +13,8 @@ from typing import NamedTuple
 from pushline.predictor.errors import Overloaded, RequestError
 from pushline.predictor.model_limits import NO_LIMITS, OF_ALL, ModelLimits, check_served
 from pushline.predictor.models import Models
-from pushline.predictor.predictions import Answer, Job, Notes, Predictions
+from pushline.predictor.notes import Notes
+from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.settings import ServingSettings
 from pushline.predictor.tensors import Limits
 

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,28 +26,12 @@ from pushline.predictor.errors import (
     UnknownVersion,
 )
 from pushline.predictor.models import Models
+from pushline.predictor.notes import NobodyCounts, Notes
 from pushline.predictor.serving import Held, Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, fits, not_finite, wire_dtype
 
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
 JOINED_BYTES = 64 * 1024  # a larger job is answered alone: to put it to others would cost a copy and save little
-
-
-class Notes(Protocol):
-    """Counts."""
-
-    def note_not_finite(self, model: str, where: str) -> None:
-        """`where` is "input" or "output"."""
-
-    def note_batch(self, model: str, rows: int) -> None: ...
-
-
-class NobodyCounts:
-    """Implements Notes."""
-
-    def note_not_finite(self, model: str, where: str) -> None: ...
-
-    def note_batch(self, model: str, rows: int) -> None: ...
 
 
 class Question(NamedTuple):
@@ -138,7 +122,9 @@ class Predictions:
         name, slot = self.models.find(question.model)
         held = slot.take()
         if held is None:
-            raise _said_of(name, NothingDeployed(name))
+            nothing = NothingDeployed(name)
+            nothing.of_model = name
+            raise nothing
         try:
             signature = _served(held.loaded, name, question.version).engine.signature
             wanted = _selected(question.outputs, signature)
@@ -252,11 +238,6 @@ class Predictions:
         loaded.pace.note(first.form[1:], rows, time.perf_counter() - began)
         self.notes.note_batch(first.model, rows)
         return outputs
-
-
-def _said_of(model: str, error: RequestError) -> RequestError:
-    error.of_model = model
-    return error
 
 
 def _is_finite(_name: str, values: Array) -> bool:
