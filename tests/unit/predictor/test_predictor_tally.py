@@ -2,9 +2,12 @@
 
 import threading
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from pushline.predictor.errors import RequestError
 from pushline.predictor.pace import MOST_FORMS, Pace
+from pushline.predictor.predictions import Predictions, Question
 from pushline.predictor.tally import Batches, Shown, Tally
 
 BOUNDS = (0.001, 0.01, 0.1)
@@ -96,3 +99,13 @@ def test_rows_that_a_model_was_asked_at_once_are_counted_by_size() -> None:
     sizes = [registry.get_sample_value("rows_bucket", {"model": "a", "le": le}) for le in ("1", "8", "+Inf")]
     assert sizes == [1, 2, 3]
     assert registry.get_sample_value("rows_sum", {"model": "a"}) == 68
+
+
+@pytest.mark.parametrize(("asked", "version", "counted"), [("numbers", "9", "numbers"), ("made-up", "", ""), ("", "", "")])
+def test_an_error_names_the_model_that_was_found_and_no_name_that_was_made_up(
+    predictions: Predictions, asked: str, version: str, counted: str
+) -> None:
+    with pytest.raises(RequestError) as raised:
+        predictions.prepare(Question(asked, version, (), ()))
+
+    assert raised.value.of_model == counted
