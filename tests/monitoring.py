@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import which
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -11,7 +12,8 @@ from pushline.servers.cache import Kitchen, NotPrepared, Tell, prepared
 from pushline.servers.native import LOOPBACK, NativeServer
 
 PACKAGES = ("prometheus", "prometheus-alertmanager")
-PROGRAMS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
+SHARED = "usr/share/prometheus/alertmanager"  # Alertmanager looks there for its template, and nowhere else
+WANTED = (*(f"usr/bin/{name}" for name in ("prometheus", "promtool", "prometheus-alertmanager", "amtool")), SHARED)
 
 
 def prepare_monitoring(environ: Mapping[str, str], tell: Tell) -> Path:
@@ -24,13 +26,13 @@ def prepare_monitoring(environ: Mapping[str, str], tell: Tell) -> Path:
         kitchen.run([*apt, "download", *PACKAGES])
         for package in kitchen.folder.glob("*.deb"):
             kitchen.run(["dpkg-deb", "-x", package, kitchen.folder / "root"])
-        for program in PROGRAMS:
-            found = kitchen.folder / "root" / "usr" / "bin" / program
-            if not found.is_file():
-                raise NotPrepared(f"the packages {', '.join(PACKAGES)} have no {program}")
-            found.rename(folder / program)
+        for wanted in WANTED:
+            found = kitchen.folder / "root" / wanted
+            if not found.exists():
+                raise NotPrepared(f"the packages {', '.join(PACKAGES)} have no {wanted}")
+            found.rename(folder / found.name)
 
-    return prepared("debian-prometheus", environ, tell, make)
+    return prepared("debian-prometheus-1", environ, tell, make)
 
 
 def _apt_of_its_own(kitchen: Kitchen) -> list[str | Path]:
@@ -112,7 +114,10 @@ class Alertmanager(Monitor):
 
     def command(self) -> Sequence[str | Path]:
         (self.folder / "alertmanager.yml").write_text(json.dumps(self._config))
+        shared = ["--tmpfs", "/usr/share", "--ro-bind", self._programs / Path(SHARED).name, f"/{SHARED}"]
         return [
+            *(which("bwrap") or "/usr/bin/bwrap", "--die-with-parent", "--dev-bind", "/", "/"),
+            *shared,
             self._programs / "prometheus-alertmanager",
             "--config.file=alertmanager.yml",
             "--storage.path=data",
