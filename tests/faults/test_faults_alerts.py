@@ -18,16 +18,17 @@ from pushline.line.codec import encode
 from pushline.line.events import ModelDeployed
 from pushline.line.records import Message
 from tests.contracts.panels import expressions
+from tests.faults import repositories
 from tests.faults.asking import under_load
 from tests.faults.evidence import report
 from tests.faults.places import Place
 from tests.faults.processes import Wish, fault_line
-from tests.faults.repositories import X, bad
+from tests.faults.repositories import X
 from tests.faults.watching import Watched, watching
 from tests.fixtures.predictor.deploying import SOURCE, Line
 from tests.waiting import until
 
-MODEL, SECONDS, SEED = "watched", 60.0, 0
+MODEL, REGRESSION, SECONDS, SEED = "watched", "watched-numbers", 60.0, 0
 NAMES = 300  # that callers make up
 WRONG = b"a secret that is not the model's"
 
@@ -36,7 +37,7 @@ WRONG = b"a secret that is not the model's"
 def watched(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python: Path, monitoring: Path) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     with (
-        fault_line(folder / "line", place, Wish({MODEL: ""}, stub_python)) as line,
+        fault_line(folder / "line", place, Wish({MODEL: "", REGRESSION: ""}, stub_python)) as line,
         watching(folder, line, monitoring) as made,
     ):
         yield made
@@ -45,10 +46,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python:
 def test_a_predictor_that_has_nothing_to_serve_is_told_of_until_it_has(watched: Watched) -> None:
     watched.fired("PushlineNotReady", job="pushline-predictor")
 
+    numbers = watched.line.seen.push(REGRESSION, repositories.regression(4.0))
     for factor in (2.0, 3.0):
         run = watched.line.push(MODEL, factor)
         watched.line.deployed(run)
         watched.line.answers(MODEL, run)
+    watched.line.deployed(numbers)
     with under_load([watched.line.services["predictor"]], MODEL, 1, 0.05) as load:
         until(lambda: not watched.prometheus.firing(), SECONDS, "that nothing fires")
 
@@ -91,7 +94,7 @@ def test_a_record_that_is_no_event_is_told_of_and_alertmanager_delivers_it(watch
 def test_a_verdict_that_refuses_is_told_of(watched: Watched) -> None:
     assert not watched.fires("PushlineVerdictsFailing")
 
-    run = watched.line.seen.ended(watched.line.seen.push(MODEL, bad(4.0)))
+    run = watched.line.seen.ended(watched.line.seen.push(MODEL, repositories.bad(4.0)))
 
     assert run.outcome == "rejected"
     watched.fired("PushlineVerdictsFailing", model=MODEL)

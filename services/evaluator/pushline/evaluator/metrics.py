@@ -26,7 +26,7 @@ class Verdicts:
         )
         self._number = Gauge(
             "pushline_evaluated_metric",
-            "Figures of a model's newest verdict, by the names that gates have for them.",
+            "Figures of a model's newest verdict: the task's first metric, and those that its gates name.",
             ("model", "metric"),
             registry=registry,
         )

@@ -153,8 +153,9 @@ class Lanes:
         return sum(lane.inside for lane in list(self._lanes.values()))
 
     def queues(self) -> dict[str, tuple[int, int]]:
-        """Give by model how many are inside, and how many of them wait."""
-        return {model: (lane.inside, lane.waiting) for model, lane in list(self._lanes.items())}
+        """Give by model how many are inside, and how many of them wait. A model that is always quick never needed a lane."""
+        used = {model: (lane.inside, lane.waiting) for model, lane in list(self._lanes.items())}
+        return dict.fromkeys(self.predictions.models.names(), (0, 0)) | used
 
 
 def lanes_of(models: Models, settings: ServingSettings, notes: Notes) -> Lanes:
