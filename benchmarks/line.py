@@ -1,18 +1,21 @@
-"""From a signed webhook to the first answer of the new model by gRPC, less the time of the two children (script, programs).
+"""From a signed webhook to the first answer of the new model by gRPC, less training and evaluation.
 
     python -m benchmarks.line [-n 300] [--json FILE] [--embedded]
 
 On the real servers. Times of records are the broker's (LogAppendTime); webhook and answer are this process's, on the same machine's
-clock. The children's time is what trainer and evaluator say it was:
+clock. What training and evaluation took is what trainer and evaluator say it was:
 
 * script: `seconds` of the manifest, from the start of the sandbox until its files are here: bubblewrap, the supervisor, the
   launcher with its imports (Keras, where it is the real one), the script, the files sent out;
-* programs: `child_seconds` of measured.json, from the start to the end of the limited process of the candidate and of that of the
-  live model, one after the other, imports included. What the evaluator does meanwhile is hidden under it, and costs no time here.
+* evaluation: `evaluation_seconds` of measured.json, from files and set that are here to the verdict: both models run and asked in
+  the production predictor, measures, intervals, comparison, slices, gates. Fetching files and writing the report are the line's.
+* programs: `child_seconds` of it, the part of the evaluation that its children take: from the start to the end of the limited
+  process of the candidate and of that of the live model, and the waiting for the predictor's answers. By a narrower reading the
+  line's own time is all but the script and these; it is in the table too ("… with all of the evaluator but its children").
 
 The script is a stub, and so is the launcher: an interpreter without TensorFlow, whose launcher runs train.py (it copies weights to
 model.h5) and hands over a program, a set and answers that are ready. Files of a few KiB: uploads of a large model are not in these
-figures. Sandbox, supervisor, git, store, broker, checks and gates are real. What the sandbox costs is part of "child: script";
+figures. Sandbox, supervisor, git, store, broker, checks and gates are real. What the sandbox costs is part of "apart: script";
 "stub without sandbox" is the same stub started bare, so the difference of the two is the sandbox, and "with the sandbox" counts
 that difference as the line's own.
 """
@@ -42,15 +45,16 @@ from tests.faults.processes import FaultLine, Wish, fault_line
 MODEL, GOAL_SECONDS, WARM_UP, PAUSE_SECONDS = "bench", 0.25, 3, 0.0005
 BARE_RUNS = 20
 STAGES = ("webhook → commit", "commit → trained", "trained → evaluated", "evaluated → deployed", "deployed → first answer")
-CHILDREN = {"commit → trained": "script", "trained → evaluated": "programs"}  # whose stage holds which child
+APART = {"commit → trained": "script", "trained → evaluated": "evaluation"}  # which stage holds what is not the line's own
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Seconds of one push, stage by stage, the children's included; theirs apart."""
+    """Seconds of one push, stage by stage, all included; training and evaluation apart."""
 
     stages: dict[str, float]
-    children: dict[str, float]
+    apart: dict[str, float]
+    programs: float  # the part of the evaluation that its children take
     accepted: float  # the webhook's answer
     served: float  # the replica's own report, after the webhook
 
@@ -60,10 +64,14 @@ class Push:
 
     @property
     def own(self) -> float:
-        return self.wall - sum(self.children.values())
+        return self.wall - sum(self.apart.values())
 
-    def without_child(self, stage: str) -> float:
-        return self.stages[stage] - self.children.get(CHILDREN.get(stage, ""), 0.0)
+    @property
+    def beside_children(self) -> float:
+        return self.wall - self.apart["script"] - self.programs
+
+    def own_of(self, stage: str) -> float:
+        return self.stages[stage] - self.apart.get(APART.get(stage, ""), 0.0)
 
 
 class Bench:
@@ -87,7 +95,7 @@ class Bench:
         run = self._line.run(run_id)
         marks = [began_at, *_appended(run), began_at + wall]
         stages = dict(zip(STAGES, (after - before for before, after in pairwise(marks)), strict=True))
-        return Push(stages, self._children(run), accepted, served_ms / 1000 - began_at)
+        return Push(stages, *self._apart(run), accepted, served_ms / 1000 - began_at)
 
     def _answering(self) -> str:
         try:
@@ -108,14 +116,15 @@ class Bench:
 
         return self._line.seen.tail.wait_until(found, 30)
 
-    def _children(self, run: Run) -> dict[str, float]:
+    def _apart(self, run: Run) -> tuple[dict[str, float], float]:
         assert run.trained is not None
         store, sha256 = self._line.seen.store, run.trained.event.manifest_sha256
         made = manifests.load(store.read_bytes(keys.manifest(MODEL, run.run_id, sha256)))
         (baseline,) = run.evaluated
         folder = keys.evaluations(MODEL, run.run_id, baseline)
         (measured,) = (key for key in store.list(folder) if key.endswith("/measured.json"))
-        return {"script": made.seconds, "programs": json.loads(store.read_bytes(measured))["child_seconds"]}
+        taken = json.loads(store.read_bytes(measured))
+        return {"script": made.seconds, "evaluation": taken["evaluation_seconds"]}, taken["child_seconds"]
 
 
 def _appended(run: Run) -> list[float]:
@@ -146,10 +155,12 @@ def bare_stub(python: Path, folder: Path) -> list[float]:
 
 
 def table(pushes: Sequence[Push], bare: list[float], server: str) -> str:
-    sandboxed = [push.own + push.children["script"] - statistics.median(bare) for push in pushes]
+    sandboxed = [push.own + push.apart["script"] - statistics.median(bare) for push in pushes]
     series = [("**line's own time**", [push.own for push in pushes]), ("line's own time, with the sandbox", sandboxed)]
-    series += [(stage, [push.without_child(stage) for push in pushes]) for stage in STAGES]
-    series += [(f"child: {name}", [push.children[name] for push in pushes]) for name in CHILDREN.values()]
+    series += [("line's own time, with all of the evaluator but its children", [push.beside_children for push in pushes])]
+    series += [(stage, [push.own_of(stage) for push in pushes]) for stage in STAGES]
+    series += [(f"apart: {name}", [push.apart[name] for push in pushes]) for name in APART.values()]
+    series += [("of it: programs", [push.programs for push in pushes])]
     series += [("webhook → 202", [push.accepted for push in pushes]), ("webhook → first answer", [push.wall for push in pushes])]
     series += [("webhook → served", [push.served for push in pushes]), ("stub without sandbox", bare)]
     rows = [f"### Webhook to first answer, {server}", "", "| what | n | p50 ms | p99 ms | max ms |", "|---|---|---|---|---|"]
@@ -163,7 +174,15 @@ def as_json(pushes: Sequence[Push], server: str) -> str:
     own = [push.own for push in pushes]
     figures = {"n": len(own), "p50_seconds": statistics.median(own), "p99_seconds": at(own, 0.99), "goal_p99_seconds": GOAL_SECONDS}
     rows = [
-        {"own": push.own, "wall": push.wall, "stages": push.stages, "children": push.children, "served": push.served}
+        {
+            "own": push.own,
+            "beside_children": push.beside_children,
+            "wall": push.wall,
+            "stages": push.stages,
+            "apart": push.apart,
+            "programs": push.programs,
+            "served": push.served,
+        }
         for push in pushes
     ]
     return json.dumps({"benchmark": "line", "servers": server, **figures, "pushes": rows}, indent=1)

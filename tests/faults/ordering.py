@@ -40,6 +40,7 @@ class Races:
     seed: int
     kinds: Counter[str] = field(default_factory=Counter)
     runs: int = 0
+    stuck: list[str] = field(default_factory=list)  # races that did not come to their end
 
     def __post_init__(self) -> None:
         self._chance = seeded(self.seed)
@@ -53,7 +54,10 @@ class Races:
             "rolled back": self._rolled_back,
             "two evaluators": self._twice_judged,
         }
-        kinds[kind](teller(self.line, f"race-{number}"))
+        try:
+            kinds[kind](teller(self.line, f"race-{number}"))
+        except (AssertionError, TimeoutError) as error:
+            self.stuck.append(f"race-{number}, {kind}: {error!r}")
 
     def _plain(self, telling: Teller, judge: Callable[[], None] | None = None) -> None:
         runs = [telling.push() for _ in range(self._chance.randint(2, 4))]
@@ -112,7 +116,8 @@ class Races:
         older, odd = older_over_newer(records, partitions), disagreements(records, partitions, self.seed)
         odd += [] if digest(folded(records, partitions)) == seen else ["the tail that read along knows another state"]
         figures = {"races": self.kinds.total(), "older_over_newer": len(older), "disagreements": len(odd), "lost_races": lost_races}
-        return [*older, *odd], report("order", self.runs, len(older) + len(odd), self.seed, **figures)
+        wrong = [*self.stuck, *older, *odd]
+        return wrong, report("order", self.runs, len(wrong), self.seed, **figures)
 
 
 def older_over_newer(records: Sequence[Record], partitions: int, rules: frozenset[str] = RULE_NAMES) -> list[str]:

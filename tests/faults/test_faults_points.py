@@ -1,5 +1,6 @@
 """Promises 1, 3, 5 and 7 at exact points: killed at a byte, a broker and a store in trouble. One line, behind doors, for all."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from pushline.objects.minio_store import MinioStore
 from tests.faults.broker_trouble import BrokerTrouble, blows
-from tests.faults.crashing import CrashPoints, each_point_once
+from tests.faults.crashing import CrashPoints, by_push, each_point_once, every_strike
 from tests.faults.doored_place import Doors, doored_line
 from tests.faults.evidence import report
 from tests.faults.flow import flowing
@@ -38,14 +39,25 @@ def doors(doored: tuple[FaultLine, Doors]) -> Doors:
     return doored[1]
 
 
+def test_every_strike_is_dealt_once_and_none_beside_another_of_its_service() -> None:
+    strikes = every_strike(3, SEED)
+
+    pushes = by_push(strikes)
+
+    assert Counter(strike for each in pushes for strike in each) == Counter(strikes)
+    assert all(len({strike.victim for strike in each}) == len(each) for each in pushes)
+    assert all(len(each) == 1 for each in pushes if any(strike.point.needs_newcomer for strike in each))
+    assert len(pushes) < len(strikes) / 2
+
+
 @pytest.mark.timeout(600)
 def test_a_service_killed_at_an_exact_point_loses_nothing_and_says_nothing_twice(
     line: FaultLine, doors: Doors, say: Callable[[str], None]
 ) -> None:
     campaign = CrashPoints(line, doors, STRUCK, SEED)
     campaign.begin()
-    for strike in each_point_once(SEED):
-        campaign.deal(strike)
+    for strikes in by_push(each_point_once(SEED)):
+        campaign.deal(strikes)
 
     lost, double, told = campaign.told()
     say(told)

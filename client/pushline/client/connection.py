@@ -15,6 +15,7 @@ SERVICE = "inference.GRPCInferenceService"
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024  # of an answer
 ATTEMPTS = 5
 PING_MS, PONG_MS = 20_000, 10_000  # a connection that is dead is found out while calls wait
+RECONNECT_MS, LONGEST_RECONNECT_MS = 200, 2_000  # gRPC's own go up to two minutes, which a replica that is back is not asked in
 Metadata = tuple[tuple[str, str], ...]
 StrPath = str | PathLike[str]
 
@@ -108,6 +109,8 @@ def _options(told: Options, server_name: str) -> list[tuple[str, str | int]]:
         ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES),  # a call that does not fit there is not tried again
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.initial_reconnect_backoff_ms", RECONNECT_MS),
+        ("grpc.max_reconnect_backoff_ms", LONGEST_RECONNECT_MS),
         ("grpc.keepalive_time_ms", PING_MS),
         ("grpc.keepalive_timeout_ms", PONG_MS),
     ]

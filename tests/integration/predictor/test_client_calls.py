@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -22,7 +23,7 @@ from pushline.client import (
     Unavailable,
 )
 from pushline.client.messages import DTYPES
-from tests.fixtures.predictor.scripted import Scripted, serving
+from tests.fixtures.predictor.scripted import Scripted, refusing, serving
 from tests.waiting import until
 
 Code = grpc.StatusCode
@@ -63,6 +64,17 @@ def test_so_is_a_large_one(ask: Ask) -> None:
         assert ask(address, x).y.shape == x.shape
 
     assert script.calls == 2
+
+
+def test_a_replica_that_stays_away_is_tried_again_soon_however_long_that_lasts() -> None:
+    with refusing() as (address, attempts), Client(address, retry=False) as client:
+
+        def tried_seven_times() -> bool:  # by gRPC's own rule that takes 28 s
+            with suppress(Unavailable):
+                client.predict(X)
+            return len(attempts) >= 7
+
+        until(tried_seven_times, 14, "the seventh attempt")
 
 
 @both

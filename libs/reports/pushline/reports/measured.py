@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from pushline.reports.reading import BadReport, build, parse
+from pushline.reports.reading import parse
+from pushline.reports.typed import BadReport, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class MeasuredCosts:
     seconds_per_row: float | None
     peak_memory_bytes: float | None
     costs: Mapping[str, Cost] | None = None
+    evaluation_seconds: float | None = None  # from files that are here to the verdict, the children's included
 
 
 def dump_measured(measured: MeasuredCosts) -> bytes:
@@ -33,7 +35,7 @@ def dump_measured(measured: MeasuredCosts) -> bytes:
 def read_measured(data: bytes) -> MeasuredCosts | None:
     """None where it cannot be read: nothing is decided by it."""
     try:
-        measured: MeasuredCosts = build(MeasuredCosts, parse(data), "")
+        measured: MeasuredCosts = build(MeasuredCosts, parse(data))
     except BadReport:
         return None
     return measured

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pushline.runtime.giving_way import give_way
+
 PATH = "/usr/local/bin:/usr/bin:/bin"
 MAX_STDERR = 600
 CONFIG = """\
@@ -101,6 +103,7 @@ class GitCommand:
     ssh: str = "ssh -o BatchMode=yes"
     max_file_bytes: int = 4 * 1024**3  # of any file that git writes, packs first of all
     objects: Path | None = None  # of another repository, to be read beside its own
+    nice: int = 0  # above 0 it gives way to others
 
     def environment(self) -> dict[str, str]:
         return {
@@ -150,6 +153,8 @@ class GitCommand:
             raise ForgeUnavailable("git is not installed: install the package git") from None
         with suppress(ProcessLookupError, PermissionError):  # it ended already; it is bounded more narrowly already
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (self.max_file_bytes, self.max_file_bytes))
+        if self.nice:
+            give_way(process.pid, self.nice)
         return process
 
 

@@ -62,4 +62,5 @@ class Assessment:
     costs: Costs = field(default_factory=dict)  # of serving, as measured here, the live model's in turns with it
     own_metrics: tuple[OwnMetric, ...] = ()
     run: Answers | None = None
+    seconds: float = 0.0  # from files that are here to the verdict
     child_seconds: float = 0.0  # of all programs that were run, the live model's too, and of waiting for the predictor

@@ -41,13 +41,14 @@ class Assessor:
 
     def assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event) -> Assessment:
         """`champion` is the live model's material, or what is already known of it. Raises Cancelled, CannotRun."""
-        found = Assessment(live=champion.manifest if isinstance(champion, Material) else None)
+        found, began = Assessment(live=champion.manifest if isinstance(champion, Material) else None), time.monotonic()
         try:
             self._assess(own, champion, cancelled, found)
         except NotJudgeable as refusal:
             found.verdict = refusal.verdict
         except ProgramFailed as failure:
             found.verdict = Verdict("rejected", failure.reason, failure.sentence)
+        found.seconds = time.monotonic() - began
         return found
 
     def _assess(self, own: Material, champion: "Material | Champion | None", cancelled: threading.Event, found: Assessment) -> None:

@@ -217,4 +217,5 @@ def measured_costs(found: Assessment) -> MeasuredCosts:
         seconds_per_row=seconds / rows if seconds is not None and rows else None,
         peak_memory_bytes=found.run.peak_memory_bytes if found.run else None,
         costs={name: Cost(_finite(value), _finite(live)) for name, (value, live) in found.costs.items()},
+        evaluation_seconds=found.seconds,
     )

@@ -22,7 +22,7 @@ FETCH_SECONDS = 600
 LOCAL_SECONDS = 60
 MAX_DESCRIPTION_BYTES = 64 * 1024  # of author and message; no event takes more of them
 MAX_PACK_BYTES = MAX_FILE_BYTES
-AHEAD_SECONDS = 1.0
+AHEAD_SECONDS, AHEAD_NICE = 1.0, 10
 FRESH_SECONDS = 10.0  # in which the checkout of a head that was just described need not fetch it again
 TOO_LARGE = re.compile(r"died of signal 25|File too large")
 
@@ -103,7 +103,10 @@ class GitRemote:
         return None
 
     def _bring_ahead(self, repository: str, branch: str, sha: str) -> None:
-        """Fetch what was shown, as a training will want it soon; nobody waits for that, and it may fail. Not twice in a second."""
+        """Fetch what was shown, as a training will want it soon; nobody waits for that, and it may fail. Not twice in a second.
+
+        git gives way to webhooks meanwhile: they come by the hundred, and a fetch is six processes.
+        """
         began = self._brought_ahead.get(repository)
         if began is None or time.monotonic() - began > AHEAD_SECONDS:
             self._brought_ahead[repository] = time.monotonic()
@@ -111,7 +114,7 @@ class GitRemote:
 
     def _bring(self, repository: str, branch: str, sha: str) -> None:
         with suppress(CheckoutRefused, ForgeUnavailable, git_local.AskGit, OSError), self._lock(repository):
-            _, mirror = self._brought(repository, branch, sha)
+            _, mirror = self._brought(repository, branch, sha, AHEAD_NICE)
             if git_local.head(mirror, _tracking(branch)) == sha:
                 self._heads[repository, branch] = sha, time.monotonic()
 
@@ -127,11 +130,11 @@ class GitRemote:
         self._check_holds(git, mirror, branch, sha)
         return git, mirror
 
-    def _brought(self, repository: str, branch: str, sha: str) -> tuple[GitCommand, Path]:
+    def _brought(self, repository: str, branch: str, sha: str, nice: int = 0) -> tuple[GitCommand, Path]:
         if not SHA.fullmatch(sha):
             raise CheckoutRefused("no_commit", f"{sha[:80]!r} is not the full SHA of a commit")
         known, git, mirror = self._open(repository)
-        self._fetch(known, git, mirror, branch)
+        self._fetch(known, replace(git, nice=nice), mirror, branch)
         return git, mirror
 
     def _check_holds(self, git: GitCommand, mirror: Path, branch: str, sha: str) -> None:
