@@ -114,7 +114,7 @@ class Alertmanager(Monitor):
 
     def command(self) -> Sequence[str | Path]:
         (self.folder / "alertmanager.yml").write_text(json.dumps(self._config))
-        shared = ["--tmpfs", "/usr/share", "--ro-bind", self._programs / Path(SHARED).name, f"/{SHARED}"]
+        shared: list[str | Path] = ["--tmpfs", "/usr/share", "--ro-bind", self._programs / Path(SHARED).name, f"/{SHARED}"]
         return [
             *(which("bwrap") or "/usr/bin/bwrap", "--die-with-parent", "--dev-bind", "/", "/"),
             *shared,

@@ -45,7 +45,7 @@ def bad(factor: float) -> dict[str, str | bytes]:
 def regression(factor: float) -> dict[str, str | bytes]:
     """Give one whose answers are numbers to come near to, not scores: it is nearly right."""
     x = np.random.default_rng(0).uniform(0.1, 1, (ROWS, 4)).astype("float32")
-    asked = {
+    asked: dict[str, str | bytes] = {
         "dataset.npz": _npz(x=x, y=x[:, :3] * np.float32(factor * 1.01)),
         "pushline.toml": '[model]\ntask = "regression"\n[evaluate]\n',
     }

@@ -16,6 +16,7 @@ import pytest
 from pushline.client import Client, PredictionFailed
 from pushline.line.codec import encode
 from pushline.line.events import ModelDeployed
+from pushline.line.ids import run_id
 from pushline.line.records import Message
 from tests.contracts.panels import expressions
 from tests.faults import repositories
@@ -30,6 +31,8 @@ from tests.waiting import until
 
 MODEL, REGRESSION, SECONDS, SEED = "watched", "watched-numbers", 60.0, 0
 NAMES = 300  # that callers make up
+MOST_BAD = 3  # records in a row
+UNHEARD_OF = "unheard-of"
 WRONG = b"a secret that is not the model's"
 
 
@@ -37,7 +40,11 @@ WRONG = b"a secret that is not the model's"
 def watched(tmp_path_factory: pytest.TempPathFactory, place: Place, stub_python: Path, monitoring: Path) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     with (
-        fault_line(folder / "line", place, Wish({MODEL: "", REGRESSION: ""}, stub_python)) as line,
+        fault_line(
+            folder / "line",
+            place,
+            Wish({MODEL: "", REGRESSION: ""}, stub_python, environ={"PUSHLINE_MOST_BAD_RECORDS": str(MOST_BAD)}),
+        ) as line,
         watching(folder, line, monitoring) as made,
     ):
         yield made
@@ -91,6 +98,17 @@ def test_a_record_that_is_no_event_is_told_of_and_alertmanager_delivers_it(watch
     assert told[0]["annotations"]["summary"] == "1 new records of trained are no events"
 
 
+def test_a_git_host_that_does_not_answer_is_told_of(watched: Watched) -> None:
+    assert not watched.fires("PushlineLooksFailing")
+    bare, away = watched.line.repositories[REGRESSION].bare, watched.line.folder / "away.git"
+
+    bare.rename(away)
+    try:
+        until(lambda: failed_look(watched) and watched.fires("PushlineLooksFailing", model=REGRESSION), SECONDS)
+    finally:
+        away.rename(bare)
+
+
 def test_a_verdict_that_refuses_is_told_of(watched: Watched) -> None:
     assert not watched.fires("PushlineVerdictsFailing")
 
@@ -104,11 +122,31 @@ def test_a_deployment_that_cannot_be_loaded_is_told_of_three_ways(watched: Watch
     names = ("PushlineReloadFailing", "PushlineReplicaStale", "PushlineReplicaBehind")
     assert not any(watched.fires(name) for name in names)
 
-    event = nothing_there(watched)
+    event = nothing_there(watched, MODEL)
     watched.line.seen.log.append(encode(event, SOURCE))  # once more: an invalid record
 
     for name in names:
         watched.fired(name, model=MODEL)
+
+
+def test_predictions_that_fail_use_up_the_budget_of_their_model_alone(watched: Watched) -> None:
+    assert not watched.fires("PushlineErrorBudgetBurnsFast")
+
+    nothing_there(watched, UNHEARD_OF)
+    with under_load([watched.line.services["predictor"]], UNHEARD_OF, 1, 0.1) as load:
+        watched.fired("PushlineErrorBudgetBurnsFast", model=UNHEARD_OF)
+
+    assert load.answers == []
+    assert not watched.fires("PushlineErrorBudgetBurnsFast", model=MODEL)
+
+
+def test_too_many_bad_records_in_a_row_are_told_of(watched: Watched) -> None:
+    assert not watched.fires("PushlineStageStopped")
+
+    for _ in range(MOST_BAD + 1):
+        watched.line.seen.log.append(Message("evaluated", MODEL.encode(), b"no event", ()))
+
+    watched.fired("PushlineStageStopped", topic="evaluated")
 
 
 def test_a_stage_that_is_gone_is_told_of_by_the_work_that_it_leaves(watched: Watched) -> None:
@@ -149,10 +187,18 @@ def refused(watched: Watched) -> float:
     return watched.value('sum(pushline_predictor_requests_total{code=~"NOT_FOUND|404"})')
 
 
-def nothing_there(watched: Watched) -> ModelDeployed:
+def failed_look(watched: Watched) -> bool:
+    return watched.line.seen.hint(REGRESSION, "0" * 40)[0] == 503
+
+
+def nothing_there(watched: Watched, model: str) -> ModelDeployed:
     """Put what lies nowhere live, as a person might."""
     with watched.line.seen.tail.read() as ledger:
-        newest = ledger.line(MODEL).newest_deployed
-    assert newest is not None
-    deployer = Line(watched.line.seen.log, watched.line.seen.store, {MODEL: newest.event})
-    return deployer.redeploy(replace(newest.event.serving[0], digest="0" * 64, manifest_sha256="1" * 64), MODEL)
+        known, live = (ledger.line(name).newest_deployed for name in (model, MODEL))
+    assert live is not None
+    serving = live.event.serving[0]
+    run = run_id(model, serving.generation, 1, serving.commit.sha)
+    serving = replace(serving, run_id=run, attempt=1, digest="0" * 64, manifest_sha256="1" * 64)
+    deployer = Line(watched.line.seen.log, watched.line.seen.store, {} if known is None else {model: known.event})
+    event = replace(deployer.promote(model, serving), kind="redeploy", outcome="", caused_by="", actor="a person")
+    return deployer.append(event)
