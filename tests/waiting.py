@@ -13,7 +13,8 @@ PATIENCE_SECONDS = 20.0
 def until(found: Callable[[], T | None], seconds: float = PATIENCE_SECONDS, what: str = "") -> T:
     """Give the first answer of `found` that is not None, False or empty. Fails after `seconds`, saying what was waited for.
 
-    It is asked ever more seldom, so that long waits leave the processors to what is waited for: a twentieth of the wait so far apart.
+    It is asked ever more seldom, so that long waits leave the processors to what is waited for: a twentieth of the wait so far
+    apart.
     """
     began = time.monotonic()
     pause = threading.Event()

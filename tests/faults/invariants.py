@@ -55,6 +55,7 @@ class History:
     restarted_by_hand: Sequence[str] = ()  # services that somebody had to start although nobody had killed them
     before: Mapping[str, Held] = field(default_factory=dict)  # by service
     after: Mapping[str, Held] = field(default_factory=dict)
+    orphans: Sequence[str] = ()  # processes of the line that no service of it has for a parent any more
     rules: frozenset[str] = RULE_NAMES  # of the fold; fewer show that an invariant sees a fold that is broken
 
     def judged(self) -> tuple[Ledger, list[Judgement]]:
@@ -179,12 +180,13 @@ def drained(history: History) -> list[str]:
 
 
 def nothing_grows(history: History) -> list[str]:
-    """INV10: memory, threads, open files and files come back to where they were."""
-    return [
+    """INV10: memory, threads, open files and files come back to where they were; no process outlives its service."""
+    grown = [
         f"{name}: {before} became {history.after[name]}"
         for name, before in history.before.items()
         if name not in history.after or _grew(before, history.after[name])
     ]
+    return grown + [f"its service is gone, and it lives: {process}" for process in history.orphans]
 
 
 INVARIANTS: Mapping[str, Callable[[History], list[str]]] = {

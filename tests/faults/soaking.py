@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -12,11 +13,11 @@ from tests.faults.asking import ask
 from tests.faults.dealing import Dealer, held_record
 from tests.faults.evidence import Objects, all_records, report, seeded
 from tests.faults.invariants import History, broken
-from tests.faults.residues import held, slope
+from tests.faults.residues import held, orphans, slope
 from tests.faults.services import Service
 from tests.waiting import until
 
-HEALED_SECONDS = 120.0
+HEALED_SECONDS, ORPHAN_SECONDS = 120.0, 10.0
 BAD_SHARE, REST_AFTER = 0.15, 12  # so many faults between two rests
 
 
@@ -28,6 +29,7 @@ class Soak(Dealer):
     right: dict[str, tuple[float, ...]] = field(default_factory=dict)  # digest → what its model answers
     wrong: list[str] = field(default_factory=list)
     pushes: int = 0
+    orphans: list[str] = field(default_factory=list)  # seen at any rest
 
     def begin(self) -> None:
         """Let each model have something that serves."""
@@ -85,8 +87,15 @@ class Soak(Dealer):
             until(lambda name=model: self._is_released(name), HEALED_SECONDS, f"the release of {model}")  # type: ignore[misc]
         self.line.all_ready(HEALED_SECONDS)
         until(self._is_quiet, HEALED_SECONDS, "the end of all work")
+        self.orphans += self._left_behind()
         for service in self._replicas:
             until(lambda each=service: not self._behind(each), HEALED_SECONDS, f"the newest of all on {service.child.service.name}")  # type: ignore[misc]
+
+    def _left_behind(self) -> list[str]:
+        """Give what does not end by itself after its service did."""
+        with suppress(AssertionError):
+            until(lambda: not orphans(self.line.folder), ORPHAN_SECONDS, "the end of what killed services left")
+        return orphans(self.line.folder)
 
     def _is_released(self, model: str) -> bool:
         self.act(model, lambda line: held_record("release", line) if line.on_hold else None)
@@ -125,6 +134,7 @@ class Soak(Dealer):
             restarted_by_hand=[name for name, service in self.line.services.items() if service.child.ended],
             before=self.idle[0],
             after=self.idle[-1],
+            orphans=self.orphans,
         )
 
     def _converged(self) -> Mapping[str, Mapping[str, int]]:

@@ -133,8 +133,12 @@ def test_an_older_broker_lets_predictors_serve_on_and_waits_for_a_person_who_say
 
 
 @pytest.mark.timeout(600)
-def test_an_older_store_costs_no_answer_is_refused_by_name_and_a_rerun_is_a_new_run(line: FaultLine, tmp_path: Path) -> None:
+def test_an_older_store_costs_no_answer_is_refused_by_name_and_redeploy_and_rerun_mend_it(line: FaultLine, tmp_path: Path) -> None:
     line.all_ready(HEALED_SECONDS)
+    kept = line.push(MODEL, 4.5)
+    line.deployed(kept, 90)
+    line.answers(MODEL, kept)
+    whole, _ = answers_with(line)
     copy = copied(line, "store", tmp_path / "store")
     line.all_ready(HEALED_SECONDS)
     lost = line.push(MODEL, 5.0)
@@ -153,20 +157,38 @@ def test_an_older_store_costs_no_answer_is_refused_by_name_and_a_rerun_is_a_new_
 
     assert answers_with(line) == (digest, False)
     assert command(line, "store", "check")[0] == 0
-    for act in ("rollback", "redeploy"):
-        for look in (["--dry-run"], []):
-            code, said = command(line, act, "--model", MODEL, "--to", gone.event.digest[:12], "--reason", "is it whole?", *look)
-            assert (code, "cannot be served" in said) == (5, True), said
+    is_refused(line, gone.event.digest)
     assert numbers(line) == before
     line.kill(("predictor",))
     line.start_again(("predictor",))
     until(lambda: answers_with(line)[0] == digest or None, 60, "a restarted predictor that serves from its own disk")
+    mend(line, run, whole)
+    assert answers_with(line) == (digest, False)
+
+
+def is_refused(line: FaultLine, digest: str) -> None:
+    """Nothing goes live whose files are lost."""
+    for act in ("rollback", "redeploy"):
+        for look in (["--dry-run"], []):
+            code, said = command(line, act, "--model", MODEL, "--to", digest[:12], "--reason", "is it whole?", *look)
+            assert (code, "cannot be served" in said) == (5, True), said
+
+
+def mend(line: FaultLine, run: str, whole: str) -> None:
+    """Put a model live whose files are whole, then train again what is lost."""
+    code, said = command(line, "redeploy", "--model", MODEL, "--to", whole[:12], "--reason", "its files are whole")
+    assert code == 0, said
+    until(lambda: answers_with(line) == (whole, False) or None, 60, "the model whose files are whole")
     code, said = command(line, "rerun", line.run(run).commit.sha[:10], "--reason", "its files were lost")
     assert code == 0, said
     with line.seen.tail.read() as ledger:
         again = max(ledger.line(MODEL).runs, key=lambda each: each.rank).run_id
     assert again != run
     assert line.run(again).commit.sha == line.run(run).commit.sha
+    line.deployed(again, 90)
+    line.factors[again] = 6.0
+    line.answers(MODEL, again)
+    line.all_ready(HEALED_SECONDS)
 
 
 def test_every_command_of_the_page_was_run_here() -> None:

@@ -9,14 +9,13 @@ from confluent_kafka.admin import AdminClient
 
 from pushline.line.kafka_topics import KafkaTopics
 from tests.faults import repositories
-from tests.faults.evidence import seeded
 from tests.faults.places import own_place
 from tests.faults.processes import STAGES, FaultLine, Wish, fault_line
 from tests.faults.services import frozen
 from tests.waiting import until
 
 SAID_SECONDS, HEALED_SECONDS = 20.0, 60.0  # a store is waited for by the live log first, then by the upload
-SEED = 11
+MADE_ANEW = (("commit", "served"), ("evaluated", "trained"))  # in the order in which a reader names them
 
 
 @pytest.fixture(scope="module")
@@ -142,11 +141,30 @@ def test_a_trainer_that_was_frozen_past_its_session_changes_nothing_when_it_wake
 @pytest.mark.timeout(600)
 def test_topics_made_anew_are_noticed_and_the_next_push_goes_through(line: FaultLine) -> None:
     """Who deletes a topic deletes what it held: the line says so and goes on with what there is, without a restart."""
-    line.all_ready(HEALED_SECONDS)
-    topic = seeded(SEED).choice(("commit", "trained", "evaluated"))
-    with AdminClient({"bootstrap.servers": line.seen.told["kafka"]}) as admin, KafkaTopics(line.seen.told["kafka"]) as topics:
-        admin.delete_topics([topic])[topic].result()
-        all_say(line, STAGES, topic)
-        until(lambda: topic in topics.create() or None, HEALED_SECONDS, f"a new topic {topic}")
+    goes_on(line, "told", 9.0)
+    for factor, names in enumerate(MADE_ANEW, 10):
+        made_anew(line, names)
+        goes_on(line, "told", float(factor))
+    live = line.deployed(line.push("told", 20.0), 90)
+    line.answers("told", live.run_id)
 
-    goes_on(line, "told", 10.0)
+    made_anew(line, ("deployed",))
+
+    all_say(line, ("deployer",), "a replica serves a deploy_seq that the log does not know")
+    with line.seen.tail.read() as ledger:
+        assert [entry.event.kind for entry in ledger.line("told").deployments] == []
+    assert live.trained is not None
+    done = line.seen.command(
+        "redeploy", "--model", "told", "--to", live.trained.event.digest[:12], "--reason", "the topic was lost"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    goes_on(line, "told", 21.0)
+
+
+def made_anew(line: FaultLine, names: tuple[str, ...]) -> None:
+    """Delete topics, wait until every stage names one of them, and make them again."""
+    with AdminClient({"bootstrap.servers": line.seen.told["kafka"]}) as admin, KafkaTopics(line.seen.told["kafka"]) as topics:
+        for future in admin.delete_topics(list(names)).values():
+            future.result(30)
+        all_say(line, STAGES, names[0])
+        until(lambda: names[0] in topics.create() or None, HEALED_SECONDS, f"new topics {names}")

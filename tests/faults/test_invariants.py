@@ -1,7 +1,11 @@
 """Each invariant is seen red on a history that breaks it, and all of them hold of a good one."""
 
+import os
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +13,9 @@ from pushline.line.ledger import RULE_NAMES
 from pushline.line.records import Record
 from pushline.objects import keys
 from tests.faults.invariants import INVARIANTS, Answered, Held, History, broken
+from tests.faults.residues import orphans
 from tests.unit.line.model import making as make
+from tests.waiting import until
 
 FIRST, SECOND = make.push("m", 1, previous=0), make.push("m", 2, previous=1, sha="bb")
 TRAINED, TRAINED_2 = make.trained(FIRST, model_file="one"), make.trained(SECOND, model_file="two")
@@ -73,6 +79,7 @@ BROKEN: dict[str, tuple[Callable[[History], History], str]] = {
     "memory grows": (lambda good: replace(good, after={"trainer": replace(IDLE, resident=200_000)}), "INV10"),
     "threads grow": (lambda good: replace(good, after={"trainer": replace(IDLE, threads=40)}), "INV10"),
     "open files grow": (lambda good: replace(good, after={"trainer": replace(IDLE, descriptors=200)}), "INV10"),
+    "a process outlives its service": (lambda good: replace(good, orphans=("12 bwrap",)), "INV10"),
     "files grow": (lambda good: replace(good, after={"trainer": replace(IDLE, files=50)}), "INV10"),
 }
 
@@ -108,3 +115,14 @@ def test_an_invariant_of_the_fold_sees_a_fold_whose_rule_is_gone(
     assert INVARIANTS[name](history) == []
 
     assert INVARIANTS[name](replace(history, rules=RULE_NAMES - set(rules))) != []
+
+
+def test_a_process_that_outlives_whoever_started_it_is_seen_by_the_folder_that_it_names(tmp_path: Path) -> None:
+    command = ["/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"]
+    started = subprocess.run(command, env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=True)
+    left = int(started.stdout)
+    try:
+        until(lambda: orphans(tmp_path) == [f"{left} sleep 600"], 10, "the process that is left")
+    finally:
+        os.kill(left, signal.SIGKILL)
+    until(lambda: not orphans(tmp_path), 10)

@@ -1,11 +1,13 @@
-"""Each topic of the line, dead letters too, set up wrongly while everybody reads it.
+"""Each topic of the line, dead letters too, set up wrongly, or deleted and made anew, while everybody reads it.
 
-The reader says topic and setting, its writer writes nothing, no topic has more than before; mended, it goes on by itself.
+The reader says topic and setting, its writer writes nothing, no topic has more than before; mended, it goes on by itself. What was
+folded of a topic that is another one now is never kept: all is folded once more.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -70,18 +72,19 @@ def cluster(broker_address: BrokerAddress) -> Iterator[Cluster]:
 
 
 @contextmanager
-def reading(cluster: Cluster) -> Iterator[dict[str, tuple[Tail, Writer]]]:
+def reading(cluster: Cluster) -> Iterator[tuple[dict[str, tuple[Tail, Writer]], set[str]]]:
+    """Let everybody read; give tails and writers, and who has folded all once more."""
     with ExitStack() as stack:
-        found = {}
+        found, folded_again = {}, set[str]()
         for name, topics in READERS.items():
             log = KafkaLog(cluster.address.bootstrap, cluster.prefix, cluster.address.options, check_topics=True)
             stack.callback(log.close)
-            tail = Tail(log, topics)
+            tail = Tail(log, topics, on_reset=partial(folded_again.add, name))
             tail.start()
             stack.callback(tail.stop)
             found[name] = (tail, Writer(log, tail, "test"))
         until(lambda: all(tail.problem == "" for tail, _ in found.values()), 60, "everybody to be well")
-        yield found
+        yield found, folded_again
 
 
 def ends(cluster: Cluster, without: str) -> dict[tuple[str, int], int]:
@@ -104,8 +107,18 @@ def settings_again(cluster: Cluster, topic: str) -> None:
     cluster.set(topic, {**CONFIG, "max.message.bytes": "1048588"})
 
 
+def deleted(cluster: Cluster, topic: str) -> None:
+    (future,) = cluster.admin.delete_topics([cluster.prefix + topic]).values()
+    future.result(30)
+
+
+def made_anew(cluster: Cluster, topic: str) -> None:
+    until(lambda: cluster.prefix + topic in cluster.topics.create() or None, 60, f"a new topic {topic}")
+
+
 FAULTS: dict[str, tuple[Callable[[Cluster, str], None], Callable[[Cluster, str], None], tuple[str, ...]]] = {
     "settings": (settings, settings_again, tuple(WRONG)),
+    "deletion": (deleted, made_anew, ()),
 }
 
 
@@ -116,7 +129,7 @@ def test_a_topic_in_trouble_is_named_nothing_is_written_and_mended_all_go_on(
 ) -> None:
     monkeypatch.setattr(kafka_reader, "LOOK_EVERY_SECONDS", 0.2)
     monkeypatch.setattr(kafka_reader, "CHECK_EVERY_SECONDS", 0.2)
-    with reading(cluster) as everybody:
+    with reading(cluster) as (everybody, folded_again):
         affected = {name: both for name, both in everybody.items() if topic in READERS[name]}
         for name, (harm, mend, words) in FAULTS.items():
             before = ends(cluster, topic)
@@ -128,6 +141,7 @@ def test_a_topic_in_trouble_is_named_nothing_is_written_and_mended_all_go_on(
             assert ends(cluster, topic) == before
             mend(cluster, topic)
             until(lambda: all(tail.problem == "" for tail, _ in everybody.values()), 60, f"going on after {name} of {topic}")
+        assert affected.keys() <= folded_again
 
 
 def test_every_topic_has_somebody_who_reads_it() -> None:

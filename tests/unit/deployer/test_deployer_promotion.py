@@ -1,6 +1,8 @@
 """What the deployer does next, as a table of situations built from real records."""
 
-from pushline.deployer.promotion import Deployment, next_deployments
+from dataclasses import replace
+
+from pushline.deployer.promotion import Deployment, less, next_deployments
 from pushline.line.codec import encode
 from pushline.line.events import (
     Commit,
@@ -286,3 +288,20 @@ def test_serving_names_one_live_entry() -> None:
 
     assert isinstance(serving, Serving)
     assert (serving.mode, serving.weight, serving.digest) == ("live", 100, "a")
+
+
+def test_a_promote_that_is_too_large_closes_its_run_and_a_close_loses_words_alone() -> None:
+    line = Line()
+    line.judged_run(1, "a" * 64, "accepted")
+    (promote,) = line.next()
+    wordy = replace(promote, sentence="x" * 1000)
+
+    shorter = less(wordy)
+    closed = less(replace(promote, sentence=""))
+
+    assert shorter == replace(wordy, sentence="x" * 120)
+    assert closed is not None
+    assert (closed.outcome, closed.reason, closed.serving) == ("failed", "event_too_large", ())
+    assert less(closed) is None
+    line.say(closed)
+    assert line.next() == []

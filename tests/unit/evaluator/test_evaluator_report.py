@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from pushline.evaluator.assessed import Assessment, Rules
 from pushline.evaluator.changes import changes
 from pushline.evaluator.curves import drawings
-from pushline.evaluator.evaluated_event import event_of
+from pushline.evaluator.evaluated_event import event_of, less
 from pushline.evaluator.findings import Comparison, Difference, Estimate, SliceFound
 from pushline.evaluator.judged import Judged
 from pushline.evaluator.measures import Measured, measure, worst_rows
@@ -21,7 +21,7 @@ from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.pictures import pictures
 from pushline.evaluator.report import build, measured_costs
 from pushline.evaluator.verdict import MOST_COMMITS, Evaluation, Verdict
-from pushline.line.events import GateResult, Metric
+from pushline.line.events import File, GateResult, Metric
 from pushline.line.ledger import Judgement
 from pushline.objects.manifest import Manifest
 from pushline.objects.memory_store import MemoryStore
@@ -106,6 +106,20 @@ def test_a_report_makes_its_event_again() -> None:
 
     assert event == event_of(data, "runs/report.json")
     assert (event.verdict, event.sentence) == ("rejected", "accuracy 0.5 is too low")
+
+
+@pytest.mark.parametrize(("verdict", "said"), [("accepted", "failed"), ("inconclusive", "failed"), ("rejected", "rejected")])
+def test_an_event_that_is_too_large_loses_what_the_report_has_and_then_its_files(verdict: str, said: str) -> None:
+    metrics, files = (Metric("accuracy", 0.5),), (File("model.h5", "d" * 64, 1),)
+    event = replace(event_of(dump(a_report()), "report.json"), verdict=verdict, metrics=metrics, files=files, sentence="x" * 999)
+
+    shorter = less(event)
+    assert shorter == replace(event, gates=(), metrics=(), sentence="x" * 120)
+    least = less(shorter)
+
+    assert least is not None
+    assert (least.verdict, least.files, less(least)) == (said, (), None)
+    assert (least.reason == "event_too_large") == (verdict != said)
 
 
 @pytest.mark.parametrize("name", ["digits", "diabetes"])

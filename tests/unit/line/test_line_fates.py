@@ -22,7 +22,7 @@ from pushline.line.stage import Transient
 from pushline.line.tail import Tail
 from pushline.line.topics import BY_NAME, TOPICS
 from tests.unit.line.model import making as make
-from tests.unit.line.toy_stage import Training, put, replica, train
+from tests.unit.line.toy_stage import LONGEST, Training, put, replica, train
 from tests.waiting import until
 
 FOLD = Path(the_ledger.__file__).with_name("fold.py")
@@ -155,10 +155,12 @@ def raising(error: Exception) -> Callable[[Training, MemoryLog], ModelTrained]:
 
 ENDS: dict[str, Callable[[Training, MemoryLog], ModelTrained | None]] = {
     "answered": lambda training, _log: train(training, threading.Event()),
+    "shortened": lambda training, _log: make.trained(training.pushed, sentence="x" * (LONGEST - 1)),
     "overtaken": overtaken,
     "silent": lambda _training, _log: None,
     "transient": raising(Transient("store: away")),
     "away": raising(BrokerUnavailable("broker: away")),
+    "refused": lambda training, _log: make.trained(training.pushed, sentence="x" * LONGEST),
     "unknown": raising(AppendUnknown("no report")),
     "defect": raising(ZeroDivisionError("a defect")),
 }

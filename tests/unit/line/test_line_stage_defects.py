@@ -9,7 +9,8 @@ from pushline.line.codec import encode
 from pushline.line.events import CommitPushed
 from pushline.line.ledger import Ledger
 from pushline.line.memory import MemoryLog
-from pushline.line.stage import Decision, SilentReport, Stage
+from pushline.line.stage import Decision, Stage
+from pushline.line.stage_hearers import SilentReport
 from pushline.line.tail import Tail
 from pushline.line.topics import COMMIT, TOPIC_NAMES
 from pushline.line.writer import Writer

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pushline.line.codec import encode
 from pushline.line.deadletters import DeadLetters
@@ -17,6 +17,8 @@ from pushline.line.topics import COMMIT, DEAD_LETTER_TOPICS, TOPICS
 from pushline.line.writer import Published, Writer
 from tests.unit.line.model import making as make
 from tests.unit.line.waiting import TOPIC_NAMES, ready_tail
+
+LONGEST = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,13 @@ def what_is_open(ledger: Ledger, owned: frozenset[int], running: Mapping[str, Tr
 
 def train(training: Training, _: threading.Event) -> ModelTrained:
     return make.trained(training.pushed)
+
+
+def less(event: Event) -> Event | None:
+    """Say it without its sentence, but not one that is longer than any."""
+    if isinstance(event, ModelTrained) and 0 < len(event.sentence) < LONGEST:
+        return replace(event, sentence="")
+    return None
 
 
 @dataclass
@@ -100,6 +109,7 @@ def replica(
         max_workers=max_workers,
         report=heard,
         dead_letters=letters,
+        less=less,
     )
     stages.append(stage)
     tail.start()

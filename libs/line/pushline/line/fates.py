@@ -43,10 +43,12 @@ class WorkFate:
 
 WORK: tuple[WorkFate, ...] = (
     WorkFate("answered", "its record was read back as valid", True, False, False, "it is open no more"),
+    WorkFate("shortened", "its record was too large, and less was said", True, False, False, "in the end `event_too_large`"),
     WorkFate("overtaken", "another record was in front of its own", False, True, False, "decided afresh on the new fold"),
     WorkFate("silent", "it had nothing to say", False, True, False, "asked again at once; cancelled work ends so"),
     WorkFate("transient", "store, forge or index are away", False, True, True, "waited out for ever; it is never an outcome"),
     WorkFate("away", "the broker is away, nothing was written", False, True, True, "waited out for ever"),
+    WorkFate("refused", "the broker takes not even the least", False, True, True, "waited out for ever; topic and setting named"),
     WorkFate("unknown", "no delivery report came", False, True, True, "read on and looked for; the same bytes fill one slot"),
     WorkFate("defect", "it broke in a way that nobody named", False, True, True, "told with its traceback; it is never an outcome"),
 )

@@ -117,7 +117,7 @@ def _settle(report: "Future[Record]", clients: Clients, message: Message) -> Cal
             report.set_result(Record(message.topic, partition, offset, message.key, message.value, message.headers, timestamp_ms))
         elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             report.set_exception(
-                MessageTooLarge(f"the broker refuses a {message.topic} record of {message.size} bytes as too large")
+                MessageTooLarge(f"the broker takes no {message.topic} record of {message.size} bytes (max.message.bytes)")
             )
         else:
             report.set_exception(AppendUnknown(f"delivery of a {message.topic} record: {says(error)}"))

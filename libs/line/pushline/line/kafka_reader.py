@@ -143,13 +143,19 @@ class KafkaReader:
             raise BrokerUnavailable("the reader is closed") from None
         for answer in answers:
             if answer.error is not None:
+                self._name_missing(answer.error, timeout_seconds)
                 raise BrokerUnavailable(f"topic {answer.topic} partition {answer.partition}: {says(answer.error)}")
         return {(self._clients.name(answer.topic), answer.partition): answer.offset for answer in answers}
 
     def _name_missing(self, error: KafkaError, timeout_seconds: float) -> None:
-        """Raise BrokerUnavailable with the name of a topic that is not there, where it is that."""
+        """Raise BrokerUnavailable for a topic that is not there, LogTruncated for one that is there anew, where the error is that.
+
+        NOTE: a client that was told once that a topic is gone says so on, long after it was made anew.
+        """
         if error.code() in GONE:
             Partitions(self._asking, self._clients).of(sorted({name for name, _ in self._next}), timeout_seconds)
+            if self._ids is not None:
+                self._ids.check(timeout_seconds)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - librdkafka's own codes begin so

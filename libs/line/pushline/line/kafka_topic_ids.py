@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection
 
 from pushline.line.broker import BrokerUnavailable, LogTruncated
 from pushline.line.kafka_clients import Clients, close_admin, says
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin._topic import TopicDescription
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 
@@ -46,10 +49,19 @@ class TopicIds:
             self._admin = self._admin or self._clients.admin()
             try:
                 answers = self._admin.describe_topics(asked, request_timeout=timeout_seconds)
-                return {self._clients.name(topic): str(answer.result().topic_id) for topic, answer in answers.items()}
+                return {self._clients.name(topic): self._id(topic, answer) for topic, answer in answers.items()}
             except KafkaException as error:
                 self._let_go()  # it may wait for its controller for ever, long after the broker is back
                 raise BrokerUnavailable(f"topic ids: {says(error.args[0])}") from None
+
+    def _id(self, topic: str, answer: "Future[TopicDescription]") -> str:
+        """Raises BrokerUnavailable for a topic that is not there, KafkaException."""
+        try:
+            return str(answer.result().topic_id)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            raise BrokerUnavailable(f"topic {topic}: {says(error.args[0])}") from None
 
     def _let_go(self) -> None:
         admin, self._admin = self._admin, None

@@ -5,27 +5,30 @@ what to cancel. `work` runs in a thread of its own and gives the event that answ
 
 * an event that counts: the work is done; one that another record was in front of: `decide` looks at the new fold;
 * more undecodable records in a row than allowed on a topic whose dead letters it writes: no work is started for that partition;
-* None: the work was cancelled and there is nothing to say;
-* Transient, a broker that is away, an append without a report: waited out with back-off, for ever, the reason named in `problem`;
+* an event that is too large: less is said, `less` knows what; None: the work was cancelled and there is nothing to say;
+* Transient, a broker that is away or takes not even the least, an append without a report: waited out with back-off, for ever, the
+  reason named in `problem`;
 * anything else, from `decide` too, is a defect: it is reported with its traceback, waited out like trouble that passes, and never
   becomes an outcome.
 """
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError, Log, Ownership
+from pushline.line.broker import AppendUnknown, BrokerUnavailable, LineError, Log, MessageTooLarge, Ownership
 from pushline.line.codec import Entry
 from pushline.line.deadletters import DeadLetters
 from pushline.line.events import Event
 from pushline.line.ledger import Ledger, Run, Stop
+from pushline.line.less import Less, nothing_less, publish
 from pushline.line.patience import OPEN_WORK
+from pushline.line.stage_hearers import SilentReport, StageReport
 from pushline.line.tail import Tail
 from pushline.line.topics import Topic
-from pushline.line.writer import Published, Writer
+from pushline.line.writer import Writer
 
 COMMIT_SECONDS = 1.0
 BACK_OFFS_KEPT = 1000
@@ -58,37 +61,6 @@ class Transient(Exception):
     """Trouble that passes (store, forge, broker): try again later, nothing is lost. The message is for people."""
 
 
-class StageReport(Protocol):
-    """Hears what happens, for logs and metrics. Called from several threads."""
-
-    def started(self, key: str) -> None: ...
-
-    def ended(self, key: str) -> None: ...
-
-    def waiting(self, key: str, problem: str) -> None: ...
-
-    def defect(self, key: str, error: BaseException) -> None: ...
-
-    def answered(self, key: str, event: Event, published: Published, seconds: float) -> None: ...
-
-    def stopped(self, stops: Sequence[Stop]) -> None:
-        """Hear where the stage is stopped by too many undecodable records, whenever that changes."""
-
-
-class SilentReport:
-    def started(self, key: str) -> None: ...
-
-    def ended(self, key: str) -> None: ...
-
-    def waiting(self, key: str, problem: str) -> None: ...
-
-    def defect(self, key: str, error: BaseException) -> None: ...
-
-    def answered(self, key: str, event: Event, published: Published, seconds: float) -> None: ...
-
-    def stopped(self, stops: Sequence[Stop]) -> None: ...
-
-
 @dataclass(slots=True)
 class _Running(Generic[T]):
     task: T
@@ -113,10 +85,11 @@ class Stage(Generic[T]):
         max_workers: int = 1,
         report: StageReport | None = None,
         dead_letters: DeadLetters | None = None,
+        less: Less = nothing_less,
     ) -> None:
         self._name, self._hears, self._log = name, hears, log
         self._tail, self._writer = tail, writer
-        self._decide, self._work, self._max_workers = decide, work, max_workers
+        self._decide, self._work, self._less, self._max_workers = decide, work, less, max_workers
         self._report: StageReport = report or SilentReport()
         self._dead_letters = dead_letters
         self._running: dict[str, _Running[T]] = {}
@@ -264,8 +237,8 @@ class Stage(Generic[T]):
             event = self._work(running.task, running.cancelled)
             if event is None:
                 return True
-            published = self._writer.publish(event)
-        except (Transient, BrokerUnavailable, AppendUnknown) as error:
+            event, published = publish(self._writer, event, self._less)
+        except (Transient, BrokerUnavailable, AppendUnknown, MessageTooLarge) as error:
             running.problem = str(error)
             self._report.waiting(key, running.problem)
             return False

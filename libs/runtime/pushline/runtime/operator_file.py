@@ -86,6 +86,7 @@ class ModelConfig:
     data: DataConfig = DataConfig()
     access: GitAccess = field(default_factory=GitAccess)
     confidence: float | None = None  # the least that a repository may ask for; None: whatever it likes
+    webhook_secret_files: tuple[Path, ...] = ()
     allow_breaking: bool = True  # whether a repository may let a model change its inputs, outputs or labels
     forge: ForgeConfig | None = None
 
@@ -214,6 +215,7 @@ def _model(table: StrictTable, folder: Path, *, secrets: bool) -> ModelConfig:
         branch=table.parsed("branch", parse_branch, "main"),
         policy=table.parsed("policy", _policy, "latest"),
         cancel_running=table.flag("cancel_running", default=True),
+        webhook_secret_files=tuple(folder / name for name in table.texts("webhook_secret_files")),
         webhook_secrets=tuple(_secret(table, folder / name) for name in table.texts("webhook_secret_files") if secrets),
         reconcile_interval_seconds=table.parsed("reconcile_interval", parse_duration, 180.0),
         confidence=read_confidence(gates),

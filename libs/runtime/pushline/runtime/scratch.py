@@ -8,11 +8,12 @@ line. A folder of a name that another user holds is not used: there may be links
 import fcntl
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from pushline.runtime import left_behind
 
 LOCK = "lock"
 
@@ -69,10 +70,7 @@ def _sweep(around: Path) -> None:
 def _end_children(folder: Path) -> None:
     """Their process is gone, and nobody else knows the folder's name: its end is drawn by chance."""
     name = os.fsencode(f"/{folder.parent.name}/{folder.name}")
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it ended, or is somebody else's
-            if process.stat().st_uid == os.geteuid() and name in (process / "cmdline").read_bytes():
-                os.kill(int(process.name), signal.SIGKILL)
+    left_behind.end(lambda words: name in words)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from pushline.deployer.adapters.stored_files import StoredFiles
 from pushline.deployer.metrics import ServedReports
 from pushline.deployer.on_evaluated import OnEvaluated
 from pushline.deployer.ports import ModelFiles
-from pushline.deployer.promotion import Deployment, next_deployments
+from pushline.deployer.promotion import Deployment, less, next_deployments
 from pushline.deployer.settings import Settings
 from pushline.line.broker import Log
 from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
@@ -93,6 +93,7 @@ def build(
         max_workers=8,
         report=StageReporter(log, registry),
         dead_letters=letters,
+        less=less,
     )
     LineGauges(partial(glance, tail.read), registry)
     health.watch("line", lambda: tail.problem)

@@ -4,11 +4,12 @@ One step a model at a time, since each names the number in front of it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pushline.line.codec import Entry
-from pushline.line.events import ModelDeployed, ModelEvaluated, Serving
+from pushline.line.events import Event, ModelDeployed, ModelEvaluated, Serving
 from pushline.line.ledger import Ledger, ModelLine, Run, prospect
+from pushline.line.less import SHORT
 from pushline.line.stage import Decision
 
 
@@ -32,6 +33,19 @@ def next_deployments(ledger: Ledger, owned: frozenset[int], running: Mapping[str
     lines = (line for line in ledger.models.values() if line.partition in owned and line.name not in running)
     steps = (_first(_step(line, run) for run in _open_runs(line)) for line in lines if not line.behind_served)
     return Decision(start=tuple(Deployment(event) for event in steps if event is not None))
+
+
+def less(event: Event) -> ModelDeployed | None:
+    """Say it with less; a promote that the broker does not take, as it names what is to serve, closes its run."""
+    if not isinstance(event, ModelDeployed):
+        return None
+    if len(event.sentence) > SHORT:
+        return replace(event, sentence=event.sentence[:SHORT])
+    if event.kind == "close":
+        return None
+    said = "It was accepted, and the broker takes no record that puts it live (max.message.bytes of deployed)."
+    closed = replace(event, kind="close", deploy_seq=0, serving=(), outcome="failed")
+    return replace(closed, reason="event_too_large", sentence=said)
 
 
 def _open_runs(line: ModelLine) -> Iterable[Run]:

@@ -16,6 +16,7 @@ from pushline.evaluator.adapters.metric_children import MOST_SECONDS, MetricChil
 from pushline.evaluator.adapters.predictor_process import DEFAULT, PredictorProcess, TrialLimits
 from pushline.evaluator.assessed import Rules
 from pushline.evaluator.assessment import Assessor
+from pushline.evaluator.evaluated_event import less
 from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.on_trained import OnTrained
 from pushline.evaluator.ports import CannotRun
@@ -30,7 +31,8 @@ from pushline.line.open_work import glance
 from pushline.line.records import Record
 from pushline.line.snapshot_file import SnapshotFile
 from pushline.line.snapshots import Snapshots
-from pushline.line.stage import Stage, StageReport, Work
+from pushline.line.stage import Stage, Work
+from pushline.line.stage_hearers import StageReport
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES, TRAINED, inputs_of, read_by
 from pushline.line.writer import Writer
@@ -104,6 +106,7 @@ def build(
         max_workers=WORKERS,
         report=report,
         dead_letters=letters,
+        less=less,
     )
     return Evaluator(tail, stage)
 

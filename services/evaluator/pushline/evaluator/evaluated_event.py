@@ -3,14 +3,21 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from pushline.line.events import Commit, File, GateResult, Metric, ModelEvaluated
+from pushline.evaluator.verdict import Verdict
+from pushline.line.events import Commit, Event, File, GateResult, Metric, ModelEvaluated
+from pushline.line.less import SHORT
 from pushline.reports import BadReport, Report, read
 
 MAX_EVENT_BYTES = 48 * 1024  # of gates, metrics and files; the rest of a record's 64 KiB is for the commit and the headers
 MAX_SENTENCE = 1000
+_TOO_LARGE = Verdict(
+    "failed",
+    "event_too_large",
+    "It was judged, and the broker takes no record that names its files (max.message.bytes of evaluated).",
+)
 
 
 def event_of(report: bytes, key: str) -> ModelEvaluated:
@@ -41,6 +48,19 @@ def event_of(report: bytes, key: str) -> ModelEvaluated:
         manifest_sha256=said.manifest_sha256,
         files=_files(said),
     )
+
+
+def less(event: Event) -> ModelEvaluated | None:
+    """Say it with less, as the report has all of it; in the end without the files, which only what may go live must name."""
+    if not isinstance(event, ModelEvaluated):
+        return None
+    if event.gates or event.metrics or len(event.sentence) > SHORT:
+        return replace(event, gates=(), metrics=(), sentence=event.sentence[:SHORT])
+    if not event.files:
+        return None
+    if event.verdict in ("accepted", "inconclusive"):
+        event = replace(event, verdict=_TOO_LARGE.verdict, reason=_TOO_LARGE.reason, sentence=_TOO_LARGE.sentence)
+    return replace(event, files=())
 
 
 def _files(said: Report) -> tuple[File, ...]:

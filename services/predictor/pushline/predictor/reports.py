@@ -87,9 +87,11 @@ class Reports:
     def _append(self, served: ModelServed) -> bool:
         """Say whether there is nothing left to do about it."""
         try:
-            self._log.append(encode(served, f"pushline/predictor/{self._replica}"))
-        except (BrokerUnavailable, AppendUnknown):
-            return False
+            message = encode(served, f"pushline/predictor/{self._replica}")
         except MessageTooLarge:
             return True  # a commit message is cut to 2 KiB and the sentence above, so no record of ours gets here
+        try:
+            self._log.append(message)
+        except (BrokerUnavailable, AppendUnknown, MessageTooLarge):  # too large for a topic that is set up wrongly
+            return False
         return True

@@ -82,6 +82,7 @@ def _wishes(settings: Settings, file: OperatorFile) -> Wishes:
         emit_secret=settings.webhook.emit_secret,
         grace_seconds=settings.grace_seconds,
         bad_records=settings.line.bad_records,
+        config=settings.config,
     )
 
 
@@ -125,7 +126,8 @@ def _sandbox(settings: Settings, work: Path, log: Logger) -> Sandbox:
 
 
 def _rungs(python: Path, work: Path) -> tuple[Sandbox, ...]:
-    return Bubblewrap(python, work), Unshare(python, work)
+    # NOTE: bubblewrap's second process waits for a word of its first, for ever where that one was killed in front of it.
+    return Bubblewrap(python, Path(tempfile.gettempdir())), Unshare(python, work)
 
 
 def main() -> int:

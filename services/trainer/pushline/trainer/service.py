@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +26,7 @@ from pushline.runtime.line_gauges import LineGauges
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
+from pushline.trainer import trained_event
 from pushline.trainer.look import LAG_SECONDS, Look, SharedLook
 from pushline.trainer.metrics import Metrics
 from pushline.trainer.on_commit import Hindrances, OnCommit
@@ -37,10 +40,13 @@ from pushline.trainer.webhook.forms import Form, GitHubForm, PushlineForm
 from pushline.trainer.webhook.gitea import GiteaForm
 from pushline.trainer.webhook.gitlab import GitLabForm
 from pushline.trainer.webhook.intake import Intake
-from pushline.trainer.webhook.signature import Keyring
+from pushline.trainer.webhook.secrets import Secrets
+
+if TYPE_CHECKING:
+    from pushline.trainer.webhook.signature import Keyring
 
 SOURCE = "pushline/trainer"
-Doors = dict[str, tuple[Form, Keyring]]  # by the last word of their path
+Doors = dict[str, tuple[Form, "Keyring"]]  # by the last word of their path
 ANSWERS_AT_ONCE = 4  # threads for `superseded`, beside those that train
 
 
@@ -57,6 +63,7 @@ class Wishes:
     grace_seconds: float = 10.0
     lag_seconds: float = LAG_SECONDS
     bad_records: int = MOST_IN_A_ROW
+    config: Path | None = None  # the operator's file, whose secrets are read again when they change
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +85,13 @@ class TrainerService:
     pollers: tuple[Poller, ...]
     intake: Intake
     webhooks: HttpServer
+    secrets: Secrets
     stopping: threading.Event
     grace_seconds: float
 
     def start(self) -> None:
         """Raises CannotListen."""
+        self.secrets.start()
         self.webhooks.start()
         self.tail.start()
         self.stage.start()
@@ -94,6 +103,7 @@ class TrainerService:
         self.stopping.set()
         self.intake.end()
         self.webhooks.stop()
+        self.secrets.stop()
         self.stage.stop(self.grace_seconds)
         for poller in self.pollers:
             poller.stop(0.5)  # one that waits for a forge goes down with the process
@@ -116,13 +126,15 @@ def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Sur
     pollers = tuple(
         Poller(model.name, model.reconcile_interval_seconds, looks[model.name], around.health) for model in wishes.models
     )
-    intake, doors = Intake(looks, wishes.lag_seconds), _doors(wishes)
+    intake = Intake(looks, wishes.lag_seconds)
+    secrets = Secrets(wishes.config, wishes.models, wishes.emit_secret, around.log)
+    doors = _doors(wishes, secrets)
     metrics.begin(doors, looks)
     webhooks = _webhooks(wishes, doors, intake, WebhookLog(around.log, metrics))
     LineGauges(partial(glance, tail.read), around.registry)
     around.health.watch("line", lambda: tail.problem)
     around.health.watch("work", lambda: stage.problem)
-    return TrainerService(tail, stage, pollers, intake, webhooks, stopping, wishes.grace_seconds)
+    return TrainerService(tail, stage, pollers, intake, webhooks, secrets, stopping, wishes.grace_seconds)
 
 
 def _tail(wishes: Wishes, line: Log, letters: DeadLetters, around: Surroundings) -> tuple[Tail, list[Callable[[], None]]]:
@@ -164,17 +176,18 @@ def _stage(
         max_workers=wishes.max_trainings + len(wishes.models) + ANSWERS_AT_ONCE,  # what waits for trouble to pass takes no place
         report=StageReporter(around.log, around.registry),
         dead_letters=letters,
+        less=trained_event.less,
     )
 
 
-def _doors(wishes: Wishes) -> Doors:
+def _doors(wishes: Wishes, secrets: Secrets) -> Doors:
     models = wishes.models
     return {
-        "github": (GitHubForm(models), Keyring.of(models)),
-        "gitlab": (GitLabForm(models), Keyring.of(models)),
-        "gitea": (GiteaForm(models), Keyring.of(models)),
-        "bitbucket": (BitbucketForm(models), Keyring.of(models)),
-        "pushline": (PushlineForm(models), Keyring.of(models, wishes.emit_secret)),
+        "github": (GitHubForm(models), secrets.forges),
+        "gitlab": (GitLabForm(models), secrets.forges),
+        "gitea": (GiteaForm(models), secrets.forges),
+        "bitbucket": (BitbucketForm(models), secrets.forges),
+        "pushline": (PushlineForm(models), secrets.own),
     }
 
 

@@ -4,14 +4,18 @@ from dataclasses import replace
 
 from pushline.line.broker import MessageTooLarge
 from pushline.line.codec import encode
-from pushline.line.events import File, ModelTrained
+from pushline.line.events import Event, File, ModelTrained
 from pushline.line.ledger import Run
+from pushline.line.less import SHORT
 from pushline.objects.manifest import Manifest
 from pushline.trainer.failures import Failure
 from pushline.trainer.recipe import CANCELLED
 
 SOURCE = "pushline/trainer"
 SPARE = "x" * 2048  # what other headers may take
+_TOO_LARGE = Failure(
+    "event_too_large", "It was trained, and the broker takes no record that names its files (max.message.bytes of trained)."
+)
 
 
 def succeeded(run: Run, manifest: Manifest, manifest_sha256: str) -> ModelTrained:
@@ -38,6 +42,16 @@ def shortened(event: ModelTrained) -> ModelTrained:
     while event.sentence and not _fits(event):
         event = replace(event, sentence=event.sentence[: len(event.sentence) // 2])
     return event
+
+
+def less(event: Event) -> ModelTrained | None:
+    """Say it with less; None where it cannot be. Of the commit nothing may be left out."""
+    if not isinstance(event, ModelTrained):
+        return None
+    if event.outcome == "succeeded":
+        named, said = _TOO_LARGE.reason, _TOO_LARGE.sentence
+        return replace(event, outcome="failed", reason=named, sentence=said, digest="", manifest_sha256="", files=())
+    return replace(event, sentence=event.sentence[:SHORT]) if len(event.sentence) > SHORT else None
 
 
 def _event(run: Run, outcome: str, reason: str, sentence: str, sandbox: str) -> ModelTrained:

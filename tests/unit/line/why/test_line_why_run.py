@@ -206,6 +206,7 @@ CASES = {
     "want of data": (lambda: refused("no_evaluation_set"), "want_of_data", "was rejected (no_evaluation_set)"),
     "evaluation failed": (lambda: refused("bad_manifest", "failed"), "failed_in_evaluation", "failed (bad_manifest)"),
     "a reason of a newer evaluator": (lambda: refused("bad_karma"), "rejected", "was rejected (bad_karma)"),
+    "too large": (lambda: failed("event_too_large"), "failed_too_large", "failed (event_too_large)"),
     "a failure of a newer evaluator": (lambda: refused("bad_karma", "failed"), "failed_in_evaluation", "failed (bad_karma)"),
     "older than the fence": (older_than_fence, "older_than_fence", "was superseded (older_than_live)"),
     "pushed before a rollback": (held_back_by_a_rollback, "older_than_fence", "was superseded (older_than_live)"),

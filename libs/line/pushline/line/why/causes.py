@@ -45,6 +45,9 @@ CAUSES: Mapping[str, Cause] = {
     "failed_in_training_sandbox": Cause("the trainer has no sandbox to run scripts in", ("pushline doctor", _AGAIN)),
     "failed_in_export": Cause("what the training left is no model that can serve", (_LOG, _MEND)),
     "failed_in_evaluation": Cause("what was recorded of the run cannot be judged", (_AGAIN,)),
+    "failed_too_large": Cause(
+        "what was to be said of it is larger than the broker takes", ("pushline topics check  # max.message.bytes", _AGAIN)
+    ),
     "rejected": Cause("it was rejected", (_REPORT, _PUT_LIVE)),
     "rejected_by_gate": Cause("a gate refused it", (_REPORT, _PUT_LIVE)),
     "rejected_by_comparison": Cause("it is worse than the live model, or breaks its callers", (_REPORT, _PUT_LIVE)),
@@ -100,6 +103,7 @@ _BY_CAUSE: Mapping[str, tuple[str, ...]] = {
         "metrics_too_large",
     ),
     "failed_in_evaluation": ("bad_manifest", "not_judged"),
+    "failed_too_large": ("event_too_large",),
     "rejected_by_gate": (
         *("below_gate", "above_gate", "too_costly", "leakage", "duplicates", "not_better_than_constant", "not_finite", "no_gate"),
         *("unknown_gate", "gate_without_number", "gate_not_finite", "bad_confidence", "no_slices", "empty_slice"),

@@ -10,10 +10,10 @@ from typing import Protocol
 from pushline.auditor.forge.desk import Desk, DeskReport, LineNotWell, Task
 from pushline.auditor.forge.opening import BadForge, Opens
 from pushline.auditor.forge.ports import Forge, Reports
-from pushline.auditor.forge.watching import ConfigWatch
 from pushline.auditor.forge.word import Word, words
 from pushline.line.broker import LineError, Log, Ownership
 from pushline.line.tail import Tail
+from pushline.runtime.config_watch import ConfigWatch
 from pushline.runtime.forge_config import ForgeConfig
 from pushline.runtime.operator_file import ModelConfig
 

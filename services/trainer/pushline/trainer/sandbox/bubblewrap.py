@@ -36,7 +36,7 @@ FORBIDDEN = (
 @dataclass
 class Bubblewrap:
     training_python: Path
-    work_folder: Path
+    work_folder: Path  # on every sandbox's command line: runtime/scratch.py ends those that a killed trainer left half made
     name: str = field(default="bubblewrap", init=False)
     _base: tuple[str, ...] = field(default=(), init=False)
     _interpreter: Interpreter | None = field(default=None, init=False)

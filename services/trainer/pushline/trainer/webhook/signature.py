@@ -21,9 +21,9 @@ _MOST_SIGNATURES = 8
 _NOBODYS_SECRET = b"verified where no secret is known, so that this takes as long as with one"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keyring:
-    """Secrets, each with the models that it may speak for."""
+    """Secrets, each with the models that it may speak for. Thread-safe: they are turned to others as a whole."""
 
     keys: tuple[tuple[bytes, frozenset[str]], ...] = field(repr=False)
 
@@ -35,6 +35,9 @@ class Keyring:
         if emit_secret:
             keys.append((emit_secret, frozenset(model.name for model in known)))
         return cls(tuple(keys))
+
+    def turn(self, newer: "Keyring") -> None:
+        self.keys = newer.keys
 
     def models_of(self, fits: Callable[[bytes], bool]) -> frozenset[str]:
         """Give the models of the secrets that fit; none where the signature is wrong. Tries every secret, always."""
