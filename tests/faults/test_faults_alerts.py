@@ -31,7 +31,7 @@ from tests.waiting import until
 
 MODEL, REGRESSION, SECONDS, SEED = "watched", "watched-numbers", 60.0, 0
 NAMES = 300  # that callers make up
-MOST_BAD = 3  # records in a row
+MOST_BAD = 10  # records in a row; the least that may be set
 UNHEARD_OF = "unheard-of"
 WRONG = b"a secret that is not the model's"
 
@@ -68,11 +68,11 @@ def test_a_predictor_that_has_nothing_to_serve_is_told_of_until_it_has(watched: 
 def test_names_that_callers_make_up_make_no_series(watched: Watched, say: Callable[[str], None]) -> None:
     series = 'count({__name__=~"pushline_.+", job=~"pushline-predictor|pushline-trainer"})'
     made_up(watched, 0)
-    until(lambda: refused(watched) >= 2, SECONDS, "the first ones in Prometheus")
+    until(lambda: made_up_so_far(watched) >= 1, SECONDS, "the first ones in Prometheus")
     before = watched.value(series)
     for number in range(1, NAMES):
         made_up(watched, number)
-    until(lambda: refused(watched) >= 2 * NAMES, SECONDS, "all of them in Prometheus")
+    until(lambda: made_up_so_far(watched) >= NAMES, SECONDS, "all of them in Prometheus")
 
     assert watched.value(series) == before
     say(report("metric-series", NAMES, 0, SEED, series=int(before)))
@@ -96,17 +96,6 @@ def test_a_record_that_is_no_event_is_told_of_and_alertmanager_delivers_it(watch
     told = until(lambda: [each for each in watched.receiver.told if each["labels"]["alertname"] == "PushlineDeadLetters"], SECONDS)
     assert told[0]["annotations"]["runbook"] == "docs/RUNBOOK.md#pushlinedeadletters"
     assert told[0]["annotations"]["summary"] == "1 new records of trained are no events"
-
-
-def test_a_git_host_that_does_not_answer_is_told_of(watched: Watched) -> None:
-    assert not watched.fires("PushlineLooksFailing")
-    bare, away = watched.line.repositories[REGRESSION].bare, watched.line.folder / "away.git"
-
-    bare.rename(away)
-    try:
-        until(lambda: failed_look(watched) and watched.fires("PushlineLooksFailing", model=REGRESSION), SECONDS)
-    finally:
-        away.rename(bare)
 
 
 def test_a_verdict_that_refuses_is_told_of(watched: Watched) -> None:
@@ -133,10 +122,9 @@ def test_predictions_that_fail_use_up_the_budget_of_their_model_alone(watched: W
     assert not watched.fires("PushlineErrorBudgetBurnsFast")
 
     nothing_there(watched, UNHEARD_OF)
-    with under_load([watched.line.services["predictor"]], UNHEARD_OF, 1, 0.1) as load:
-        watched.fired("PushlineErrorBudgetBurnsFast", model=UNHEARD_OF)
+    until(lambda: asked_over_rest(watched, UNHEARD_OF) == 503, SECONDS, "a model that is known, and not loaded")
 
-    assert load.answers == []
+    until(lambda: asked_over_rest(watched, UNHEARD_OF) and watched.fires("PushlineErrorBudgetBurnsFast", model=UNHEARD_OF), SECONDS)
     assert not watched.fires("PushlineErrorBudgetBurnsFast", model=MODEL)
 
 
@@ -172,23 +160,31 @@ def made_up(watched: Watched, number: int) -> None:
     line, name = watched.line, f"made-up-{number}"
     with Client(line.seen.grpc) as client, pytest.raises(PredictionFailed):
         client.predict(X, model=name)
-    body = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]})
-    calling = HTTPConnection("127.0.0.1", line.services["predictor"].child.ports["rest"], timeout=10)
-    calling.request("POST", f"/v2/models/{name}/infer", body)
-    assert calling.getresponse().status == 404
-    calling.close()
+    assert asked_over_rest(watched, name) == 404
     if number == 0:
         with Client(line.seen.grpc) as client, pytest.raises(PredictionFailed):
             client.predict([[math.nan] * 4], model=MODEL)
     assert line.seen.hint(MODEL, "0" * 40, f"refs/heads/{name}")[0] == 200
 
 
-def refused(watched: Watched) -> float:
-    return watched.value('sum(pushline_predictor_requests_total{code=~"NOT_FOUND|404"})')
+def asked_over_rest(watched: Watched, model: str) -> int:
+    """Ask for a prediction; give the status."""
+    body = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]})
+    calling = HTTPConnection("127.0.0.1", watched.line.services["predictor"].child.ports["rest"], timeout=10)
+    try:
+        calling.request("POST", f"/v2/models/{model}/infer", body)
+        return calling.getresponse().status
+    finally:
+        calling.close()
 
 
-def failed_look(watched: Watched) -> bool:
-    return watched.line.seen.hint(REGRESSION, "0" * 40)[0] == 503
+def made_up_so_far(watched: Watched) -> float:
+    """Give how many of them Prometheus has seen at each of the three doors."""
+    return watched.value(
+        """min(sum(pushline_predictor_requests_total{code="NOT_FOUND"})
+        or label_replace(sum(pushline_predictor_requests_total{code="404"}), "door", "rest", "", "")
+        or label_replace(sum(pushline_webhooks_total{reason="other_branch"}), "door", "webhook", "", ""))"""
+    )
 
 
 def nothing_there(watched: Watched, model: str) -> ModelDeployed:

@@ -24,7 +24,6 @@ SHORT: Mapping[str, Mapping[str, str]] = {
     "PushlineLineStuck": {"> 900": "> 3"},
     "PushlineDeadLetters": {"offset 1h": "offset 5m"},
     "PushlineVerdictsFailing": {">= 3": ">= 1"},
-    "PushlineLooksFailing": {"[15m]": "[5s]"},
 }
 
 
