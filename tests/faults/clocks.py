@@ -138,9 +138,16 @@ class ClockCampaign:
         """Wait until the first of these services that has to do with the store says what is wrong."""
 
         def found() -> str:
-            return next((name for name in jump.services if SKEWED in self.line.services[name].problem()), "")
+            return next((name for name in jump.services if SKEWED in self._said_by(name)), "")
 
         return until(found, NAMED_SECONDS, f"the skew named by {' or '.join(jump.services)}")
+
+    def _said_by(self, name: str) -> str:
+        """A predictor is ready as long as it serves: what it cannot load it tells the line."""
+        if name != "predictor":
+            return self.line.services[name].problem()
+        with self.line.seen.tail.read() as ledger:
+            return " ".join(entry.event.sentence for entry in ledger.line(self.model).served.values())
 
     def told(self) -> tuple[list[str], str]:
         records = all_records(self.line.seen.log)

@@ -79,7 +79,7 @@ class Collecting:
             self._push(number)
             if self.trials > KEEP and self.chance.random() < 0.6:
                 self._act()
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"trial {number}: {error}")
         self.sweeper.after_a_whole_sweep()
         self.wrong += [f"trial {number}: {missing}" for missing in self.missing()]

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from pushline.line.codec import decode
 from pushline.line.events import Event
@@ -21,7 +22,7 @@ NAMES = tuple(topic.name for topic in TOPICS)
 def report(campaign: str, trials: int, lost: int, seed: int, **figures: float | str) -> str:
     """Give the line of a campaign. With none lost in n trials the rate is below 3/n with 95 % confidence."""
     more = "".join(f" {name}={value}" for name, value in figures.items())
-    return f"campaign={campaign} trials={trials} lost={lost}{more} bound95={3 / trials:.2g} seed={seed}"
+    return f"campaign={campaign} trials={trials} lost={lost}{more} bound95={3 / trials if trials else inf:.2g} seed={seed}"
 
 
 def seeded(seed: int) -> random.Random:

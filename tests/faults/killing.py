@@ -91,6 +91,7 @@ class Campaign:
     kills: int = 0
     recoveries: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # sentences
+    failed: set[str] = field(default_factory=set)  # the runs that they are about
 
     def deal(self, blow: Blow) -> None:
         """Push, wait for the moment, kill, start again; wait until the new model answers."""
@@ -100,8 +101,9 @@ class Campaign:
             until(lambda: blow.moment.seen(self.line, self.model, run), SEEN_SECONDS, f"{blow.moment.name} of run {run}")
             self._strike(blow, run)
             self.line.all_ready()
-        except AssertionError as error:
-            self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error}")
+        except (AssertionError, TimeoutError) as error:
+            self.failed.add(run)
+            self.wrong.append(f"{' and '.join(blow.victims)} killed at {blow.moment.name!r}: {error!r}")
 
     def _strike(self, blow: Blow, run: str) -> None:
         began = time.monotonic()
@@ -110,25 +112,26 @@ class Campaign:
         self.line.start_again(blow.victims)
         try:
             until(lambda: self._is_over(run), RECOVERED_SECONDS, f"the outcome of run {run}")
+            self.line.deployed(run)
             self.line.answers(self.model, run, RECOVERED_SECONDS)
         finally:
             self.recoveries.append(time.monotonic() - began)
 
     def _is_over(self, run: str) -> bool:
         repositories.open_gates(self.line.services["trainer"].work)
-        return self.line.run(run).outcome == "deployed"
+        return bool(self.line.run(run).outcome)
 
     def told(self) -> tuple[int, int, str]:
         """Give lost runs, doubled outcomes, and the campaign's line."""
         with self.line.seen.tail.read() as ledger:
             partitions = ledger.partitions
         lost, double = verdict_on(all_records(self.line.seen.log), self.runs, partitions)
-        lost |= set(self.wrong)
+        lost |= self.failed
         figures = {
             "kills": self.kills,
             "double": len(double),
-            "recovery_median_s": round(median(self.recoveries), 2),
-            "recovery_max_s": round(max(self.recoveries), 2),
+            "recovery_median_s": round(median(self.recoveries or [0.0]), 2),
+            "recovery_max_s": round(max(self.recoveries, default=0.0), 2),
         }
         return len(lost), len(double), report("kills", len(self.runs), len(lost), self.seed, **figures)
 

@@ -54,7 +54,8 @@ class Campaign:
     seed: int
     runs: list[str] = field(default_factory=list)
     taken_over: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # sentences
+    failed: set[str] = field(default_factory=set)  # the runs that they are about
 
     def deal(self, blow: Blow) -> None:
         """Push, strike, and wait for outcome and answers while the victims are away; then let them come back."""
@@ -70,12 +71,20 @@ class Campaign:
             self.taken_over.append(time.monotonic() - began)
             for name in {"predictor", f"predictor{SECOND}"} - set(blow.victims):
                 self._answers(name, model, run)
-        except AssertionError as error:
-            self.wrong.append(f"{' and '.join(blow.victims)} {'frozen' if blow.frozen else 'killed'}: {error}")
+        except (AssertionError, TimeoutError) as error:
+            self.failed.add(run)
+            self.wrong.append(f"{' and '.join(blow.victims)} {'frozen' if blow.frozen else 'killed'}: {error!r}")
         finally:
             self._come_back(blow)
-        for name in ("predictor", f"predictor{SECOND}"):
-            self._answers(name, model, run)
+        self._both_answer(model, run)
+
+    def _both_answer(self, model: str, run: str) -> None:
+        try:
+            for name in ("predictor", f"predictor{SECOND}"):
+                self._answers(name, model, run)
+        except (AssertionError, TimeoutError) as error:
+            self.failed.add(run)
+            self.wrong.append(f"after that: {error}")
 
     def _named(self, victim: str, model: str) -> str:
         name = victim.removesuffix(OWNER)
@@ -100,7 +109,7 @@ class Campaign:
 
     def _answers(self, name: str, model: str, run: str) -> None:
         slot = self.line.run(run).slot
-        assert slot is not None
+        assert slot is not None, f"run {run} has no outcome"
         with Client(f"127.0.0.1:{self.line.services[name].child.ports['grpc']}") as client:
             until(lambda: _digest(client, model) == slot.event.digest, ANSWER_SECONDS, f"{name} to answer as run {run}")
 
@@ -109,11 +118,11 @@ class Campaign:
         with self.line.seen.tail.read() as ledger:
             partitions = ledger.partitions
         lost, double = verdict_on(all_records(self.line.seen.log), self.runs, partitions)
-        lost |= set(self.wrong)
+        lost |= self.failed
         figures = {
             "double": len(double),
-            "outcome_median_s": round(median(self.taken_over), 2),
-            "outcome_max_s": round(max(self.taken_over), 2),
+            "outcome_median_s": round(median(self.taken_over or [0.0]), 2),
+            "outcome_max_s": round(max(self.taken_over, default=0.0), 2),
         }
         return len(lost), len(double), report("pairs", len(self.runs), len(lost), self.seed, **figures)
 

@@ -106,7 +106,9 @@ class FaultLine:
 
     def run(self, run_id: str) -> Run:
         with self.seen.tail.read() as ledger:
-            return ledger.runs[run_id]
+            run = ledger.runs.get(run_id)
+        assert run is not None, f"run {run_id} is not in the log"
+        return run
 
     def has(self, run_id: str, topic: str) -> bool:
         with self.seen.tail.read() as ledger:
@@ -117,7 +119,10 @@ class FaultLine:
         self.seen.tail.wait_until(lambda ledger: _has(ledger, run_id, topic) or None, seconds)
 
     def deployed(self, run_id: str, seconds: float = RUN_SECONDS) -> Run:
-        run = self.seen.ended(run_id, seconds)
+        try:
+            run = self.seen.ended(run_id, seconds)
+        except TimeoutError:
+            raise AssertionError(f"waited {seconds} s in vain for the outcome of run {run_id}") from None
         assert run.outcome == "deployed", f"{run.outcome} {run.reason}: {run.sentence}"
         return run
 

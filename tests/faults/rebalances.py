@@ -72,7 +72,7 @@ class Campaign:
     def _ends_once(self, run: str, model: str) -> None:
         try:
             self.line.deployed(run, 120)
-        except AssertionError as error:
+        except (AssertionError, TimeoutError) as error:
             self.wrong.append(f"{model}: {error}")
         found = dict(events_of(all_records(self.line.seen.log), run))
         found.pop("ModelServed", None)

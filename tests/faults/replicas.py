@@ -141,7 +141,7 @@ class ReplicaCampaign:
             "replicas": len(self.replicas),
             "freezes": len(self.converging),
             "answers": self.asked,
-            "converged_median_s": round(median(self.converging), 2),
-            "converged_max_s": round(max(self.converging), 2),
+            "converged_median_s": round(median(self.converging or [0.0]), 2),
+            "converged_max_s": round(max(self.converging, default=0.0), 2),
         }
         return self.wrong, report("replicas", len(self.factors) - 1, len(self.wrong), self.seed, **figures)

@@ -9,7 +9,8 @@ import pytest
 from pushline.line.codec import decode, encode
 from pushline.line.events import ModelDeployed, ModelTrained
 from pushline.line.records import Record
-from tests.faults.evidence import all_records
+from tests.faults import pairs
+from tests.faults.evidence import all_records, report
 from tests.faults.killing import MOMENTS, Blow, Campaign, verdict_on
 from tests.faults.places import own_place
 from tests.faults.processes import FaultLine, Wish, fault_line
@@ -66,3 +67,12 @@ def test_the_oracle_of_the_kills_sees_a_lost_run_and_one_that_came_double(line: 
     other = encode(replace(trained, sentence="trained once more"), "test")
     again = replace(told, offset=1_000_000, value=other.value, headers=other.headers)
     assert verdict_on([*records, again], runs, PARTITIONS) == (set(), {trained.run_id})
+
+
+def test_a_campaign_none_of_whose_runs_came_to_an_end_prints_its_line_all_the_same(line: FaultLine) -> None:
+    nobodys = "0b7e6a1c-0000-5000-8000-000000000000"
+    for campaign in (Campaign(line, "killed", SEED, [nobodys]), pairs.Campaign(line, ["killed"], SEED, [nobodys])):
+        lost, double, told = campaign.told()
+        assert (lost, double) == (1, 0)
+        assert " trials=1 lost=1 " in told
+    assert " bound95=inf " in report("nothing", 0, 0, SEED)

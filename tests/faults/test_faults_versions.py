@@ -13,7 +13,7 @@ from tests.faults.versions import VersionCampaign, earlier_python
 
 SEED, TRIALS = 5, 3
 PARTITIONS = 4
-BEGIN = ("trainer", "deployer", "predictor")  # of the earlier version at first; the others are today's
+BEGIN = ("trainer", "evaluator", "predictor")  # of the earlier version at first; the others are today's
 
 
 @pytest.fixture(scope="module")

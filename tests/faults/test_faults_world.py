@@ -18,7 +18,7 @@ from tests.fixtures.predictor.deploying import Line
 
 SEED = 11
 POISONED, SOAKED = ("poisoned-0", "poisoned-1"), ("soaked-0", "soaked-1")
-JUMPS = (Jump(("trainer",), 86_400), Jump(SERVICES, -86_400, running=True))
+JUMPS = (Jump(("predictor",), 86_400), Jump(SERVICES, -86_400, running=True))
 GOOD_RUNS, DEPLOYMENTS, SOAK_SECONDS = 6, 10, 25.0
 
 

@@ -16,6 +16,7 @@ from tests.faults.services import START_SECONDS, Service
 from tests.waiting import until
 
 EARLIER = "f651692722fc408945bac3222cc2f18b022d7d3b"
+PARTS = ("libs", "services", "client", "requirements")  # what a service of it needs: the evaluator asks by the client
 ROOT = Path(__file__).parents[2]
 SERVICES = (*STAGES, "predictor", "auditor")
 SEEN_SECONDS, RECOVERED_SECONDS = 60.0, 120.0
@@ -25,7 +26,7 @@ UNGATED = tuple(moment for moment in MOMENTS if not moment.gated)
 def earlier_python(commit: str = EARLIER) -> Path:
     """Give the interpreter that has this commit's services, installed once into the user's cache with that commit's own locks."""
     cache = Path(environment().get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pushline" / "versions"
-    made = cache / commit
+    made = cache / f"{commit}-{'-'.join(PARTS)}"
     if not (made / "venv" / ".installed").exists():
         cache.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(made, ignore_errors=True)
@@ -37,9 +38,7 @@ def earlier_python(commit: str = EARLIER) -> Path:
 
 def _unpack(commit: str, folder: Path) -> None:
     folder.mkdir(parents=True)
-    archive = subprocess.run(
-        ["git", "-C", ROOT, "archive", commit, "libs", "services", "requirements"], capture_output=True, check=False
-    )
+    archive = subprocess.run(["git", "-C", ROOT, "archive", commit, *PARTS], capture_output=True, check=False)
     assert archive.returncode == 0, (
         f"this clone has no commit {commit}, whose services are to run beside today's: git fetch --unshallow"
     )
@@ -54,7 +53,7 @@ def _install(made: Path) -> None:
     uv, python = Path(sys.executable).with_name("uv"), venv / "bin" / "python"
     command = [uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "--no-deps", *wanted]
     subprocess.run(command, check=True, env={**environment(), "UV_NO_CONFIG": "1"})
-    members = sorted({path.parent for kind in ("libs", "services") for path in (source / kind).glob("*/pyproject.toml")})
+    members = sorted(path.parent for path in source.glob("**/pyproject.toml"))
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(venv), "platbase": str(venv)}))
     (site / "earlier.pth").write_text("".join(f"{member}\n" for member in members))
     for member in members:
