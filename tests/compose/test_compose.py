@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,10 +24,12 @@ from tests.e2e.running_line import Repository, bare_repository, tree
 from tests.images import compose_program, stand_ins
 from tests.images.containers import MODEL, ROOT, TAG
 from tests.images.engine import Engine
+from tests.waiting import until
 
 FILE = ROOT / "deploy" / "compose.yaml"
 UP_SECONDS, RUN_SECONDS = 600.0, 300.0
 DOORS = ("WEBHOOK", "GRPC", "REST", "AUDITOR")
+PAGES = ("PROMETHEUS", "ALERTMANAGER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ class Composed:
         done = subprocess.run([*self.words, *words], env=self.environ, capture_output=True, text=True, timeout=seconds, check=False)
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:], self._logs())
         return done.stdout
+
+    def asked(self, what: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['PROMETHEUS']}/api/v1/{what}", timeout=30) as answer:
+            return json.loads(answer.read())["data"]
 
     def _logs(self) -> str:
         told = subprocess.run(
@@ -60,13 +67,17 @@ def up(docker: Engine, base: str, images: str, real_parts: Parts, tmp_path_facto
         'webhook_secret_files = ["/run/secrets/webhook/webhook"]\n'
     )
     (folder / "secrets").mkdir()
-    ports = free_ports(DOORS, folder / "ports.json")
-    told = {f"PUSHLINE_{door}_PORT": str(port) for door, port in ports.items()} | {
+    stand_ins.build_watching(docker, base)
+    ports = free_ports((*DOORS, *PAGES), folder / "ports.json")
+    told = {f"PUSHLINE_{door}_PORT": str(ports[door]) for door in DOORS} | {f"{page}_PORT": str(ports[page]) for page in PAGES}
+    told |= {
         "PUSHLINE_TAG": TAG,
         "PUSHLINE_OPERATORS_FILE": str(folder / "line.toml"),
         "PUSHLINE_SECRETS": str(folder / "secrets"),
         "KAFKA_IMAGE": stand_ins.KAFKA,
         "STORE_IMAGE": stand_ins.STORE,
+        "PROMETHEUS_IMAGE": stand_ins.PROMETHEUS,
+        "ALERTMANAGER_IMAGE": stand_ins.ALERTMANAGER,
     }
     words = [*compose_program.command(docker), "--project-name", "pushline-test", "--file", str(FILE)]
     running = Composed(docker, words, {**docker.environ, **told}, ports, repository)
@@ -79,7 +90,7 @@ def up(docker: Engine, base: str, images: str, real_parts: Parts, tmp_path_facto
         subprocess.run(
             [docker.client, "rm", "--force", "pushline-test-forge"], env=running.environ, capture_output=True, check=False
         )
-        running("down", "--volumes", "--timeout", "30")
+        running("--profile", "observability", "down", "--volumes", "--timeout", "30")
 
 
 def _forge(running: Composed) -> None:
@@ -132,6 +143,23 @@ def test_who_may_only_read_the_store_cannot_write_to_it(up: Composed) -> None:
     told = up("exec", "-T", "predictor", "/opt/pushline/bin/python", "-I", "-c", script)
 
     assert told.strip() == "AccessDenied"
+
+
+def test_prometheus_scrapes_every_service_by_the_shipped_file_and_finds_alertmanager(up: Composed) -> None:
+    up("--profile", "observability", "up", "--wait", "--no-build", "prometheus", "alertmanager")
+
+    def scraped() -> dict[str, str] | None:
+        found = {each["labels"]["job"]: each["health"] for each in up.asked("targets")["activeTargets"]}
+        return found if set(found.values()) == {"up"} else None
+
+    jobs = until(scraped, 90, "Prometheus to scrape every service")
+    rules = [rule for group in up.asked("rules")["groups"] for rule in group["rules"]]
+    alerting = [each["url"] for each in up.asked("alertmanagers")["activeAlertmanagers"]]
+
+    assert set(jobs) == {f"pushline-{name}" for name in ("trainer", "evaluator", "deployer", "predictor", "auditor")}
+    assert rules
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    assert alerting == ["http://alertmanager:9093/api/v2/alerts"]
 
 
 def test_down_and_up_again_keeps_keys_history_and_what_is_live(up: Composed) -> None:
