@@ -74,6 +74,15 @@ def real_parts() -> "Parts":
 
 
 @pytest.fixture(scope="session")
+def monitoring() -> Path:
+    """Give the folder that has the programs of a real Prometheus and Alertmanager."""
+    from tests.monitoring import prepare_monitoring  # noqa: PLC0415 - only for who asks for them
+
+    with fails_the_run():
+        return prepare_monitoring(dict(ENVIRON), tell)
+
+
+@pytest.fixture(scope="session")
 def broker(broker_address: BrokerAddress) -> str:
     """Give the bootstrap servers of a running broker."""
     return broker_address.bootstrap

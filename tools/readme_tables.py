@@ -1,4 +1,4 @@
-"""The tables of README.md that are made from the code (topics, commands, exit codes, settings, metrics), docs/METRICS.md's, and
+"""The tables of README.md that are made from the code (topics, commands, exit codes, settings), docs/METRICS.md's, and
 ARCHITECTURE.md's of records, open work and the states of a run, with their pictures.
 
 `.venv/bin/python tools/readme_tables.py` writes them into these files, between their marks. A test holds the files against them.
@@ -10,36 +10,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tools.metric_tables import every_metric
 from typer.main import get_command
 
-from pushline.auditor.history import History
-from pushline.auditor.metrics import AuditGauges, ForgeMetrics
 from pushline.auditor.settings import Settings as AuditorSettings
 from pushline.cli.exits import MEANINGS
 from pushline.cli.main import COMMANDS, make_app
-from pushline.deployer.metrics import ServedReports
 from pushline.deployer.settings import Settings as DeployerSettings
 from pushline.evaluator.known_metrics import METRICS, Metric
-from pushline.evaluator.metrics import Verdicts
 from pushline.evaluator.settings import Settings as EvaluatorSettings
 from pushline.line.fates import RECORDS, WORK
-from pushline.line.memory import MemoryLog
 from pushline.line.run_states import HOW_FAR, IN_SERVICE, Transition, mermaid
-from pushline.line.tail import Tail
 from pushline.line.topics import TOPICS
-from pushline.predictor.everybody import Everybody
-from pushline.predictor.metrics import CrewMetrics
-from pushline.predictor.metrics import Metrics as PredictorMetrics
 from pushline.predictor.settings import Settings as PredictorSettings
-from pushline.runtime.logs import Logger
 from pushline.runtime.settings import REQUIRED, Setting, describe
-from pushline.runtime.stage_report import RecordCounter, StageReporter
-from pushline.trainer.metrics import Metrics as TrainerMetrics
 from pushline.trainer.settings import Settings as TrainerSettings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-MEASURED = README.parent / "docs" / "METRICS.md"
+METRICS_FILE = README.parent / "docs" / "METRICS.md"
 ARCHITECTURE = README.parent / "ARCHITECTURE.md"
 SETTINGS: dict[str, type] = {
     "trainer": TrainerSettings,
@@ -59,13 +49,15 @@ def tables() -> dict[str, str]:
         "commands": _table(("command", "does"), _commands()),
         "exit codes": _table(("code", "meaning"), ((str(int(code)), meaning) for code, meaning in MEANINGS.items())),
         "settings": _table(("setting", "default", "of", "what it is"), _settings()),
-        "metrics": _table(("metric", "of", "what it says"), _metrics()),
     }
 
 
-def measured_tables() -> dict[str, str]:
+def metric_tables() -> dict[str, str]:
     """Likewise, those of docs/METRICS.md."""
-    return {"measured metrics": _table(("metric", "of", "better", "what it is", "interval"), map(_measured, METRICS))}
+    return {
+        "shown metrics": _table(("metric", "type", "labels", "unit", "of", "what it says"), _metrics()),
+        "measured metrics": _table(("metric", "of", "better", "what it is", "interval"), map(_measured, METRICS)),
+    }
 
 
 def architecture_tables() -> dict[str, str]:
@@ -92,31 +84,6 @@ def filled(text: str, made: Mapping[str, str] | None = None) -> str:
         head, _, rest = text.partition(begin)
         text = head + begin + "\n" + table + "\n" + end + rest.partition(end)[2]
     return text
-
-
-def registries(*, one_process: bool = False) -> dict[str, CollectorRegistry]:
-    """Service → what it shows at /metrics, as its composition root builds it; with what a predictor of several processes adds."""
-    made = {name: CollectorRegistry() for name in SETTINGS}
-    log = Logger(sys.stdout)
-    for name in ("trainer", "evaluator", "deployer"):
-        StageReporter(log, made[name])
-    for name in SETTINGS:
-        RecordCounter(made[name])
-    TrainerMetrics(made["trainer"])
-    Verdicts(made["evaluator"])
-    ServedReports(log, made["deployer"])
-    PredictorMetrics(made["predictor"])
-    if not one_process:
-        CrewMetrics(made["predictor"])
-        Everybody(CollectorRegistry(), dict).register(made["predictor"])
-    ForgeMetrics(made["auditor"])
-    AuditGauges(Tail(MemoryLog(), ["commit"]), History(lambda: 0), made["auditor"])
-    return made
-
-
-def exposed(registry: CollectorRegistry) -> dict[str, str]:
-    """Metric as Prometheus sees it → its sentence."""
-    return {family.name + ("_total" if family.type == "counter" else ""): family.documentation for family in registry.collect()}
 
 
 def _topics() -> Iterator[tuple[str, ...]]:
@@ -173,12 +140,10 @@ def _size(count: int) -> str:
 
 
 def _metrics() -> Iterator[tuple[str, ...]]:
-    rows: dict[tuple[str, str], list[str]] = {}
-    for service, registry in registries().items():
-        for name, sentence in exposed(registry).items():
-            rows.setdefault((name, sentence), []).append(service)
-    for (name, sentence), services in rows.items():
-        yield f"`{name}`", ", ".join(services), sentence
+    for shown, services in every_metric().items():
+        labels = ", ".join(f"`{label}`" for label in shown.labels) or "-"
+        of = "all" if len(services) == len(SETTINGS) else ", ".join(services)
+        yield f"`{shown.name}`", shown.kind, labels, shown.unit, of, shown.sentence
 
 
 def _records() -> Iterator[tuple[str, ...]]:
@@ -215,4 +180,4 @@ def _table(head: Sequence[str], rows: Iterator[tuple[str, ...]]) -> str:
 if __name__ == "__main__":
     README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
     ARCHITECTURE.write_text(filled(ARCHITECTURE.read_text(encoding="utf-8"), architecture_tables()), encoding="utf-8")
-    MEASURED.write_text(filled(MEASURED.read_text(encoding="utf-8"), measured_tables()), encoding="utf-8")
+    METRICS_FILE.write_text(filled(METRICS_FILE.read_text(encoding="utf-8"), metric_tables()), encoding="utf-8")

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from tools.readme_tables import ARCHITECTURE, MEASURED, README, architecture_tables, filled, measured_tables
+from tools.readme_tables import ARCHITECTURE, METRICS_FILE, README, architecture_tables, filled, metric_tables
 
 from benchmarks.campaigns.runner import campaigns
 from pushline.runtime.operator_file import OperatorFileError, read_operator_file
@@ -55,10 +55,10 @@ def test_the_tables_made_from_the_code_are_up_to_date() -> None:
     assert filled(TEXT) == TEXT, "run .venv/bin/python tools/readme_tables.py"
 
 
-def test_the_table_of_all_that_is_measured_is_up_to_date() -> None:
-    text = MEASURED.read_text(encoding="utf-8")
+def test_the_tables_of_all_that_is_shown_and_measured_are_up_to_date() -> None:
+    text = METRICS_FILE.read_text(encoding="utf-8")
 
-    assert filled(text, measured_tables()) == text, "run .venv/bin/python tools/readme_tables.py"
+    assert filled(text, metric_tables()) == text, "run .venv/bin/python tools/readme_tables.py"
 
 
 def test_the_tables_and_pictures_of_architecture_are_those_of_the_code() -> None:

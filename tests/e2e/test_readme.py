@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools.readme_tables import SETTINGS, exposed, registries
+from tools.metric_tables import exposed, registries
+from tools.readme_tables import SETTINGS
 from typer.main import get_command
 
 from pushline.cli.main import make_app

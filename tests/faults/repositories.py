@@ -42,6 +42,16 @@ def bad(factor: float) -> dict[str, str | bytes]:
     return files(-factor, factor)
 
 
+def regression(factor: float) -> dict[str, str | bytes]:
+    """Give one whose answers are numbers to come near to, not scores: it is nearly right."""
+    x = np.random.default_rng(0).uniform(0.1, 1, (ROWS, 4)).astype("float32")
+    asked: dict[str, str | bytes] = {
+        "dataset.npz": _npz(x=x, y=x[:, :3] * np.float32(factor * 1.01)),
+        "pushline.toml": '[model]\ntask = "regression"\n[evaluate]\n',
+    }
+    return good(factor) | asked
+
+
 def files(factor: float, right: float, *, gated: bool = False) -> dict[str, str | bytes]:
     x = np.random.default_rng(0).uniform(0.1, 1, (ROWS, 4)).astype("float32")
     return {

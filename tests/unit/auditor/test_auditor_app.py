@@ -335,5 +335,6 @@ def test_metrics_count_records_and_open_runs(subject: Subject) -> None:
     text = subject.client.get("/metrics").text
 
     assert 'pushline_records_total{topic="commit",verdict="valid"} 2.0' in text
-    assert "pushline_audit_open_runs 1.0" in text
+    assert 'pushline_open_runs{stage="training"} 1.0' in text
+    assert 'pushline_deploy_seq{model="digits"} 1.0' in text
     assert "pushline_audit_gaps 0.0" in text

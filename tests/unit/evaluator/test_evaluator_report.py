@@ -307,9 +307,37 @@ def judgements(verdicts: Sequence[str]) -> list[Judgement]:
     return [Judgement(("evaluated", 0, at), entry, verdict, "", "") for at, verdict in enumerate(verdicts)]
 
 
+def changed(judgement: Judgement, **changes: Any) -> Judgement:
+    entry: Any = judgement.entry
+    return replace(judgement, entry=replace(entry, event=replace(entry.event, **changes)))
+
+
 def test_only_verdicts_that_count_are_counted() -> None:
     registry = CollectorRegistry()
 
     Verdicts(registry).note(tuple(judgements(["valid", "invalid", "kept"])))
 
     assert 'pushline_verdicts_total{model="digits",reason="",verdict="accepted"} 1.0' in generate_latest(registry).decode()
+
+
+def test_verdicts_that_refuse_in_a_row_are_counted_until_one_accepts() -> None:
+    registry = CollectorRegistry()
+    verdicts, (one,) = Verdicts(registry), judgements(["valid"])
+    refusal = changed(one, verdict="inconclusive")
+
+    said = []
+    for judgement in (refusal, refusal, one, refusal):
+        verdicts.note((judgement,))
+        said.append(registry.get_sample_value("pushline_refused_verdicts_in_a_row", {"model": "digits"}))
+
+    assert said == [1, 2, 0, 1]
+
+
+def test_figures_are_shown_of_the_newest_verdict_and_none_that_a_repository_named() -> None:
+    registry = CollectorRegistry()
+    verdicts, (one,) = Verdicts(registry), judgements(["valid"])
+    for figures in ({"accuracy": 0.5, "f1": 0.25, "recall.cat": 1.0, "profit": 3.0}, {"accuracy": 0.75}):
+        verdicts.note((changed(one, metrics=tuple(Metric(name, value) for name, value in figures.items())),))
+
+    shown = [line for line in generate_latest(registry).decode().splitlines() if line.startswith("pushline_evaluated_metric{")]
+    assert shown == ['pushline_evaluated_metric{metric="accuracy",model="digits"} 0.75']

@@ -87,9 +87,11 @@ def test_what_waits_is_answered_together_and_each_gets_its_own(engines: dict[str
     for number in range(1, 7):
         lanes.submit(told.ticket(predictions, number))
 
+    queues = lanes.queues()
     engines["a"].gate.set()
 
     until(lambda: len(told.results) == 7, SECONDS, "all answers")
+    assert queues == {"a": (7, 6), "b": (0, 0)}
     assert engines["a"].batches == [1, 4, 2]
     answers = {number: result.outputs["y"].tolist() for number, result in told.results.items() if isinstance(result, Answer)}
     assert answers == {number: [[2.0 * number] * 2] for number in range(7)}

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from pushline.runtime.bounded_labels import BoundedRows
 from pushline.runtime.logs import Logger
 
 SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 300, 1800, 7200)
@@ -46,6 +47,13 @@ class StageReporter:
             ("topic_event", "counted"),
             registry=registry,
         )
+        self._outcomes = Counter(
+            "pushline_stage_outcomes",
+            "Answers of the stage that counted, by model, what they say (outcome or verdict) and the reason.",
+            ("model", "outcome", "reason"),
+            registry=registry,
+        )
+        self._rows = BoundedRows()
         self._waits = Counter(
             "pushline_stage_waits", "Tries that met trouble which passes (broker, store, forge).", registry=registry
         )
@@ -87,6 +95,8 @@ class StageReporter:
         self._seconds.observe(seconds)
         names = {"event.id": published.id, "run_id": event.run_id, "labels.commit": event.commit.sha, "labels.model": event.model}
         said = next((getattr(event, name) for name in ("outcome", "verdict", "state") if getattr(event, name, "")), "")
+        if published.counted:
+            self._outcomes.labels(*self._rows(event.model, said, event.reason)).inc()
         what = "answered" if published.counted else "answered too late"
         self._log.info(what, work=key, outcome=said, reason=event.reason, sentence=event.sentence, **names)
 

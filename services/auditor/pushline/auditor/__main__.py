@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 from starlette.types import ASGIApp
@@ -21,6 +22,7 @@ from pushline.auditor.settings import ReportStore, Settings
 from pushline.line.broker import Log
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement
+from pushline.line.open_work import glance
 from pushline.line.records import Record
 from pushline.line.tail import Tail
 from pushline.line.topics import TOPIC_NAMES
@@ -28,7 +30,9 @@ from pushline.objects.minio_store import MinioStore
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
+from pushline.runtime.line_gauges import LineGauges
 from pushline.runtime.logs import Logger
+from pushline.runtime.process_gauges import ProcessGauges
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.stage_report import RecordCounter
@@ -78,6 +82,8 @@ def build(line: Log, now_ms: Callable[[], int], telling: Telling | None = None) 
     tail = Tail(line, TOPIC_NAMES, note, history.reset)
     desks = _desks(line, tail, telling, forges) if telling is not None else None
     AuditGauges(tail, history, registry)
+    LineGauges(partial(glance, tail.read), registry)
+    ProcessGauges(health, {}, registry)
     health.watch("line", lambda: tail.problem)
     notes = (lambda: desks.problems) if desks is not None else dict
     return Auditor(tail, make_app(tail, history, health, exposition_of(registry), notes), desks)

@@ -20,8 +20,6 @@ class AuditGauges:
         gaps.set_function(self._gaps)
         kept = Gauge("pushline_audit_kept", "Records that wait for their cause.", registry=registry)
         kept.set_function(self._kept)
-        live = Gauge("pushline_audit_open_runs", "Runs without an outcome.", registry=registry)
-        live.set_function(self._open)
 
     def _gaps(self) -> float:
         with self._fold.read():
@@ -30,10 +28,6 @@ class AuditGauges:
     def _kept(self) -> float:
         with self._fold.read() as ledger:
             return ledger.kept
-
-    def _open(self) -> float:
-        with self._fold.read() as ledger:
-            return sum(not run.outcome for run in ledger.runs.values())
 
 
 class ForgeMetrics:

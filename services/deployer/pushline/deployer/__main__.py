@@ -2,7 +2,10 @@
 
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -16,6 +19,7 @@ from pushline.line.broker import Log
 from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement, Ledger
+from pushline.line.open_work import glance
 from pushline.line.records import Record
 from pushline.line.snapshot_file import SnapshotFile
 from pushline.line.snapshots import Snapshots
@@ -27,7 +31,9 @@ from pushline.objects.minio_store import MinioStore
 from pushline.objects.store_watch import StoreWatch
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
+from pushline.runtime.line_gauges import LineGauges
 from pushline.runtime.logs import Logger
+from pushline.runtime.process_gauges import ProcessGauges
 from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
@@ -89,6 +95,7 @@ def build(
         dead_letters=letters,
         less=less,
     )
+    LineGauges(partial(glance, tail.read), registry)
     health.watch("line", lambda: tail.problem)
     health.watch("work", lambda: stage.problem)
     health.watch("replicas", lambda: _behind(tail))
@@ -116,6 +123,8 @@ def run(settings: Settings, log: Logger) -> None:
     deployer = build(line, StoredFiles(store), log, registry, health, file=file, bad_records=at.bad_records)
     watch = StoreWatch(store, writes=False, tell=lambda problem: log.warning("store", sentence=problem))
     health.watch("store", lambda: watch.problem)
+    folders = {"snapshots": settings.snapshots.folder, "temporary": Path(tempfile.gettempdir())}
+    ProcessGauges(health, folders, registry)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
     status.start()
     watch.start()

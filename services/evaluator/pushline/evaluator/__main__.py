@@ -3,8 +3,11 @@
 import json
 import os
 import sys
+import tempfile
 import threading
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
@@ -24,6 +27,7 @@ from pushline.line.broker import LineError, Log
 from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
 from pushline.line.kafka import KafkaLog
 from pushline.line.ledger import Judgement, Ledger
+from pushline.line.open_work import glance
 from pushline.line.records import Record
 from pushline.line.snapshot_file import SnapshotFile
 from pushline.line.snapshots import Snapshots
@@ -38,7 +42,9 @@ from pushline.objects.store_watch import StoreWatch
 from pushline.reports import BadReport
 from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
+from pushline.runtime.line_gauges import LineGauges
 from pushline.runtime.logs import Logger
+from pushline.runtime.process_gauges import ProcessGauges
 from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
@@ -88,6 +94,7 @@ def build(
         verdicts.begin(ledger.runs.values())
 
     tail = Tail(line, read_by("evaluator"), on_fold=note, snapshots=Snapshots.of(file, lambda: letters.open, restored))
+    LineGauges(partial(glance, tail.read), registry)
     stage = Stage(
         name="evaluator",
         hears=TRAINED,
@@ -146,6 +153,8 @@ def run(settings: Settings, log: Logger) -> None:
     health.watch("work", lambda: evaluator.stage.problem)
     watch = StoreWatch(store, writes=True, tell=lambda problem: log.warning("store", sentence=problem))
     health.watch("store", lambda: watch.problem)
+    folders = {"snapshots": settings.snapshots.folder, "temporary": Path(tempfile.gettempdir())}
+    ProcessGauges(health, folders, registry)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, health, registry)
     status.start()
     watch.start()

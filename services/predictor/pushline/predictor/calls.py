@@ -104,6 +104,7 @@ class Calls:
         try:
             step(call, *arguments)
         except errors.RequestError as error:
+            call.model = call.model or error.of_model
             code, details, trailing = status_of(error)
             self.finish(call, code, details=details, trailing=trailing)
         except DecodeError:
@@ -121,7 +122,7 @@ class Calls:
         elif not call.is_awaited:
             self._drop(call)
         elif door is not None and size <= READ_AT_ONCE_BYTES:
-            asked = Asked(call, *door.prepare(call.data))
+            asked = _asked(call, door.prepare(call.data))
             if not self._is_taken(asked, quick):
                 self._wait(asked)
         else:
@@ -130,7 +131,7 @@ class Calls:
     def _take_large(self, call: Call, door: Door | None, quick: Alike) -> None:
         """What is no prediction is taken here, too."""
         known = None if door is None else door.again(call.data)
-        asked = Asked(call, *known) if known else None
+        asked = _asked(call, known) if known else None
         if asked is not None and self._is_taken(asked, quick):
             return
         if not self._room.enter(call, len(call.data)):
@@ -155,7 +156,7 @@ class Calls:
         return True
 
     def _read(self, call: Call, door: Door) -> None:
-        self._wait(Asked(call, *door.prepare(call.data)))
+        self._wait(_asked(call, door.prepare(call.data)))
 
     def _wait(self, asked: Asked) -> None:
         """Raises Overloaded."""
@@ -213,8 +214,14 @@ class Calls:
     ) -> None:
         """It is counted before it is finished, so that whoever has an answer finds it counted."""
         self._room.leave(call)
-        self._tally.note(_name(call.method), code.name, call.seconds)
+        self._tally.note(_name(call.method), code.name, call.seconds, call.model)
         call.finish(data, trailing, code.value[0], details)
+
+
+def _asked(call: Call, known: tuple[Job, Reply]) -> Asked:
+    job, reply = known
+    call.model = job.model
+    return Asked(call, job, reply)
 
 
 def _handled(handler: "grpc.RpcMethodHandler[Any, Any]", data: bytes, context: Context) -> bytes:

@@ -26,7 +26,7 @@ class Doors:
         door, bind = settings.door, settings.process.bind
         self._drain_seconds = door.drain_seconds
         self.models = Models(settings.models, let_go=residents.give_back)
-        lanes = lanes_of(self.models, settings, metrics.note_not_finite)
+        lanes = lanes_of(self.models, settings, metrics)
         self.trust = Trust(settings.trust, bind, log)
         self.grpc = GrpcServer(door, bind, lanes, metrics, self.trust, shared=shared)
         self.rest = RestServer(bind, door, lanes, metrics, self.trust, shared=shared)

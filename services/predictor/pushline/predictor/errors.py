@@ -24,7 +24,9 @@ class PredictorError(Exception):
 
 
 class RequestError(PredictorError):
-    """One request cannot be answered; the others go on."""
+    """One request cannot be answered; the others go on. `of_model` is the model that it found, for who counts."""
+
+    of_model = ""
 
 
 class BadRequest(RequestError):

@@ -48,7 +48,7 @@ class OneModel:
         self._models.note_sure(self._name, sure=True)
         bind = settings.process.bind if at is None else f"{UNIX}{_unfinished(at)}"
         self._trust = Trust(settings.trust, bind, log)
-        lanes = lanes_of(self._models, settings, metrics.note_not_finite)
+        lanes = lanes_of(self._models, settings, metrics)
         self.grpc = GrpcServer(settings.door, bind, lanes, metrics, self._trust)
 
     def start(self) -> None:

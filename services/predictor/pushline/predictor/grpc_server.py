@@ -58,6 +58,7 @@ class GrpcServer:
         )
         self._wire = Wire(server, self._calls.take, self._calls.refuse, doorkeeper, settings.body_seconds)
         metrics.in_flight.set_function(lambda: lanes.inside)
+        metrics.queues.watch(lanes.queues)
         self._health = health.Health(self._calls.finish)
         self._calls.owners = self._health.methods
         for path in (*doors, *self._health.methods):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from pushline.predictor.errors import Overloaded, RequestError
 from pushline.predictor.model_limits import NO_LIMITS, OF_ALL, ModelLimits, check_served
 from pushline.predictor.models import Models
-from pushline.predictor.predictions import Answer, Job, NoteNotFinite, Predictions
+from pushline.predictor.notes import Notes
+from pushline.predictor.predictions import Answer, Job, Predictions
 from pushline.predictor.settings import ServingSettings
 from pushline.predictor.tensors import Limits
 
@@ -43,6 +44,10 @@ class Lane:
     @property
     def inside(self) -> int:
         return self._inside
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
 
     def wait_until_idle(self, seconds: float) -> None:
         with self._changed:
@@ -147,11 +152,16 @@ class Lanes:
     def inside(self) -> int:
         return sum(lane.inside for lane in list(self._lanes.values()))
 
+    def queues(self) -> dict[str, tuple[int, int]]:
+        """Give by model how many are inside, and how many of them wait. A model that is always quick never needed a lane."""
+        used = {model: (lane.inside, lane.waiting) for model, lane in list(self._lanes.items())}
+        return dict.fromkeys(self.predictions.models.names(), (0, 0)) | used
 
-def lanes_of(models: Models, settings: ServingSettings, note_not_finite: NoteNotFinite) -> Lanes:
+
+def lanes_of(models: Models, settings: ServingSettings, notes: Notes) -> Lanes:
     """Raises SettingsError."""
     check_served(settings.model_limits, settings.models)
     limits, own = Limits(settings.max_rows, settings.non_finite == "refuse"), settings.model_limits
     rows = {name: replace(limits, max_rows=each.rows) for name, each in own.items() if each.rows}
-    predictions = Predictions(models, limits, note_not_finite, rows)
+    predictions = Predictions(models, limits, notes, rows)
     return Lanes(predictions, settings.door.threads, settings.door.max_in_flight, settings.door.max_batch, own)

@@ -50,6 +50,9 @@ class Models:
         slot = self._slots.get(model)
         return slot.current if slot else None
 
+    def knows(self, model: str) -> bool:
+        return model in self._slots
+
     def names(self) -> list[str]:
         return sorted(self._slots)
 

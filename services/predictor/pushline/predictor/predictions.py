@@ -7,7 +7,7 @@ answered together, by one run of the engine over all their rows.
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,16 +26,12 @@ from pushline.predictor.errors import (
     UnknownVersion,
 )
 from pushline.predictor.models import Models
+from pushline.predictor.notes import NobodyCounts, Notes
 from pushline.predictor.serving import Held, Identity, Loaded, Slot
 from pushline.predictor.tensors import Claim, Limits, all_finite, bind, fits, not_finite, wire_dtype
 
 QUICK_SECONDS = 0.0005  # what whoever must not wait may do at once
 JOINED_BYTES = 64 * 1024  # a larger job is answered alone: to put it to others would cost a copy and save little
-NoteNotFinite = Callable[[str, str], None]  # a model; "input" or "output"
-
-
-def not_noted(_model: str, _where: str) -> None:
-    """Where nobody counts."""
 
 
 class Question(NamedTuple):
@@ -111,7 +107,7 @@ class Predictions:
 
     models: Models
     limits: Limits
-    note_not_finite: NoteNotFinite = not_noted
+    notes: Notes = field(default_factory=NobodyCounts)
     own_limits: Mapping[str, Limits] = field(default_factory=dict)  # of single models
 
     def predict(self, question: Question) -> Answer:
@@ -126,7 +122,9 @@ class Predictions:
         name, slot = self.models.find(question.model)
         held = slot.take()
         if held is None:
-            raise NothingDeployed(name)
+            nothing = NothingDeployed(name)
+            nothing.of_model = name
+            raise nothing
         try:
             signature = _served(held.loaded, name, question.version).engine.signature
             wanted = _selected(question.outputs, signature)
@@ -134,7 +132,9 @@ class Predictions:
         except BaseException as error:
             slot.give_back(held)
             if isinstance(error, NotFiniteInput):
-                self.note_not_finite(name, "input")
+                self.notes.note_not_finite(name, "input")
+            if isinstance(error, RequestError):
+                error.of_model = name
             raise
         rows = len(inputs[signature.inputs[0].name])
         return Job(name, slot, held, inputs, wanted, rows, _form(held, inputs), checked=True)
@@ -201,7 +201,7 @@ class Predictions:
         except RequestError as error:
             if len(jobs) == 1:
                 if isinstance(error, NotFiniteInput):
-                    self.note_not_finite(jobs[0].model, "input")
+                    self.notes.note_not_finite(jobs[0].model, "input")
                 return [error]
             return [result for job in jobs for result in self._answer([job])]
         first = jobs[0]
@@ -219,7 +219,7 @@ class Predictions:
     def _picked(self, job: Job, stale: bool, outputs: dict[str, Array], finite: bool) -> Answer | NotFinite:
         """`finite` says that all numbers are, those of others that were answered together included."""
         if not finite and (bad := next((name for name, output in outputs.items() if not all_finite(output)), None)) is not None:
-            self.note_not_finite(job.model, "output")
+            self.notes.note_not_finite(job.model, "output")
             if self.limits.refuse_non_finite:
                 return NotFinite(bad)
         wanted = {each: outputs[each] for each in job.outputs} if job.outputs else outputs
@@ -234,7 +234,9 @@ class Predictions:
         look = self.limits.refuse_non_finite and not all([job.checked for job in jobs])  # noqa: C419 - a list is quicker
         began = time.perf_counter()
         outputs = _outputs(loaded, inputs, _is_finite if look else None)
-        loaded.pace.note(first.form[1:], sum([job.rows for job in jobs]), time.perf_counter() - began)
+        rows = sum([job.rows for job in jobs])
+        loaded.pace.note(first.form[1:], rows, time.perf_counter() - began)
+        self.notes.note_batch(first.model, rows)
         return outputs
 
 

@@ -2,8 +2,10 @@
 
 import gc
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 from pushline.predictor.adapters.kafka_later import KafkaLater
 from pushline.predictor.adapters.preparer import Preparer
@@ -12,6 +14,7 @@ from pushline.predictor.service import Service, let_go
 from pushline.predictor.settings import SWITCH_SECONDS, Settings
 from pushline.runtime import logs, ports_file
 from pushline.runtime.logs import Logger
+from pushline.runtime.process_gauges import ProcessGauges
 from pushline.runtime.settings import SettingsError, read
 from pushline.runtime.shutdown import Shutdown
 from pushline.runtime.status_server import CannotListen, StatusServer
@@ -24,6 +27,7 @@ def run(settings: Settings, log: Logger, environ: Mapping[str, str]) -> None:
     process = settings.process
     line = KafkaLater(settings.line, process.kafka_options)
     service = Service(settings, line, preparer(settings), log, environ)
+    ProcessGauges(service.health, {"cache": settings.cache, "temporary": Path(tempfile.gettempdir())}, service.registry)
     status = StatusServer(process.bind, process.metrics_port, service.health, service.registry)
     status.start()
     service.start()

@@ -95,9 +95,15 @@ class RestDoors:
         if door is None or path is None or encodings.CONTENT_ENCODING in headers:
             return None
         again = door.again(Head(path["model"], path["version"] or "", headers))
-        return None if again is None else partial(self._told_at_once, again, headers.get(encodings.ACCEPT_ENCODING, b""))
+        accepted = headers.get(encodings.ACCEPT_ENCODING, b"")
+        return None if again is None else partial(self._told_at_once, again, self._named(path), accepted)
 
-    def _told_at_once(self, again: Again, accepted: bytes, body: bytes) -> tuple[bytes, bytes] | None:
+    def _named(self, path: re.Match[str]) -> str:
+        """Give the model that is asked, "" where there is none of that name: who counts keeps no name that a caller made up."""
+        model = path["model"]
+        return model if self._predictions.models.knows(model) else ""
+
+    def _told_at_once(self, again: Again, model: str, accepted: bytes, body: bytes) -> tuple[bytes, bytes] | None:
         if len(body) > AT_ONCE_BYTES or self._room.is_full:
             return None
         began = time.perf_counter()
@@ -110,7 +116,7 @@ class RestDoors:
             told = None
         if told is None:
             return None
-        self._tally.note("rest", str(told.status), time.perf_counter() - began)
+        self._tally.note("rest", str(told.status), time.perf_counter() - began, model)
         return head_of(told.status, tuple(told.headers)), told.content
 
     def _again(self, again: Again, accepted: bytes, body: bytes) -> Told | None:
@@ -138,7 +144,7 @@ class RestDoors:
         except Exception:  # a defect: it costs this request its answer
             logging.getLogger(__name__).exception("a request to %s could not be answered", found.string[:120])
             told = error(500, BROKEN)
-        self._tally.note("rest", str(told.status), time.perf_counter() - began)
+        self._tally.note("rest", str(told.status), time.perf_counter() - began, self._named(found))
         return told
 
     async def _answered(self, door: RestDoor, head: Head, receive: Receive) -> Told:

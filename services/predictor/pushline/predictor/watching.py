@@ -37,12 +37,12 @@ class Watching:
 
     def load_failed(self, deployment: Deployment, reason: str, sentence: str) -> None:
         event = deployment.event
-        self._metrics.reloads.labels(event.model, reason).inc()
+        self._metrics.note_failure(event.model, reason)
         log = self._log.bind(**{"event.id": deployment.id, "labels.commit": event.commit.sha, "labels.model": event.model})
         log.warning("not loaded", run_id=event.run_id, deploy_seq=event.deploy_seq, reason=reason, sentence=sentence)
 
     def stale(self, model: str, why: str) -> None:
-        self._metrics.stale.labels(model).set(1 if why else 0)
+        self._metrics.note_stale(model, bool(why))
         if self._stale.get(model, "") != why:
             self._log.info("stale" if why else "no longer stale", **{"labels.model": model, "sentence": why})
         self._stale[model] = why

@@ -32,12 +32,25 @@ Metadata = Sequence[tuple[str, str | bytes]]
 class Call:
     """A call with one message. It is finished once; again, or after the caller left, does nothing. Safe from any thread."""
 
-    __slots__ = ("_begun", "_call", "_finished", "_gone", "_left", "_watched", "began", "data", "metadata", "method", "remaining")
+    __slots__ = (
+        "_begun",
+        "_call",
+        "_finished",
+        "_gone",
+        "_left",
+        "_watched",
+        "began",
+        "data",
+        "metadata",
+        "method",
+        "model",
+        "remaining",
+    )
 
     def __init__(self, event: Any, method: str, began: float) -> None:  # noqa: ANN401 - cygrpc has no types
         self._call, self._begun, self._finished, self._gone, self._watched = event.call, False, False, False, False
         self._left: Callable[[Call], None] | None = None
-        self.method, self.began = method, began
+        self.method, self.began, self.model = method, began, ""  # the model is known once the message was read
         self.remaining: float = event.call_details.deadline - time.time()  # seconds from then on; infinite without a deadline
         self.metadata: Sequence[tuple[str, str | bytes]] = event.invocation_metadata
         self.data = b""  # until it has come

@@ -17,6 +17,7 @@ from pushline.runtime import logs, ports_file
 from pushline.runtime.health import Health
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import OperatorFile, OperatorFileError, read_operator_file
+from pushline.runtime.process_gauges import ProcessGauges
 from pushline.runtime.scratch import scratch
 from pushline.runtime.settings import SettingsError, StoreSettings, read
 from pushline.runtime.shutdown import Shutdown
@@ -56,6 +57,7 @@ def run(settings: Settings, file: OperatorFile, environ: Mapping[str, str], log:
     training = Training(store, forge, _sandbox(settings, work, log), work, preparation, launcher=launcher)
     training.prepare()
     service = build(_wishes(settings, file), line, forge, training, around)
+    ProcessGauges(around.health, _folders(settings, work), around.registry)
     status = StatusServer(settings.process.bind, settings.process.metrics_port, around.health, around.registry)
     status.start()
     watch.start()
@@ -82,6 +84,11 @@ def _wishes(settings: Settings, file: OperatorFile) -> Wishes:
         bad_records=settings.line.bad_records,
         config=settings.config,
     )
+
+
+def _folders(settings: Settings, work: Path) -> dict[str, Path | None]:
+    own = settings.preparation.environments
+    return {"work": work, "environments": own, "snapshots": settings.snapshots.folder, "temporary": Path(tempfile.gettempdir())}
 
 
 def _store(store: StoreSettings) -> MinioStore:

@@ -7,7 +7,7 @@ from pushline.line.events import CommitPushed
 from pushline.line.ledger import Judgement
 from pushline.runtime.logs import Logger
 from pushline.trainer.look import LookFailed, Seen
-from pushline.trainer.metrics import Metrics
+from pushline.trainer.metrics import AGREED, FAILED, Metrics
 from pushline.trainer.webhook.intake import Answer
 
 
@@ -46,10 +46,10 @@ class LookLog:
         try:
             seen = self._look()
         except LookFailed as error:
-            self._note("failed", str(error))
+            self._note(FAILED, str(error))
             raise
         self._metrics.look_seconds.observe(time.monotonic() - began)
-        self._note("agreed", "")
+        self._note(AGREED, "")
         return seen
 
     def _note(self, outcome: str, problem: str) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from pushline.line.broker import Log
 from pushline.line.deadletters import MOST_IN_A_ROW, DeadLetters, OpenLetters
 from pushline.line.ledger import Judgement, Ledger
+from pushline.line.open_work import glance
 from pushline.line.records import Record
 from pushline.line.snapshot_file import SnapshotFile
 from pushline.line.snapshots import Snapshots
@@ -20,6 +22,7 @@ from pushline.line.topics import COMMIT, inputs_of, read_by
 from pushline.line.writer import Writer
 from pushline.runtime.health import Health
 from pushline.runtime.http_server import HttpServer
+from pushline.runtime.line_gauges import LineGauges
 from pushline.runtime.logs import Logger
 from pushline.runtime.operator_file import ModelConfig
 from pushline.runtime.stage_report import RecordCounter, StageReporter
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from pushline.trainer.webhook.signature import Keyring
 
 SOURCE = "pushline/trainer"
+Doors = dict[str, tuple[Form, "Keyring"]]  # by the last word of their path
 ANSWERS_AT_ONCE = 4  # threads for `superseded`, beside those that train
 
 
@@ -124,7 +128,10 @@ def build(wishes: Wishes, line: Log, heads: Heads, trainer: Trainer, around: Sur
     )
     intake = Intake(looks, wishes.lag_seconds)
     secrets = Secrets(wishes.config, wishes.models, wishes.emit_secret, around.log)
-    webhooks = _webhooks(wishes, intake, secrets, WebhookLog(around.log, metrics))
+    doors = _doors(wishes, secrets)
+    metrics.begin(doors, looks)
+    webhooks = _webhooks(wishes, doors, intake, WebhookLog(around.log, metrics))
+    LineGauges(partial(glance, tail.read), around.registry)
     around.health.watch("line", lambda: tail.problem)
     around.health.watch("work", lambda: stage.problem)
     return TrainerService(tail, stage, pollers, intake, webhooks, secrets, stopping, wishes.grace_seconds)
@@ -173,15 +180,18 @@ def _stage(
     )
 
 
-def _webhooks(wishes: Wishes, intake: Intake, secrets: Secrets, report: WebhookLog) -> HttpServer:
+def _doors(wishes: Wishes, secrets: Secrets) -> Doors:
     models = wishes.models
-    doors: dict[str, tuple[Form, Keyring]] = {
+    return {
         "github": (GitHubForm(models), secrets.forges),
         "gitlab": (GitLabForm(models), secrets.forges),
         "gitea": (GiteaForm(models), secrets.forges),
         "bitbucket": (BitbucketForm(models), secrets.forges),
         "pushline": (PushlineForm(models), secrets.own),
     }
+
+
+def _webhooks(wishes: Wishes, doors: Doors, intake: Intake, report: WebhookLog) -> HttpServer:
     app = make_app(doors, intake, ReceiveLimits(max_bytes=wishes.max_bytes), report)
     drain_seconds = max(1, int(wishes.grace_seconds))
     return HttpServer(wishes.bind, wishes.webhook_port, app, setting="PUSHLINE_WEBHOOK_PORT", drain_seconds=drain_seconds)
