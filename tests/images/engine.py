@@ -70,6 +70,7 @@ def _started() -> Iterator[Engine]:
     with TemporaryDirectory(prefix="pushline-engine-", dir="/run") as name, (kept / "dockerd.log").open("wb") as log:
         address = f"unix://{name}/docker.sock"
         folders = ["--data-root", str(kept / "data"), "--exec-root", f"{name}/exec", "--pidfile", f"{name}/docker.pid"]
+        forwarding = _firewall("-S", "FORWARD").splitlines()[:1]  # such as -P FORWARD ACCEPT, which dockerd changes for all
         process = subprocess.Popen([program, *folders, "--host", address], stdout=log, stderr=log, env=dict(ENVIRON))
         environ = {**ENVIRON, "DOCKER_HOST": address}
         try:
@@ -83,6 +84,12 @@ def _started() -> Iterator[Engine]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
+            for policy in forwarding:
+                _firewall(*policy.split())
+
+
+def _firewall(*words: str) -> str:
+    return subprocess.run(["iptables", "--wait", *words], capture_output=True, text=True, check=False).stdout
 
 
 def base_image(engine: Engine) -> str:
