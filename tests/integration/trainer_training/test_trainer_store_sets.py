@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pushline.objects import keys, manifest
 from pushline.objects.manifest import Manifest
 from pushline.runtime.operator_file import DataConfig
 from pushline.trainer.sandbox.unshare import Unshare
-from tests.fixtures.trainer_sandbox.trainings import SAVES, Bench
+from tests.fixtures.trainer_sandbox.trainings import LIMITS, SAVES, Bench
 
 MARK = b"the canary of the evaluation set"
 KEY = "datasets/digits/test.npz"
@@ -68,7 +69,7 @@ if found or {DIGEST!r} in repr((sys.argv, dict(os.environ))):
 
 @pytest.fixture(params=["bubblewrap", "unshare"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
-    made = Bench(tmp_path)
+    made = Bench(tmp_path, limits=replace(LIMITS, timeout_seconds=90.0))  # a newly installed machine has much to look through
     made.store.put_bytes(KEY, SET)
     if request.param == "unshare":
         made.training.sandbox = Unshare(made.training.sandbox.training_python, tmp_path / "work")  # type: ignore[attr-defined]  # a rung
