@@ -80,7 +80,10 @@ class Service:
             return text
 
     def ready(self, seconds: float = READY_SECONDS) -> None:
-        until(lambda: self.problem() == "", seconds, f"a ready {self.child.service.name}")
+        try:
+            until(lambda: self.problem() == "", seconds, f"a ready {self.child.service.name}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.problem()}") from None
 
 
 @contextmanager
