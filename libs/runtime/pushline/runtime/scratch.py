@@ -8,14 +8,15 @@ line. A folder of a name that another user holds is not used: there may be links
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pushline.runtime import left_behind
-
 LOCK = "lock"
+LOOKS, LOOK_AGAIN_SECONDS = 50, 0.02  # of a process that is slow to go
 
 
 @contextmanager
@@ -68,9 +69,25 @@ def _sweep(around: Path) -> None:
 
 
 def _end_children(folder: Path) -> None:
-    """Their process is gone, and nobody else knows the folder's name: its end is drawn by chance."""
+    """Their process is gone, and nobody else knows the folder's name: its end is drawn by chance.
+
+    Looks again until there are none, since one that ended may have started another in front of it.
+    """
     name = os.fsencode(f"/{folder.parent.name}/{folder.name}")
-    left_behind.end(lambda words: name in words)
+    for _ in range(LOOKS):
+        if not _ended_any(name):
+            return
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _ended_any(name: bytes) -> bool:
+    found = False
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended, or is somebody else's
+            if process.stat().st_uid == os.geteuid() and name in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+                found = True
+    return found
 
 
 def _is_ours(folder: Path) -> bool:
