@@ -45,13 +45,13 @@ def _apt_of_its_own(kitchen: Kitchen) -> list[str | Path]:
 
 
 class Monitor(NativeServer):
-    """A server of theirs. `programs` is what prepare_monitoring gave."""
+    """A server of theirs. `programs` is what prepare_monitoring gave; a configuration is written as JSON, which is YAML as well."""
 
     port_names = ("http",)
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, config: Mapping[str, Any]) -> None:
         super().__init__(folder)
-        self._programs = programs
+        self._programs, self._config = programs, config
 
     @property
     def url(self) -> str:
@@ -75,12 +75,8 @@ class Monitor(NativeServer):
 class Prometheus(Monitor):
     name = "Prometheus"
 
-    def __init__(self, folder: Path, programs: Path, config: Mapping[str, Any]) -> None:
-        super().__init__(folder, programs)
-        self._config = config
-
     def command(self) -> Sequence[str | Path]:
-        (self.folder / "prometheus.yml").write_text(json.dumps(self._config))  # YAML as well
+        (self.folder / "prometheus.yml").write_text(json.dumps(self._config))
         return [
             self._programs / "prometheus",
             "--config.file=prometheus.yml",
@@ -107,10 +103,6 @@ class Prometheus(Monitor):
 
 class Alertmanager(Monitor):
     name = "Alertmanager"
-
-    def __init__(self, folder: Path, programs: Path, config: Mapping[str, Any]) -> None:
-        super().__init__(folder, programs)
-        self._config = config
 
     def command(self) -> Sequence[str | Path]:
         (self.folder / "alertmanager.yml").write_text(json.dumps(self._config))
