@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pushline.cli.exits import Exit
 from pushline.cli.line_file import StoreAccess
 from tests.e2e.running_line import environment, secret_of
 from tests.faults import repositories
@@ -83,8 +84,23 @@ def from_project(table: Mapping[str, Any], settings: Mapping[str, str]) -> dict[
     }
 
 
+def github_job() -> dict[str, Any]:
+    job: dict[str, Any] = yaml.safe_load((EXAMPLES / "github-actions.yml").read_text())["jobs"]["release"]
+    return job
+
+
+def gitlab_job() -> dict[str, Any]:
+    job: dict[str, Any] = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())["release"]
+    return job
+
+
+def jenkins_steps() -> list[str]:
+    text = (EXAMPLES / "Jenkinsfile").read_text()
+    return [textwrap.dedent(step) for step in re.findall(r"sh '''\n(.*?)'''", text, re.DOTALL)]
+
+
 def test_github_actions(line: FaultLine, settings: dict[str, str], given: dict[str, str], tmp_path: Path) -> None:
-    job = yaml.safe_load((EXAMPLES / "github-actions.yml").read_text())["jobs"]["release"]
+    job = github_job()
     sha = line.repositories[MODEL].push(repositories.good(2.0))
     summary = tmp_path / "summary.md"
     env = {
@@ -105,7 +121,7 @@ def test_github_actions(line: FaultLine, settings: dict[str, str], given: dict[s
 
 
 def test_gitlab_ci(line: FaultLine, settings: dict[str, str], given: dict[str, str], tmp_path: Path) -> None:
-    job = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())["release"]
+    job = gitlab_job()
     sha = line.repositories[MODEL].push(repositories.good(3.0))
     env = {**given, **settings, "CI_COMMIT_SHA": sha, "CI_COMMIT_BRANCH": "main"}
 
@@ -117,8 +133,7 @@ def test_gitlab_ci(line: FaultLine, settings: dict[str, str], given: dict[str, s
 
 
 def test_jenkins(line: FaultLine, settings: dict[str, str], given: dict[str, str], tmp_path: Path) -> None:
-    text = (EXAMPLES / "Jenkinsfile").read_text()
-    steps = [textwrap.dedent(step) for step in re.findall(r"sh '''\n(.*?)'''", text, re.DOTALL)]
+    steps = jenkins_steps()
     sha = line.repositories[MODEL].push(repositories.good(4.0))
     env = {**given, **settings, "GIT_COMMIT": sha, "BRANCH_NAME": "main"}
 
@@ -128,6 +143,27 @@ def test_jenkins(line: FaultLine, settings: dict[str, str], given: dict[str, str
     assert len(steps) == 3
     assert line.run(line.run_of(MODEL, sha)).outcome == "deployed"
     assert (tmp_path / "verdict.html").exists()
+
+
+@pytest.mark.parametrize("step", [github_job()["steps"][1]["run"], jenkins_steps()[1]], ids=["github", "jenkins"])
+@pytest.mark.parametrize(
+    ("code", "job_fails"), [(0, False), (Exit.RUN_SUPERSEDED, False), (Exit.RUN_REJECTED, True), (Exit.RUN_FAILED, True)]
+)
+def test_a_push_that_a_newer_one_overtook_is_no_failure_and_every_other_end_is(
+    tmp_path: Path, step: str, code: int, *, job_fails: bool
+) -> None:
+    """The command is a stand-in here: what it ends with is what this is about."""
+    (tmp_path / "pushline").write_text(f"#!/bin/sh\nexit {int(code)}\n")
+    (tmp_path / "pushline").chmod(0o755)
+    env = {**environment(), "PATH": f"{tmp_path}{os.pathsep}{environment()['PATH']}"}
+
+    ended = subprocess.run([*BASH, step], env=env, capture_output=True, check=False, timeout=20)
+
+    assert (ended.returncode != 0) == job_fails
+
+
+def test_gitlab_forgives_that_end_and_no_other() -> None:
+    assert gitlab_job()["allow_failure"] == {"exit_codes": [Exit.RUN_SUPERSEDED]}
 
 
 def test_the_jenkinsfile_is_one_declarative_pipeline_of_known_sections() -> None:
