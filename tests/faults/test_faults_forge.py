@@ -131,6 +131,8 @@ class Campaign:
     def deal(self, method: str, part: str, fate: str) -> None:
         told, forge = self.commits[-1], self.forge
         sha = told.commit.sha
+        if (method, fate) == ("POST", "late"):
+            settled(forge, self.commits[:-1])  # the blow is for this commit's comment, and not for one that is owed yet
         blow = forge.fault = Blow(method, part, fate, self.auditor.kill)
         edited = (lambda: until(lambda: forge.of(sha))) if method == "PATCH" else lambda: None
         decided(self.tell, told, edited)  # of two events that come at once a comment tells the last one
