@@ -1,12 +1,16 @@
 """A repository on this machine is read as files, and what is read is what git would say."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pushline.trainer.adapters import git_local
 from pushline.trainer.adapters.git_remote import GitRemote
+from pushline.trainer.checkout import CommitInfo
 from tests.fixtures.trainer_intake.repository import Repository
 from tests.waiting import until
 
@@ -135,3 +139,89 @@ def test_a_head_that_was_described_is_brought_here_ahead_of_its_checkout(reposit
 
     assert forge.describe(str(repository.bare), "main", sha).sha == sha
     until(lambda: list((tmp_path / "forge").glob(f"git/*/mirror.git/objects/{sha[:2]}/{sha[2:]}")), 20, "the commit in the mirror")
+
+
+HEADERS = (
+    "",
+    "gpgsig -----BEGIN PGP SIGNATURE-----\n \n abc=\n -----END PGP SIGNATURE-----\n",
+    "encoding ISO-8859-1\n",
+    "mergetag object 1\n type commit\n",
+    "author Eve <eve@example.com> 1 +0000\n",
+)
+AUTHORS = (
+    "Ada <ada@example.com>",
+    "Ü N <a@b>",
+    " Ada  <ada@example.com>",
+    "<>",
+    "A <b> <c@d>",
+    "A\x1bB <a@b>",
+    "A <a b>",
+    "A\t <a@b>",
+    "A <a\x85b>",
+)
+
+
+def stored(repository: Repository, author: str, header: str, message: bytes) -> str:
+    """Put a commit as loose object into the repository, whether git would make such a one or not."""
+    tree = repository.git("--git-dir", str(repository.bare), "hash-object", "-t", "tree", "-w", "/dev/null")
+    head = f"tree {tree}\nauthor {author} 1700000000 +0100\ncommitter Bob <bob@example.com> 1700000000 +0100\n{header}\n"
+    return repository.put("commit", head.encode() + message)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    author=st.sampled_from(AUTHORS),
+    header=st.sampled_from(HEADERS),
+    message=st.one_of(st.text().map(str.encode), st.binary(), st.just(b"x" * 40_000), st.just(b"\n\n two \r\n\n lines \n")),
+)
+def test_a_commit_is_described_as_git_does_or_left_to_it(repository: Repository, author: str, header: str, message: bytes) -> None:
+    sha = stored(repository, author, header, message)
+    try:
+        read = git_local.commit(repository.bare, sha)
+    except git_local.AskGit:
+        assert author not in AUTHORS[:2] or header not in HEADERS[:2] or b"\0" in message or len(message) > 30_000
+        return
+
+    assert read == shown_by_git(repository, sha)
+
+
+def shown_by_git(repository: Repository, sha: str) -> CommitInfo:
+    words = ["show", "-s", "--format=%an <%ae>%x00%B", sha]
+    author, _, message = repository.output("--git-dir", str(repository.bare), *words).decode("utf-8", "replace").partition("\0")
+    return CommitInfo(sha, git_local.one_line(author), message.strip())
+
+
+def damaged(path: Path) -> None:
+    path.write_bytes(zlib.compress(zlib.decompress(path.read_bytes()).replace(b"Work", b"Play")))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def enormous(path: Path) -> None:
+    path.write_bytes(zlib.compress(b"commit 1\0" + bytes(1 << 27)))
+
+
+@pytest.mark.parametrize("spoil", [damaged, cut, enormous, Path.unlink])
+def test_a_commit_that_is_not_what_its_name_says_is_left_to_git(repository: Repository, spoil: Callable[[Path], None]) -> None:
+    sha = repository.push()
+    path = repository.bare / "objects" / sha[:2] / sha[2:]
+    assert git_local.commit(repository.bare, sha).message == "Work"
+    path.chmod(0o644)
+
+    spoil(path)
+
+    with pytest.raises(git_local.AskGit):
+        git_local.commit(repository.bare, sha)
+
+
+def test_a_packed_commit_is_described_by_git(repository: Repository, tmp_path: Path) -> None:
+    forge = GitRemote(tmp_path / "forge")
+    forge.describe(str(repository.bare), "main", repository.push())
+    sha = repository.push("In a pack")
+    repository.git("--git-dir", str(repository.bare), "gc", "--quiet")
+
+    with pytest.raises(git_local.AskGit):
+        git_local.commit(repository.bare, sha)
+    assert forge.describe(str(repository.bare), "main", sha).message == "In a pack"

@@ -99,6 +99,8 @@ class GitRemote:
         with suppress(git_local.AskGit, ForgeUnavailable):
             folder, is_plain = git_local.git_folder(Path(known.url)), not set(known.url) & set('"\\')
             if is_plain and git_local.head(folder, f"refs/heads/{branch}") == sha:
+                with suppress(git_local.AskGit):
+                    return git_local.commit(folder, sha)
                 return self._info(replace(git, objects=folder / "objects"), mirror, sha)
         return None
 
@@ -122,7 +124,7 @@ class GitRemote:
         output = self._local(git, mirror, ["show", "-s", "--format=%H%x00%an <%ae>%x00%B", commit])[:MAX_DESCRIPTION_BYTES]
         sha, _, words = output.decode("utf-8", "replace").partition("\0")
         author, _, message = words.partition("\0")
-        return CommitInfo(sha, _one_line(author), message.strip())
+        return CommitInfo(sha, git_local.one_line(author), message.strip())
 
     def _fetched(self, repository: str, branch: str, sha: str) -> tuple[GitCommand, Path]:
         """Bring the branch into the mirror and see that it holds the commit."""
@@ -197,7 +199,3 @@ class GitRemote:
 
 def _tracking(branch: str) -> str:
     return f"refs/remotes/origin/{branch}"
-
-
-def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text).strip()[:200]
