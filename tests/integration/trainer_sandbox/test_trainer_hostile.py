@@ -106,7 +106,9 @@ def test_a_hostile_script_gets_nothing_and_leaves_nothing(script: Hostile, rung:
 
 
 def assert_ended_as_expected(ended: Ended, script: Hostile, log: str) -> None:
-    assert ended.stopped == script.stopped, log[-2000:]
+    # NOTE: the kernel may end what takes more memory than it may before the supervisor does.
+    by_kernel = script.stopped == "memory" and ended.memory_refused
+    assert by_kernel or ended.stopped == script.stopped, log[-2000:]
     assert ended.seconds < script.limits.timeout_seconds + DEADLINE_MARGIN
     assert script.log_has in log
     assert all(character.isprintable() or character in "\n\t" for character in ended.tail)
