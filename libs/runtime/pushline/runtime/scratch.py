@@ -23,17 +23,26 @@ LOOKS, LOOK_AGAIN_SECONDS = 50, 0.02  # of a process that is slow to go
 def scratch(service: str) -> Iterator[Path]:
     """Give the folder, and let `tempfile` use it while this lasts. It is removed at the end."""
     before = tempfile.tempdir
-    around = Path(tempfile.gettempdir()) / f"pushline-{service}-{os.geteuid()}"
+    with held_folder(service, Path(tempfile.gettempdir())) as own:
+        tempfile.tempdir = str(own)
+        try:
+            yield own
+        finally:
+            tempfile.tempdir = before
+
+
+@contextmanager
+def held_folder(name: str, below: Path) -> Iterator[Path]:
+    """Give a folder for as long as this lasts, and remove those of the same name whose process is gone."""
+    around = below / f"pushline-{name}-{os.geteuid()}"
     around.mkdir(mode=0o700, exist_ok=True)
     if not _is_ours(around):
-        around = Path(tempfile.mkdtemp(prefix=f"pushline-{service}-"))
+        around = Path(tempfile.mkdtemp(prefix=f"pushline-{name}-", dir=below))
     own, lock = _make(around)
     try:
         _sweep(around)
-        tempfile.tempdir = str(own)
         yield own
     finally:
-        tempfile.tempdir = before
         shutil.rmtree(own, ignore_errors=True)
         os.close(lock)
         with suppress(OSError):

@@ -38,6 +38,7 @@ from pushline.evaluator.arrays import Array
 from pushline.evaluator.ports import Cancelled, CannotRun, ProgramFailed, ProgramFile, Reply
 from pushline.objects import manifest
 from pushline.objects.manifest import Manifest
+from pushline.runtime.scratch import held_folder
 
 if TYPE_CHECKING:
     import subprocess
@@ -85,8 +86,7 @@ class PredictorProcess:
     def serve(self, about: Manifest, programs: Sequence[ProgramFile], cancelled: threading.Event) -> "Iterator[Running]":
         if self.problem:
             raise CannotRun(self.problem)
-        with TemporaryDirectory(prefix="pushline-trial-", dir=_place(self.scratch)) as name:
-            folder = Path(name).resolve()
+        with _place(self.scratch) as folder:
             _prepare(folder, about, programs)
             running = Running(self._start(folder, about.engine), folder, self.limits, cancelled)
             try:
@@ -257,7 +257,16 @@ def _beginning(path: Path) -> bytes:
     return b""
 
 
-def _place(scratch: Path | None) -> Path:
-    """Give where temporary files lie; a short path where a socket below it had too long a name: 107 bytes at most (unix(7))."""
-    place = (scratch or Path(gettempdir())).resolve()
-    return place if len(os.fsencode(place)) <= MOST_PLACE_BYTES else SHORT
+@contextmanager
+def _place(scratch: Path | None) -> Iterator[Path]:
+    """Give a folder where temporary files lie; one with a short path where a socket below it had too long a name (unix(7)).
+
+    Nobody else sweeps that one, so it is held as a process's own is: a killed evaluator leaves nothing there for good.
+    """
+    usual = (scratch or Path(gettempdir())).resolve()
+    if len(os.fsencode(usual)) <= MOST_PLACE_BYTES:
+        with TemporaryDirectory(prefix="pushline-trial-", dir=usual) as name:
+            yield Path(name)
+    else:
+        with held_folder("trial", SHORT.resolve()) as folder:
+            yield folder
