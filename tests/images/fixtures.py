@@ -7,17 +7,19 @@ import pytest
 from pushline.servers.real_parts import Parts
 from tests.images import containers
 from tests.images.engine import AUTHORITIES, Engine, NoEngine, base_image, engine
-from tests.servers import tell
+from tests.servers import ENVIRON, tell
 
 
 @pytest.fixture(scope="session")
 def docker() -> Iterator[Engine]:
-    """Give a real engine. Where none can be had, what needs it is skipped, and nobody can miss that."""
+    """Give a real engine. Where none can be had, what needs it is skipped, and nobody can miss that; in CI it fails."""
     try:
         with engine() as found:
             yield found
     except NoEngine as error:
         tell(f"NO IMAGE WAS TESTED: {error}")
+        if ENVIRON.get("CI"):
+            pytest.exit(f"an engine is what CI is to have: {error}", returncode=1)
         pytest.skip(f"no Docker engine: {error}")
 
 
