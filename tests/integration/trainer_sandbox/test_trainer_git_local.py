@@ -1,5 +1,6 @@
 """A repository on this machine is read as files, and what is read is what git would say."""
 
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from pushline.trainer.adapters import git_local
 from pushline.trainer.adapters.git_remote import GitRemote
-from pushline.trainer.checkout import CommitInfo
+from pushline.trainer.checkout import CheckoutLimits, CommitInfo
 from tests.fixtures.trainer_intake.repository import Repository
 from tests.waiting import until
 
@@ -132,13 +133,23 @@ def test_a_pushed_head_is_described_as_after_a_fetch_and_by_our_config_alone(rep
     assert not canary.exists()
 
 
-def test_a_head_that_was_described_is_brought_here_ahead_of_its_checkout(repository: Repository, tmp_path: Path) -> None:
-    forge = GitRemote(tmp_path / "forge")
-    forge.describe(str(repository.bare), "main", repository.push())
-    sha = repository.push()
+def test_a_head_is_brought_here_ahead_of_its_checkout_once_the_one_before_was_checked_out(
+    repository: Repository, tmp_path: Path
+) -> None:
+    forge, asked = GitRemote(tmp_path / "forge"), (str(repository.bare), "main")
 
-    assert forge.describe(str(repository.bare), "main", sha).sha == sha
-    until(lambda: list((tmp_path / "forge").glob(f"git/*/mirror.git/objects/{sha[:2]}/{sha[2:]}")), 20, "the commit in the mirror")
+    def pushed() -> str:
+        sha = repository.push()
+        assert forge.describe(*asked, sha).sha == sha
+        return sha
+
+    first = pushed()
+    pushed()
+    assert not any(thread.name == "fetch-ahead" for thread in threading.enumerate())
+    forge.checkout(*asked, first, tmp_path / "out", CheckoutLimits())
+    ahead = pushed()
+
+    until(lambda: list((tmp_path / "forge").glob(f"git/*/mirror.git/objects/{ahead[:2]}/{ahead[2:]}")), 20, "it in the mirror")
 
 
 HEADERS = (

@@ -107,8 +107,11 @@ class GitRemote:
     def _bring_ahead(self, repository: str, branch: str, sha: str) -> None:
         """Fetch what was shown, as a training will want it soon; nobody waits for that, and it may fail. Not twice in a second.
 
+        Not either while no training has taken what was seen before: then trainings are behind pushes, and it would be in vain.
         git gives way to webhooks meanwhile: they come by the hundred, and a fetch is six processes.
         """
+        if (repository, branch) in self._heads:
+            return
         began = self._brought_ahead.get(repository)
         if began is None or time.monotonic() - began > AHEAD_SECONDS:
             self._brought_ahead[repository] = time.monotonic()
