@@ -27,7 +27,7 @@ check: install ## format, lint, types, import contracts, generated code, each se
 bench: install ## measure; benchmarks/RESULTS.md has the figures of record
 	@tools/bench
 
-campaigns: install ## every fault in full size, some hours; benchmarks/CAMPAIGNS.md keeps the lines
+campaigns: install ## every fault in full size, 2 to 3 hours; benchmarks/CAMPAIGNS.md keeps the lines
 	@$(RUN)/python -m benchmarks.campaigns
 
 images: ## container images of all services, and a bill of materials of each in dist/images

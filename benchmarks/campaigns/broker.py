@@ -22,7 +22,7 @@ from tests.faults.processes import Wish, fault_line
 from tests.faults.steady import asked_steadily
 
 MODELS = ("flow-a", "flow-b", "flow-c")
-FULL_MINUTES = 20.0
+FULL_MINUTES = 40.0
 PAUSE_SECONDS, ASKED_A_SECOND = 3.0, 50.0
 FULL, SMALL = (50, 20, 20), (2, 1, 1)
 

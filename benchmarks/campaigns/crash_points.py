@@ -19,7 +19,7 @@ from tests.faults.crashing import CrashPoints, by_push, each_point_once, every_s
 from tests.faults.doored_place import doored_line
 
 MODEL = "struck"
-FULL_MINUTES, TIMES = 35.0, 20
+FULL_MINUTES, TIMES = 45.0, 20
 
 
 def main(words: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ from tests.faults.full_disks import VOLUMES, DiskCampaign, small_line
 from tests.faults.processes import Wish
 
 MODEL = "disk"
-FULL_MINUTES, FULL, SMALL = 12.0, 50, len(VOLUMES)
+FULL_MINUTES, FULL, SMALL = 15.0, 50, len(VOLUMES)
 
 
 def main(words: Sequence[str]) -> int:

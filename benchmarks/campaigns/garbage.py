@@ -19,7 +19,7 @@ from tests.faults.collecting import collecting
 from tests.faults.conftest import stub_interpreter
 from tests.faults.processes import Wish, fault_line
 
-FULL_MINUTES = 10.0
+FULL_MINUTES = 9.0
 MODEL, FULL, SMALL = "swept", 60, 4
 
 

@@ -17,7 +17,7 @@ from benchmarks.line import place
 from tests.faults.evidence import all_records
 from tests.faults.operators import line_of, operators, verdict_on
 
-FULL_MINUTES = 8.0
+FULL_MINUTES = 9.0
 FULL, SMALL = 300, 12
 
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from tests.faults.ordering import Races, two_deployers
 from tests.faults.places import own_place
 
-FULL_MINUTES = 25.0
+FULL_MINUTES = 9.0
 RACES, SMALL_RACES = 200, 8
 
 

@@ -18,7 +18,7 @@ from tests.faults.places import own_place
 from tests.faults.processes import Wish, fault_line
 from tests.faults.rebalances import one_model_a_partition
 
-FULL_MINUTES = 9.0
+FULL_MINUTES = 5.0
 FULL, SMALL = 25, 2
 
 

@@ -15,7 +15,7 @@ from tests.faults.poisoning import EVERY, PoisonCampaign
 from tests.faults.processes import Wish
 
 MODELS = tuple(f"poisoned-{number}" for number in range(4))
-FULL_MINUTES, FULL, SMALL = 15.0, 1000, 12
+FULL_MINUTES, FULL, SMALL = 60.0, 1000, 12
 
 
 def main(words: Sequence[str]) -> int:

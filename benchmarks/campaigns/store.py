@@ -24,7 +24,7 @@ from tests.faults.store_trouble import StoreTrouble
 from tests.faults.writers import contents, written_at_once
 
 MODEL = "stored"
-FULL_MINUTES, ASKED_A_SECOND = 12.0, 50.0
+FULL_MINUTES, ASKED_A_SECOND = 17.0, 50.0
 FULL, SMALL = (50, 200, 20, 50, 200), (1, 6, 1, 8, 10)
 NAMES = ("kills", "damages", "delays", "writers", "keys")
 
