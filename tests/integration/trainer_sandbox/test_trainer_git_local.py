@@ -136,7 +136,7 @@ def test_a_pushed_head_is_described_as_after_a_fetch_and_by_our_config_alone(rep
 def test_a_head_is_brought_here_ahead_of_its_checkout_once_the_one_before_was_checked_out(
     repository: Repository, tmp_path: Path
 ) -> None:
-    forge, asked = GitRemote(tmp_path / "forge"), (str(repository.bare), "main")
+    forge, asked, others = GitRemote(tmp_path / "forge"), (str(repository.bare), "main"), set(threading.enumerate())
 
     def pushed() -> str:
         sha = repository.push()
@@ -145,7 +145,7 @@ def test_a_head_is_brought_here_ahead_of_its_checkout_once_the_one_before_was_ch
 
     first = pushed()
     pushed()
-    assert not any(thread.name == "fetch-ahead" for thread in threading.enumerate())
+    assert not {thread for thread in threading.enumerate() if thread.name == "fetch-ahead"} - others
     forge.checkout(*asked, first, tmp_path / "out", CheckoutLimits())
     ahead = pushed()
 
